@@ -1,0 +1,1 @@
+"""assay: an executable literature for computer vision."""

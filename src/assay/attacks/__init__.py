@@ -1,0 +1,1 @@
+"""Adversarial and fooling inputs. One file is one plug; the file's name is its only name."""

@@ -1,0 +1,1 @@
+"""Heat maps. One file is one plug; the file's name is its only name."""

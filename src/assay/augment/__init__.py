@@ -1,0 +1,1 @@
+"""Transformations of a training batch. One file is one plug; the file's name is its only name."""

@@ -1,0 +1,1 @@
+"""Image degradations with a severity. One file is one plug; the file's name is its only name."""

@@ -1,0 +1,28 @@
+"""Errors a user can act on: one line that names the file, the key, the value seen, the values allowed and the fix."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AssayError(Exception):
+    """An error of the user's input or of stored data, said in one line; shown without a traceback."""
+
+
+class StudyError(AssayError):
+    """A study, scale or config file that cannot be used as written."""
+
+
+class EvidenceError(AssayError):
+    """Stored evidence that is missing, truncated, altered or not a number."""
+
+
+class TrainingError(AssayError):
+    """A training that cannot go on."""
+
+
+def unknown(what: str, name: object, allowed: Iterable[str]) -> str:
+    """Phrase "unknown <what> 'nmae'; did you mean 'name'? (allowed: ...)" with the nearest allowed name."""
+    names = sorted(map(str, allowed))
+    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"unknown {what} '{name}'{hint} (allowed: {', '.join(names) or 'none'})"

@@ -1,0 +1,1 @@
+"""Observations -> picture. One file is one plug; the file's name is its only name."""

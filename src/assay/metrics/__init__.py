@@ -1,0 +1,1 @@
+"""Arrays -> number. One file is one plug; the file's name is its only name."""

@@ -1,0 +1,1 @@
+"""What is minimised. One file is one plug; the file's name is its only name."""

@@ -1,0 +1,1 @@
+"""Update rules. One file is one plug; the file's name is its only name."""

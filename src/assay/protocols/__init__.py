@@ -1,0 +1,1 @@
+"""Study -> observations. One file is one plug; the file's name is its only name."""

@@ -1,0 +1,1 @@
+"""One number a sample. One file is one plug; the file's name is its only name."""

@@ -1,0 +1,1 @@
+"""Trained network -> network. One file is one plug; the file's name is its only name."""
