@@ -1,0 +1,47 @@
+"""A trained network: a model with its input normalisation, its weights on disk, and what was recorded while it trained."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A model that takes images in [0, 1]: normalisation is part of it, so attacks and attributions work in pixel space.
+
+    `network(images) -> logits`, `network.features(images) -> (B, D)` is what the classifier sees, `network.model` is the bare
+    architecture. A model that takes latents instead of images (a generator) sets `takes_latents = True` and is not normalised.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, mean: Tensor, std: Tensor):
+        super().__init__()
+        self.model = model
+        self.register_buffer("mean", mean.reshape(1, -1, 1, 1))
+        self.register_buffer("std", std.reshape(1, -1, 1, 1))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Zero mean and unit spread by the training split's channel statistics."""
+        return images if getattr(self.model, "takes_latents", False) else (images - self.mean) / self.std
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(self.normalise(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """The representation just before the classifier, shape (B, D)."""
+        return self.model.forward_head(self.model.forward_features(self.normalise(images)), pre_logits=True)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network as protocols, teachers and pools get it, in evaluation mode, gradients off for its parameters.
+
+    records: what the trainer recorded on the way, e.g. "loss" (epochs,), "margins" (epochs, N). recipe: its canonical data.
+    objective: the objective's own trained tensors by name (projector, discriminator), empty for plain losses.
+    """
+
+    network: Network
+    records: dict[str, Tensor] = field(default_factory=dict)
+    recipe: dict = field(default_factory=dict)
+    objective: dict[str, Tensor] = field(default_factory=dict)
