@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
+
+from assay.batch import TensorWorld
 
 
 class Network(nn.Module):
@@ -45,3 +48,22 @@ class Trained:
     records: dict[str, Tensor] = field(default_factory=dict)
     recipe: dict = field(default_factory=dict)
     objective: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What surgery works with besides the network: its training world, a seeded generator, and the device."""
+
+    world: TensorWorld
+    generator: torch.Generator
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What scores work with: a network, images (N, C, H, W), their labels (N,), and the records of the training."""
+
+    network: Network
+    images: Tensor
+    labels: Tensor
+    records: dict[str, Tensor] = field(default_factory=dict)
