@@ -159,7 +159,7 @@ def texture(kind: Array, cycles: Array, angle: Array, phase: Array, grain: Array
     for index, name in enumerate(TEXTURES[1:], 1):
         rows = np.flatnonzero(kind == index)
         if name == "noise":
-            result[rows] = grain[rows].reshape(len(rows), -1)
+            result[rows] = grain[rows].reshape(len(rows), size * size)
             continue
         turn, period = np.deg2rad(angle[rows, None]), TAU * cycles[rows, None]
         across = (x * np.cos(turn) + y * np.sin(turn)) * period + TAU * phase[rows, None]
@@ -194,6 +194,11 @@ def over(below: Array, above: Array, share: Array) -> Array:
     """Paint above (N, 3, H, W) on below where share (N, H, W) says; returns below, changed in place."""
     below += (above - below) * share[:, None]
     return below
+
+
+def grey(images: Array) -> Array:
+    """(N, 1, H, W) luminance of RGB images, with the weights of ITU-R BT.601."""
+    return np.einsum("nchw,c->nhw", images, np.array([0.299, 0.587, 0.114], np.float32))[:, None]
 
 
 def boxes_of(masks: Array) -> Array:

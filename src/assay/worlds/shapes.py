@@ -5,6 +5,7 @@ whose strength is `correlation`) or move one between training and test. Label no
 Shapes are drawn by signed distance (anti-aliased), textures and backgrounds have two colours each, light falls off to one side.
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -116,8 +117,6 @@ def _check(size: int, train: int, test: int, classes: int, objects: int, shortcu
 
 def _tie(items: _scene.Objects, shortcut: str, values: np.ndarray, classes: int) -> tuple[_scene.Objects, np.ndarray | None]:
     """The objects with the shortcut's quantity set by its values (N,), and the background's hue where that is the shortcut."""
-    from dataclasses import replace
-
     turn = (values / classes).astype(np.float32)
     column = np.arange(items.shape.shape[1]) == 0
     if shortcut == "background":
@@ -135,3 +134,31 @@ def _tie(items: _scene.Objects, shortcut: str, values: np.ndarray, classes: int)
         place = 0.5 + 0.2 * np.stack([np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)], axis=1)
         return replace(items, position=np.where(column[:, None], place[:, None].astype(np.float32), items.position)), None
     return items, None
+
+
+def _stamp(images: np.ndarray, values: np.ndarray, classes: int) -> None:
+    """Paint a square of the value's hue, a sixth of the side, into the top left corner, in place."""
+    side = max(2, images.shape[-1] // 6)
+    half = np.full(len(values), 0.5, np.float32)
+    images[:, :, :side, :side] = _render.colour(half, half, (values / classes).astype(np.float32))[:, :, None, None]
+
+
+def _factors(
+    scene: _scene.Backdrop, items: _scene.Objects, masks: np.ndarray, colours: np.ndarray, classes: int
+) -> dict[str, np.ndarray]:
+    return {
+        "objects": items.shape,
+        "present": (items.shape[:, :, None] == np.arange(classes)).any(axis=1).astype(np.int64),
+        "shape": items.shape[:, 0],
+        "texture": items.texture[:, 0],
+        "colour": colours[:, 0],
+        "hue": items.hue[:, 0],
+        "background": scene.kind,
+        "background_hue": scene.hue,
+        "position": items.position[:, 0],
+        "scale": items.scale[:, 0],
+        "rotation": items.rotation[:, 0],
+        "mask": masks.max(axis=1),
+        "masks": masks,
+        "boxes": _render.boxes_of(masks),
+    }
