@@ -46,7 +46,7 @@ def backdrop(draw: Draw, count: int, size: int, distractors: int, kind: Array | 
     hue = between(draw("hue"), count, (0, 1)) if hue is None else hue
     luminance = between(draw("luminance"), count, (0.15, 0.85))
     chroma = between(draw("chroma"), count, (0.05, 0.25))
-    second_luminance = luminance + between(draw("second_luminance"), count, (-0.15, 0.15))
+    second_luminance = luminance + between(draw("second_luminance"), count, (-0.1, 0.1))
     second_hue = hue + between(draw("second_hue"), count, (-0.12, 0.12))
     first = _render.colour(luminance, chroma, hue)
     second = _render.colour(second_luminance, chroma, second_hue)
@@ -83,7 +83,7 @@ def _add_stroke(draw: Draw, image: Array, luminance: Array, hue: Array) -> None:
     count, size = len(image), image.shape[-1]
     ends = draw("ends").random((count, 4), dtype=np.float32)
     width = between(draw("width"), count, (0.04, 0.1))
-    shade = _opposite(luminance, between(draw("step"), count, (0.15, 0.45)), draw("side").random(count))
+    shade = _opposite(luminance, between(draw("step"), count, (0.1, 0.3)), draw("side").random(count))
     tint = _render.colour(shade, between(draw("chroma"), count, (0, 0.25)), hue + between(draw("hue"), count, (-0.5, 0.5)))
     _render.over(image, tint[:, :, None, None], _render.stroke(ends[:, :2], ends[:, 2:], width, size))
 
@@ -122,7 +122,7 @@ def _object_colours(draw: Draw, luminance: Array, hue: Array, contrast: tuple[fl
     count = len(luminance)
     shade = _opposite(luminance, between(draw("contrast"), count, contrast), draw("side").random(count))
     chroma = between(draw("chroma"), count, (0.05, 0.3))
-    back = between(draw("texture_contrast"), count, (0.2, 0.5))
+    back = between(draw("texture_contrast"), count, (0.1, 0.3))
     return _render.colour(shade, chroma, hue), _render.colour(shade + (luminance - shade) * back, chroma, hue + np.float32(0.15))
 
 
@@ -150,7 +150,7 @@ def expose(draw: Draw, image: Array, noise: float) -> Array:
     count, size = len(image), image.shape[-1]
     draw = draw.under("light")
     gain = between(draw("gain"), count, (0.8, 1.2))
-    slope = between(draw("slope"), count, (0, 0.4))
+    slope = between(draw("slope"), count, (0, 0.3))
     turn = np.deg2rad(between(draw("angle"), count, (0, 360)))
     x, y = _render.grid(size)
     ramp = (x - np.float32(0.5)) * np.cos(turn)[:, None] + (y - np.float32(0.5)) * np.sin(turn)[:, None]
