@@ -351,9 +351,7 @@ def _as_list(bounds: tuple[float, float] | None) -> list[float] | None:
 # All studies
 
 
-def judge(
-    studies: Iterable[Mapping[str, Any]], observations: Mapping[str, Iterable[Mapping[str, Any]]]
-) -> dict[str, Any]:
+def judge(studies: Iterable[Mapping[str, Any]], observations: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, Any]:
     """Judge studies together: {"alpha", "studies": {name: record}, "failed": {name: {"stage", "error"}}}, JSON-ready.
 
     A study that cannot be judged is listed in "failed" with a one-line error; the others are judged without it.
@@ -372,12 +370,11 @@ def judge(
 
 
 def _conclude(record: dict[str, Any], p: Mapping[str, float], q: Mapping[str, float], studies: int) -> None:
-    """Fill in a study's verdict with the p and q of its family (of `supported` if there is no verdict)."""
+    """Fill in a study's verdict, and the p and q of the finding it made alone (of `supported` if it made none)."""
     valid = all(control["passed"] for control in record["controls"])
     inside = [expectation["verdict"] for expectation in record["expectations"]]
-    record["verdict"] = verdict = study_verdict(valid, inside, q)
-    family = verdict if verdict in FINDINGS else "supported"
+    alone, record["verdict"] = study_verdict(valid, inside, p), study_verdict(valid, inside, q)
+    family = alone if alone in FINDINGS else "supported"
     record["p"], record["q"] = p[family], q[family]
-    alone = study_verdict(valid, inside, p)
-    if verdict != alone:
+    if record["verdict"] != alone:
         record["note"] = f"{alone} on its own (p = {p[alone]:.2g}), not after correction over {studies} studies"

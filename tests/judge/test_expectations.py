@@ -1,5 +1,6 @@
 """The expectation language: what it computes (against numpy and scipy), what it refuses, and what its errors say."""
 
+import contextlib
 import math
 import subprocess
 import sys
@@ -157,11 +158,9 @@ def test_refusals_say_text_place_and_fix_in_one_line(text, said):
 
 
 @given(st.text(alphabet="ab.top1[] <>()+-*/0'\"slopmean,:=\\{}@", max_size=40))
-def test_any_text_parses_or_is_a_study_error(text):
-    try:
+def test_no_text_raises_anything_but_a_study_error(text):
+    with contextlib.suppress(StudyError):
         parse(text)
-    except StudyError as error:
-        assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize(
