@@ -106,7 +106,9 @@ class PlugInfo:
                 return node
             if isinstance(node, ast.ClassDef) and node.name.lower() == self.name.replace("_", ""):
                 return node
-        raise StudyError(f"{self.path}: defines no function '{self.name}' and no class of that name; the file's name is the plug's name")
+        raise StudyError(
+            f"{self.path}: defines no function '{self.name}' and no class of that name; the file's name is the plug's name"
+        )
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -153,7 +155,9 @@ def _marks(annotation: Any) -> tuple[list[Any], bool]:
     origin = typing.get_origin(annotation)
     if origin is Annotated:
         return list(annotation.__metadata__), False
-    inner = [_marks(part) for part in typing.get_args(annotation)] if origin in (list, tuple, typing.Union, types.UnionType) else []
+    inner = (
+        [_marks(part) for part in typing.get_args(annotation)] if origin in (list, tuple, typing.Union, types.UnionType) else []
+    )
     marks = [mark for found, _ in inner for mark in found]
     return marks, bool(marks) and (origin in (list, tuple) or any(many for _, many in inner))
 
@@ -172,7 +176,9 @@ def find(kind: str) -> dict[str, PlugInfo]:
     found: dict[str, PlugInfo] = {}
     for path in sorted((PACKAGE / kind).rglob("[!_]*.py"), key=lambda p: p.stem):
         if path.stem in found:
-            raise StudyError(f"{path}: the name '{path.stem}' is taken by {found[path.stem].path}; names are unique within a kind")
+            raise StudyError(
+                f"{path}: the name '{path.stem}' is taken by {found[path.stem].path}; names are unique within a kind"
+            )
         found[path.stem] = PlugInfo(kind, path.stem, path)
     return found
 

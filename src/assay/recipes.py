@@ -110,7 +110,7 @@ def _short(spec: dict) -> str:
 
 
 def bind(value: Any, load_parent: Callable[[Recipe], Any]) -> Any:
-    """Turn canonical data into what plugs take: plugs become callables with their parameters filled in, recipes become networks."""
+    """Turn canonical data into what plugs take: plugs become callables with their parameters bound, recipes become networks."""
     if isinstance(value, list):
         return [bind(item, load_parent) for item in value]
     if not isinstance(value, dict):

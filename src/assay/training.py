@@ -109,7 +109,9 @@ def _copy_matching(weights: dict[str, Tensor], network: Network, recipe: Recipe)
     own = network.state_dict()
     missing = sorted(set(own) ^ set(weights))
     if missing:
-        raise StudyError(f"{recipe.name}: start: the parent's architecture differs (only one of the two has {missing[0]}); use the same model")
+        raise StudyError(
+            f"{recipe.name}: start: the parent's architecture differs (only one of the two has {missing[0]}); use the same model"
+        )
     # A parent may have lived on a GPU with another memory layout; copy_ takes both.
     for name, value in weights.items():
         if own[name].shape == value.shape:
@@ -158,7 +160,9 @@ class _Run:
         self.objective.train()
         axes = self.recipe.data["draws"]
         torch.manual_seed(seed_of("epoch", axes["order"], self.seed, epoch))
-        augment_generator = torch.Generator(self.setting.device).manual_seed(seed_of("augment", axes["augment"], self.seed, epoch))
+        augment_generator = torch.Generator(self.setting.device).manual_seed(
+            seed_of("augment", axes["augment"], self.seed, epoch)
+        )
         order_generator = torch.Generator().manual_seed(seed_of("order", axes["order"], self.seed, epoch))
         self.objective.start_epoch(epoch, self.network, self.world)
         order = torch.randperm(len(self.world.train), generator=order_generator).to(self.setting.device)
@@ -208,9 +212,9 @@ class _Run:
         if len(finite):
             self.last_finite = float(finite[-1])
         if len(bad):
-            at = step - len(values) + 1 + int(bad[0])
+            at, steps = step - len(values) + 1 + int(bad[0]), self.epochs * self.batches
             raise TrainingError(
-                f"{self.recipe.name} seed {self.seed}: loss is {float(values[bad[0]])} at step {at} of {self.epochs * self.batches}"
+                f"{self.recipe.name} seed {self.seed}: loss is {float(values[bad[0]])} at step {at} of {steps}"
                 f" (epoch {epoch + 1}), last finite loss {self.last_finite:.4g}; lower the optimizer's lr"
             )
         mean = self.records["loss"][epoch]
@@ -230,7 +234,9 @@ class _Run:
         finally:
             handle.remove()
         if not seen or seen[0].shape != (len(batch), len(self.world.classes)):
-            raise StudyError(f"{self.recipe.name}: record: margins needs an objective that asks the network for one row of logits a sample")
+            raise StudyError(
+                f"{self.recipe.name}: record: margins needs an objective that asks the network for one row of logits a sample"
+            )
         self.records["margins"][epoch, batch.index.cpu()] = margins(seen[0].float(), batch.labels).cpu()
 
     def _save(self) -> None:

@@ -1,4 +1,4 @@
-"""Worlds: images, labels and every ground-truth factor that made them. Numpy only, so that no torch is imported to look at data."""
+"""Worlds: images, labels and every ground-truth factor that made them. Numpy only: looking at data imports no torch."""
 
 from dataclasses import dataclass, field
 

@@ -1,0 +1,27 @@
+"""Protocol: measure a study's arms on their trained networks."""
+
+
+rule measure:
+    input:
+        lambda wildcards: manifests(STUDIES[wildcards.study].recipes),
+    output:
+        observations=RESULTS + "/observations/{study}/observations.csv",
+        arrays=RESULTS + "/observations/{study}/arrays.npz",
+        provenance=RESULTS + "/observations/{study}/provenance.json",
+    params:
+        plan=lambda wildcards: STUDIES[wildcards.study].digest,
+        code=lambda wildcards: code_digest(STUDIES[wildcards.study]),
+        scale=CONFIG.scale,
+        device=CONFIG.device,
+    log:
+        RESULTS + "/logs/measure/{study}.log",
+    benchmark:
+        RESULTS + "/benchmarks/measure/{study}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        gpu=CONFIG.gpus,
+    message:
+        "measure {wildcards.study}"
+    script:
+        "../workflow/scripts/measure.py"

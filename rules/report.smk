@@ -1,0 +1,49 @@
+"""Report: a figure a study, and the pages, from observations and verdicts alone."""
+
+
+rule figure:
+    input:
+        RESULTS + "/observations/{study}/provenance.json",
+    output:
+        RESULTS + "/figures/{study}.svg",
+    params:
+        figure=lambda wildcards: canonical(STUDIES[wildcards.study].figure),
+        code=lambda wildcards: code_behind("assay.report.figure", {f"figures/{name}" for name in STUDIES[wildcards.study].figure}),
+        scale=CONFIG.scale,
+    log:
+        RESULTS + "/logs/figure/{study}.log",
+    benchmark:
+        RESULTS + "/benchmarks/figure/{study}.tsv"
+    message:
+        "draw {wildcards.study}"
+    script:
+        "../workflow/scripts/figure.py"
+
+
+rule figures:
+    input:
+        expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
+
+
+rule report:
+    input:
+        verdicts=RESULTS + "/verdicts.json",
+        figures=expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
+        worlds=expand(RESULTS + "/worlds/{world}/card.json", world=WORLDS),
+        catalogue="config/papers.json",
+        templates=sorted(str(path) for path in Path("report").rglob("*") if path.is_file()),
+    output:
+        RESULTS + "/report/index.html",
+    params:
+        texts=digest({study.name: study.text for study in STUDIES.values()}),
+        studies=list(STUDIES),
+        code=code_behind("assay.reporting"),
+        scale=CONFIG.scale,
+    log:
+        RESULTS + "/logs/report.log",
+    benchmark:
+        RESULTS + "/benchmarks/report.tsv"
+    message:
+        "write the report"
+    script:
+        "../workflow/scripts/report.py"

@@ -1,0 +1,20 @@
+"""Verdict: judge all studies together, since the false-discovery rate is a property of the whole report."""
+
+
+rule judge:
+    input:
+        expand(RESULTS + "/observations/{study}/provenance.json", study=STUDIES),
+    output:
+        RESULTS + "/verdicts.json",
+    params:
+        judgements=[study.judgement for study in STUDIES.values()],
+        code=code_behind("assay.judging"),
+        scale=CONFIG.scale,
+    log:
+        RESULTS + "/logs/judge.log",
+    benchmark:
+        RESULTS + "/benchmarks/judge.tsv"
+    message:
+        "judge {}".format("1 study" if len(STUDIES) == 1 else f"{len(STUDIES)} studies")
+    script:
+        "../workflow/scripts/judge.py"

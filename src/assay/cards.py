@@ -1,0 +1,58 @@
+"""World cards: what a world holds, a digest of its bytes, and a few samples to look at. Numpy only."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from assay.evidence import pack_arrays
+from assay.files import write_atomic
+from assay.recipes import bind, canonical
+from assay.seeds import Draw
+from assay.world import Split, World
+
+SAMPLES = 24
+
+
+def card_name(spec: dict) -> str:
+    """A readable name for a canonical world, e.g. `shapes-1f3a9c2e`."""
+    return spec["plug"].split("/")[1].replace("_", "-") + "-" + hashlib.sha256(canonical(spec).encode()).hexdigest()[:8]
+
+
+def data_digest(world: World) -> str:
+    """A hash over images, labels and factors of all splits."""
+    total = hashlib.sha256()
+    for name, split in world.splits().items():
+        arrays = {"images": split.images, "labels": split.labels, **split.factors}
+        for key in sorted(arrays):
+            total.update(f"{name}/{key}/{arrays[key].shape}/{arrays[key].dtype}".encode())
+            total.update(np.ascontiguousarray(arrays[key]).data)
+    return total.hexdigest()
+
+
+def write_card(spec: dict, folder: Path) -> None:
+    """Draw the world's first repetition and write card.json and samples.npz (the first training images with their factors)."""
+    started = time.process_time()
+    world = bind(spec, _no_parents)(Draw("world", 0, 0))
+    seconds = time.process_time() - started
+    card = {
+        "world": spec,
+        "classes": list(world.classes),
+        "splits": {name: _describe(split) for name, split in world.splits().items()},
+        "sha256": data_digest(world),
+        "core_seconds": round(seconds, 3),
+    }
+    first = world.train.take(np.arange(min(SAMPLES, len(world.train))))
+    write_atomic(folder / "samples.npz", pack_arrays({"images": first.images, "labels": first.labels, **first.factors}))
+    write_atomic(folder / "card.json", json.dumps(card, indent=1, sort_keys=True))
+
+
+def _describe(split: Split) -> dict:
+    factors = {name: {"shape": list(value.shape[1:]), "dtype": str(value.dtype)} for name, value in split.factors.items()}
+    return {"samples": len(split), "image": list(split.images.shape[1:]), "factors": factors}
+
+
+def _no_parents(recipe) -> None:
+    raise NotImplementedError("a world that depends on trained networks has no card of its own")

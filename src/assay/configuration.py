@@ -1,0 +1,37 @@
+"""What `snakemake` was asked to run: config/config.yaml with what the command line overrides."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assay.errors import StudyError, unknown
+from assay.files import ROOT
+from assay.studies import load_scale, parse, study_paths
+
+
+class Config(BaseModel):
+    """The keys of config/config.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scale: str = Field("laptop", description="a file in config/scales/")
+    studies: Literal["all"] | list[str] = Field("all", description="all, or a list of study names")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes the GPU if there is one")
+
+    @property
+    def gpus(self) -> int:
+        """GPUs a training or measuring job asks the scheduler for."""
+        return int(self.device == "cuda")
+
+
+def load_config(given: dict, root: Path = ROOT) -> Config:
+    """Check the configuration; StudyError names the key, the value seen and the values allowed."""
+    path = root / "config" / "config.yaml"
+    config = parse(Config, dict(given), path)
+    names = study_paths(root / "config")
+    for name in [] if config.studies == "all" else config.studies:
+        if name not in names:
+            raise StudyError(f"config: studies: {unknown('study', name, names)}")
+    load_scale(config.scale, root / "config")
+    return config

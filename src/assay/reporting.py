@@ -1,0 +1,54 @@
+"""From compiled studies and stored evidence to the report: the views the pages are made of."""
+
+from pathlib import Path
+
+from assay.catalogue import load as load_catalogue
+from assay.errors import EvidenceError
+from assay.evidence import staleness
+from assay.files import read_json
+from assay.report import Page, StudyView, build, figure, read_page
+from assay.studies import Study
+
+
+def study_view(study: Study, results: Path) -> StudyView:
+    """What the pages show of a study, with the reasons why its evidence is stale, if it is."""
+    file = study.file
+    return StudyView(
+        name=study.name,
+        family=study.family,
+        paper=file.paper,
+        question=file.question,
+        arms={arm: settings or {} for arm, settings in file.arms.items()},
+        protocol=study.protocol,
+        metrics=study.metrics,
+        margin=file.margin,
+        notes=file.notes,
+        baseline=study.baseline,
+        expect=tuple(file.expect),
+        controls=tuple(file.controls),
+        yaml=study.text,
+        figure=study.figure,
+        stale=_stale(study, results),
+    )
+
+
+def _stale(study: Study, results: Path) -> tuple[str, ...] | None:
+    try:
+        return tuple(staleness(study, read_json(results / "observations" / study.name / "provenance.json")))
+    except EvidenceError:
+        return None
+
+
+def study_page(study: Study, results: Path) -> Page:
+    """A study's page without its verdict, which is what figures are drawn from."""
+    return read_page(results, study_view(study, results), load_catalogue().get(study.file.paper))
+
+
+def draw_figure(study: Study, results: Path) -> bytes:
+    """The study's figure as SVG."""
+    return figure(study_page(study, results))
+
+
+def write_report(studies: list[Study], results: Path) -> None:
+    """Write results/<scale>/report/."""
+    build(results, results / "report", [study_view(study, results) for study in studies], load_catalogue())

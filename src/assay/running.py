@@ -1,0 +1,42 @@
+"""The frame around every job: a log, one thread a core, and failures left where the report finds them."""
+
+import contextlib
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from assay.errors import AssayError
+from assay.files import write_atomic
+
+
+@contextlib.contextmanager
+def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
+    """Log to the job's log file, and on failure write one line for the report and for the terminal, then exit with 1.
+
+    An error the user can act on is shown in one line; any other keeps its traceback in the log.
+    """
+    log_path = Path(snakemake.log[0])
+    failure = failure_file(log_path)
+    failure.unlink(missing_ok=True)
+    with open(log_path, "w", encoding="utf-8", buffering=1) as log:
+
+        def say(message: str) -> None:
+            log.write(f"{time.strftime('%H:%M:%S')} {message}\n")
+
+        try:
+            with contextlib.redirect_stdout(log):
+                yield say
+        except Exception as error:
+            line = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
+            log.write(line if isinstance(error, AssayError) else traceback.format_exc())
+            write_atomic(failure, json.dumps({"stage": snakemake.rule, "error": line.splitlines()[0], "log": str(log_path)}))
+            sys.exit(f"{snakemake.rule}: {line}")
+
+
+def failure_file(log_path: Path) -> Path:
+    """Where a failed job says why; never an output, so a failure is never cached."""
+    return log_path.with_suffix(".failed.json")

@@ -1,0 +1,529 @@
+"""Studies: read, checked against plugs and catalogue, and compiled to recipes and measurements. No torch, no plug is imported."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assay import expectations
+from assay.catalogue import load as load_catalogue
+from assay.errors import StudyError, unknown
+from assay.files import ROOT
+from assay.plugs import Parameter, describe
+from assay.recipes import AXES, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe, canonical, parents_in, plugs_in
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
+RECIPE_FIELDS = (*PLUG_FIELDS, "budget", "start", "record", "draws")
+Whole = Annotated[int, Field(ge=1, strict=True)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WorldSize(_Strict):
+    """Defaults for the world parameters of these names: pixels a side, and samples in each split."""
+
+    size: Whole
+    train: Whole
+    test: Whole
+
+
+class Budget(_Strict):
+    """Epochs of a training of length 1, and images a step."""
+
+    epochs: Whole
+    batch: Whole
+
+
+class Scale(_Strict):
+    """One size at which all studies run (config/scales/<name>.yaml)."""
+
+    description: str
+    seeds: Whole = Field(description="repetitions; arms are compared within a repetition")
+    world: WorldSize
+    budget: Budget
+    cap: dict[str, Whole] = Field({}, description="upper limits on parameters of these names, wherever a study sets them")
+
+
+class StudyFile(_Strict):
+    """The keys of a study file (config/studies/<family>/<name>.yaml)."""
+
+    paper: str = Field(description="key of the paper in config/papers.json")
+    question: str = Field(description="what the study asks, in a sentence")
+    base: dict[str, Any] = Field({}, description="fields shared by all arms")
+    networks: dict[str, dict[str, Any]] = Field({}, description="further networks arms start from or learn from, not measured")
+    arms: dict[str, dict[str, Any] | None] = Field(description="what is compared: fields on top of base")
+    baseline: str | None = Field(None, description="the arm others are compared with; the first one if not given")
+    sweep: dict[str, list[float | int]] = Field({}, description="one field varied over these values in every arm; its value is x")
+    protocol: str | dict[str, Any] = Field(description="how it is measured")
+    controls: list[str] = Field(min_length=1, description="what must hold for the instrument to count as working")
+    expect: list[str] = Field(min_length=1, description="what the paper expects")
+    margin: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="differences up to this count as none, by metric")
+    figure: str | dict[str, Any] = Field("bars", description="how the observations are drawn")
+    notes: str = Field("", description="what a reader must know: simplifications, surprises, changes made after a first run")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement: an arm at one value of the sweep. recipe is None where the protocol needs no network of the arm."""
+
+    arm: str
+    x: float | int | None
+    recipe: Recipe
+    protocol: dict
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """The trained networks this measurement needs: the arm's own and those its protocol names."""
+        return list(dict.fromkeys([self.recipe, *parents_in(self.protocol)]))
+
+
+@dataclass(frozen=True)
+class Study:
+    """A compiled study."""
+
+    name: str
+    family: str
+    path: Path
+    text: str
+    file: StudyFile
+    scale: str
+    seeds: int
+    cells: tuple[Cell, ...]
+    networks: dict[str, Recipe]
+
+    @property
+    def arms(self) -> list[str]:
+        return list(self.file.arms)
+
+    @property
+    def baseline(self) -> str:
+        return self.file.baseline or self.arms[0]
+
+    @property
+    def protocol(self) -> str:
+        return self.cells[0].protocol["plug"].split("/")[1]
+
+    @property
+    def trains_inside(self) -> bool:
+        """Whether the protocol trains the networks itself, so that the DAG must not."""
+        return bool(describe("protocols", self.protocol).constants.get("TRAINS", False))
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The protocol's metrics with a line on each."""
+        return describe("protocols", self.protocol).constants["METRICS"]
+
+    @cached_property
+    def recipes(self) -> list[Recipe]:
+        """Every network to be trained for the study, parents before children, each once."""
+        if self.trains_inside:
+            needed = [parent for cell in self.cells for parent in (*cell.recipe.parents, *parents_in(cell.protocol))]
+        else:
+            needed = [recipe for cell in self.cells for recipe in cell.recipes]
+        found = dict.fromkeys(ancestor for recipe in needed for ancestor in recipe.ancestry())
+        return sorted(found, key=lambda recipe: recipe.depth)
+
+    @cached_property
+    def plugs(self) -> set[str]:
+        """Everything the study's evidence is made with, as "kind/name"."""
+        own = set().union(*(plugs_in(cell.protocol) | cell.recipe.plugs for cell in self.cells))
+        return own.union(*(recipe.plugs for recipe in self.recipes))
+
+    @property
+    def figure(self) -> dict[str, dict]:
+        """The figure plug and its parameters."""
+        return _as_mapping(self.file.figure)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of what is measured: cells and seeds, not the prose around them."""
+        return hashlib.sha256(self.plan.encode()).hexdigest()
+
+    @cached_property
+    def plan(self) -> str:
+        """Canonical JSON of what is measured; with the code, all that observations depend on."""
+        cells = [{"arm": c.arm, "x": c.x, "recipe": c.recipe.data, "protocol": c.protocol} for c in self.cells]
+        return canonical({"study": self.name, "seeds": self.seeds, "cells": cells})
+
+    @cached_property
+    def judgement(self) -> str:
+        """Canonical JSON of what is judged: controls, expectations and margins."""
+        file = self.file
+        return canonical(
+            {"name": self.name, "paper": file.paper, "controls": file.controls, "expect": file.expect, "margin": file.margin}
+        )
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse YAML as plain data; duplicate keys are errors (YAML itself lets the last one win)."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise StudyError(f"{_shown(path)}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{_shown(path)}: cannot be read: {error}") from None
+
+
+class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """A safe loader that refuses a key written twice, and reads 1e-3 as the number it is."""
+
+
+def _mapping_of_unique_keys(loader: yaml.Loader, node: yaml.MappingNode) -> dict:
+    seen = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key '{key.value}' is written twice", key.start_mark)
+        seen.add(key.value)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_of_unique_keys)
+# YAML 1.1 takes 1e-3 for a string because it has no dot.
+_UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def parse(model: type[BaseModel], data: Any, path: Path) -> Any:
+    """Check data against a pydantic model; StudyError in one line that names file, key, value and what is allowed."""
+    if not isinstance(data, dict):
+        raise StudyError(f"{_shown(path)}: expected keys and values (allowed keys: {', '.join(model.model_fields)})")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise StudyError(f"{_shown(path)}: {_explain(model, error.errors()[0])}") from None
+
+
+def _explain(model: type[BaseModel], problem: dict) -> str:
+    where = ".".join(map(str, problem["loc"]))
+    fields = _fields_at(model, problem["loc"][:-1])
+    if problem["type"] == "extra_forbidden":
+        return unknown("key", where, fields)
+    if problem["type"] == "missing":
+        return f"key '{where}' is missing: {fields[problem['loc'][-1]].description or 'required'}"
+    return f"key '{where}': {problem['msg'].lower()}, got {problem['input']!r}"
+
+
+def _fields_at(model: type[BaseModel], loc: Iterable) -> dict:
+    for key in loc:
+        inner = model.model_fields[key].annotation if key in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return model.model_fields
+
+
+def scales(config: Path = ROOT / "config") -> list[str]:
+    """The names of all scales."""
+    return sorted(path.stem for path in (config / "scales").glob("*.yaml"))
+
+
+def load_scale(name: str, config: Path = ROOT / "config") -> Scale:
+    """Read config/scales/<name>.yaml."""
+    if name not in scales(config):
+        raise StudyError(f"config: scale: {unknown('scale', name, scales(config))}")
+    path = config / "scales" / f"{name}.yaml"
+    return parse(Scale, read_yaml(path), path)
+
+
+def study_paths(config: Path = ROOT / "config") -> dict[str, Path]:
+    """All study files by study name; names are unique over families."""
+    found: dict[str, Path] = {}
+    for path in sorted((config / "studies").glob("*/*.yaml")):
+        name = path.stem
+        if not NAME.fullmatch(name):
+            raise StudyError(f"{_shown(path)}: a study's file name must match {NAME.pattern}; rename it")
+        if name in found:
+            raise StudyError(f"{_shown(path)}: the name '{name}' is taken by {_shown(found[name])}; names are unique")
+        found[name] = path
+    return found
+
+
+def load_studies(scale: str, config: Path = ROOT / "config", only: Iterable[str] | None = None) -> dict[str, Study]:
+    """Read, check and compile all studies (or those named) at a scale, sorted by name."""
+    paths = study_paths(config)
+    names = sorted(paths) if only is None else list(only)
+    for name in names:
+        if name not in paths:
+            raise StudyError(unknown("study", name, paths))
+    sizes = load_scale(scale, config)
+    return {name: compile_study(paths[name], scale, sizes) for name in names}
+
+
+def compile_study(path: Path, scale_name: str, scale: Scale) -> Study:
+    """One study file, checked and compiled at a scale. StudyError in one line for anything that cannot be used."""
+    text_file = parse(StudyFile, read_yaml(path), path)
+    return _Compiler(path, text_file, scale_name, scale).study()
+
+
+def _as_mapping(spec: Any) -> dict[str, dict]:
+    """A bare name or {name: {parameters}} as {name: {parameters}}."""
+    if isinstance(spec, str):
+        return {spec: {}}
+    if isinstance(spec, dict) and len(spec) == 1:
+        name, parameters = next(iter(spec.items()))
+        if isinstance(name, str) and (parameters is None or isinstance(parameters, dict)):
+            return {name: parameters or {}}
+    raise ValueError(f"{spec!r} names no plug; write a name or {{name: {{parameter: value}}}}")
+
+
+def merge(base: Any, top: Any) -> Any:
+    """`top` over `base`: the same plug merges its parameters, another plug or any other value replaces."""
+    if isinstance(base, str) and isinstance(top, dict) and base in top:
+        return top
+    if isinstance(base, dict) and isinstance(top, str) and top in base:
+        return base
+    if not (isinstance(base, dict) and isinstance(top, dict)) or not set(base) & set(top):
+        return top
+    return {key: merge(base[key], top[key]) if key in base and key in top else (top | base)[key] for key in {**base, **top}}
+
+
+_catalogue = cache(load_catalogue)
+
+
+class _Compiler:
+    """Turns one study file into cells. Every problem is raised as "file: place: what is wrong"."""
+
+    def __init__(self, path: Path, file: StudyFile, scale_name: str, scale: Scale):
+        self.path, self.file, self.scale_name, self.scale = path, file, scale_name, scale
+        self.resolving: list[str] = []
+        self.recipes: dict[str, Recipe] = {}
+
+    def study(self) -> Study:
+        self._check_names()
+        try:
+            _catalogue()[self.file.paper]
+        except StudyError as error:
+            raise self.fail("paper", error) from None
+        protocol_plug = self._plug_spec("protocol", "protocols", self.file.protocol)
+        info = describe("protocols", protocol_plug[0])
+        if not isinstance(info.constants.get("METRICS"), dict):
+            raise StudyError(f"{info.path}: defines no METRICS = {{name: description}} literal; studies are checked against it")
+        self.protocol_name, self.protocol_parameters = protocol_plug
+        self.protocol_fields = set(info.parameters)
+        clash = self.protocol_fields & set(RECIPE_FIELDS)
+        if clash:
+            raise StudyError(f"{info.path}: parameter '{min(clash)}' has the name of a recipe field; rename it")
+        cells = tuple(self._cell(arm, x) for arm in self.file.arms for x in self._sweep_values())
+        self._check_judgement(info.constants["METRICS"])
+        self._plug_spec("figure", "figures", self.file.figure, check=True)
+        networks = {name: self._network(name, "networks") for name in self.file.networks}
+        return Study(
+            name=self.path.stem,
+            family=self.path.parent.name,
+            path=self.path,
+            text=self.path.read_text(encoding="utf-8"),
+            file=self.file,
+            scale=self.scale_name,
+            seeds=self.scale.seeds,
+            cells=cells,
+            networks=networks,
+        )
+
+    def fail(self, where: str, message: object) -> StudyError:
+        return StudyError(f"{_shown(self.path)}: {where}: {message}")
+
+    def _check_names(self) -> None:
+        for group, names in (("arms", self.file.arms), ("networks", self.file.networks)):
+            for name in names:
+                if not IDENTIFIER.fullmatch(name):
+                    raise self.fail(group, f"'{name}' cannot be named in an expectation; use lower-case letters, digits and _")
+        both = set(self.file.arms) & set(self.file.networks)
+        if both:
+            raise self.fail("networks", f"'{min(both)}' is also an arm; give one of them another name")
+        if not self.file.arms:
+            raise self.fail("arms", "a study needs at least one arm")
+        if self.file.baseline is not None and self.file.baseline not in self.file.arms:
+            raise self.fail("baseline", unknown("arm", self.file.baseline, self.file.arms))
+        if len(self.file.sweep) > 1:
+            raise self.fail("sweep", f"one field at most, got {', '.join(self.file.sweep)}")
+
+    def _sweep_values(self) -> list:
+        return next(iter(self.file.sweep.values()), [None])
+
+    def _check_judgement(self, metrics: dict[str, str]) -> None:
+        parsed = []
+        for group, texts in (("controls", self.file.controls), ("expect", self.file.expect)):
+            for number, text in enumerate(texts, 1):
+                try:
+                    parsed.append(expectations.parse(text))
+                    parsed[-1].check(self.file.arms, metrics)
+                except StudyError as error:
+                    raise self.fail(f"{group}[{number}]", error) from None
+        try:
+            expectations.check_margins(self.file.margin, parsed, metrics)
+        except StudyError as error:
+            raise self.fail("margin", error) from None
+
+    def _cell(self, arm: str, x: Any) -> Cell:
+        where = f"arms.{arm}"
+        fields = self._fields(arm, x)
+        protocol_fields = {key: value for key, value in fields.items() if key in self.protocol_fields}
+        parameters = {**self.protocol_parameters, **protocol_fields}
+        protocol = self._complete("protocols", {self.protocol_name: parameters}, where)
+        recipe = self._recipe({k: v for k, v in fields.items() if k not in self.protocol_fields}, where)
+        return Cell(arm, x, recipe, protocol)
+
+    def _fields(self, name: str, x: Any = None) -> dict[str, Any]:
+        """Fields of an arm or network: base, then its own, then the sweep's value."""
+        fields = deepcopy(self.file.base)
+        own = self.file.arms.get(name) if name in self.file.arms else self.file.networks[name]
+        for key, value in (own or {}).items():
+            fields[key] = merge(fields[key], deepcopy(value)) if key in fields else deepcopy(value)
+        for path in self.file.sweep if x is not None else ():
+            self._set(fields, path, x)
+        allowed = {*RECIPE_FIELDS, *self.protocol_fields}
+        for key in fields:
+            if key not in allowed:
+                group = "arms" if name in self.file.arms else "networks"
+                raise self.fail(f"{group}.{name}", unknown("field", key, allowed))
+        return fields
+
+    def _set(self, fields: dict, path: str, x: Any) -> None:
+        field, _, parameter = path.partition(".")
+        if field not in {*RECIPE_FIELDS, *self.protocol_fields}:
+            raise self.fail("sweep", unknown("field", field, {*RECIPE_FIELDS, *self.protocol_fields}))
+        if not parameter:
+            fields[field] = x
+        elif field in PLUG_FIELDS and field not in LIST_FIELDS and field in fields:
+            name, parameters = next(iter(_as_mapping(fields[field]).items()))
+            fields[field] = {name: {**parameters, parameter: x}}
+        elif field in ("budget", "draws"):
+            fields[field] = {**fields.get(field, {}), parameter: x}
+        else:
+            raise self.fail(
+                "sweep", f"'{path}' cannot be varied; name a parameter of a plug set in base, such as world.label_noise"
+            )
+
+    def _network(self, name: Any, where: str) -> Recipe:
+        """The recipe of a named network or arm."""
+        names = {**self.file.networks, **self.file.arms}
+        if not isinstance(name, str) or name not in names:
+            raise self.fail(where, unknown("network", name, names))
+        if name in self.resolving:
+            raise self.fail(where, f"networks depend on each other in a circle: {' -> '.join([*self.resolving, name])}")
+        if name not in self.recipes:
+            self.resolving.append(name)
+            fields = {k: v for k, v in self._fields(name).items() if k not in self.protocol_fields}
+            self.recipes[name] = self._recipe(fields, where)
+            self.resolving.pop()
+        return self.recipes[name]
+
+    def _recipe(self, fields: dict[str, Any], where: str) -> Recipe:
+        defaults = {"objective": "cross_entropy", "optimizer": "sgd", "schedule": "cosine", "augment": [], "surgery": []}
+        fields = {**defaults, **fields}
+        for key in ("world", "model"):
+            if key not in fields:
+                raise self.fail(where, f"no {key} is set; set it in base or in the arm")
+        data: dict[str, Any] = {}
+        for field, kind in PLUG_FIELDS.items():
+            if field in LIST_FIELDS:
+                items = fields[field] if isinstance(fields[field], list) else [fields[field]]
+                data[field] = [self._complete(kind, item, f"{where}.{field}") for item in items]
+            else:
+                data[field] = self._complete(kind, fields[field], f"{where}.{field}")
+        data["budget"] = self._budget(fields.get("budget", {}), f"{where}.budget")
+        data["draws"] = self._draws(fields.get("draws", {}), f"{where}.draws")
+        data["record"] = self._record(fields.get("record", []), f"{where}.record")
+        start = fields.get("start")
+        data["start"] = {"recipe": self._network(start, f"{where}.start").data} if start else None
+        return Recipe(data)
+
+    def _plug_spec(self, where: str, kind: str, spec: Any, check: bool = False) -> tuple[str, dict]:
+        try:
+            name, parameters = next(iter(_as_mapping(spec).items()))
+            describe(kind, name)
+        except (ValueError, StudyError) as error:
+            raise self.fail(where, error) from None
+        if check:
+            self._complete(kind, {name: parameters}, where)
+        return name, parameters
+
+    def _complete(self, kind: str, spec: Any, where: str) -> dict:
+        """A plug in canonical form: all parameters written out, checked, nested plugs and networks resolved."""
+        name, given = self._plug_spec(where, kind, spec)
+        declared = describe(kind, name).parameters
+        where = f"{where}.{name}" if not where.endswith(name) else where
+        for key in given:
+            if key not in declared:
+                raise self.fail(where, unknown("parameter", key, declared))
+        if kind == "worlds":
+            sizes = self.scale.world.model_dump()
+            given = {**{key: value for key, value in sizes.items() if key in declared}, **given}
+        values = {key: self._value(parameter, given, f"{where}.{key}") for key, parameter in declared.items()}
+        return {"plug": f"{kind}/{name}", "parameters": values}
+
+    def _value(self, parameter: Parameter, given: dict[str, Any], where: str) -> Any:
+        if parameter.name not in given and parameter.required:
+            raise self.fail(where, f"is required (declared {parameter.text})")
+        value = given.get(parameter.name, parameter.default)
+        if (parameter.plug or parameter.parent) and value is not None:
+            items = value if parameter.many and isinstance(value, list) else [value]
+            made = [self._reference(parameter, item, where) for item in items]
+            return made if parameter.many else made[0]
+        try:
+            return self._capped(parameter.name, parameter.normalise(value))
+        except ValueError as error:
+            raise self.fail(where, f"{value!r} is not allowed: {error}") from None
+
+    def _reference(self, parameter: Parameter, item: Any, where: str) -> dict:
+        if parameter.plug:
+            return self._complete(parameter.plug, item, where)
+        return {"recipe": self._network(item, where).data}
+
+    def _capped(self, name: str, value: Any) -> Any:
+        limit = self.scale.cap.get(name)
+        if limit is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        return min(value, limit)
+
+    def _budget(self, given: Any, where: str) -> dict[str, int]:
+        allowed = ("epochs", "length", "batch")
+        if not isinstance(given, dict) or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in given.values()):
+            raise self.fail(where, f"{given!r} is not allowed; give numbers for {', '.join(allowed)}")
+        for key in given:
+            if key not in allowed:
+                raise self.fail(where, unknown("key", key, allowed))
+        if "epochs" in given and "length" in given:
+            raise self.fail(where, "epochs and length exclude each other; length is a multiple of the scale's epochs")
+        epochs = given.get("epochs", round(given.get("length", 1) * self.scale.budget.epochs))
+        batch = given.get("batch", self.scale.budget.batch)
+        for key, value, least in (("epochs", epochs, 0), ("batch", batch, 1)):
+            if value != int(value) or value < least:
+                raise self.fail(f"{where}.{key}", f"{value!r} is not allowed; give a whole number of at least {least}")
+        return {"epochs": self._capped("epochs", int(epochs)), "batch": int(batch)}
+
+    def _draws(self, given: Any, where: str) -> dict[str, int]:
+        if not isinstance(given, dict):
+            raise self.fail(where, f"{given!r} is not allowed; give a whole number for any of {', '.join(AXES)}")
+        for key, value in given.items():
+            if key not in AXES:
+                raise self.fail(where, unknown("axis", key, AXES))
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise self.fail(f"{where}.{key}", f"{value!r} is not allowed; give a whole number of at least 0")
+        return {axis: given.get(axis, 0) for axis in AXES}
+
+    def _record(self, given: Any, where: str) -> list[str]:
+        names = [given] if isinstance(given, str) else given
+        if not isinstance(names, list):
+            raise self.fail(where, f"{given!r} is not allowed; give a list of {', '.join(RECORDS)}")
+        for name in names:
+            if name not in RECORDS:
+                raise self.fail(where, unknown("record", name, RECORDS))
+        return sorted(set(names))

@@ -1,0 +1,11 @@
+"""Judge all studies together (rule judge)."""
+
+import json
+from pathlib import Path
+
+from assay.judging import write_verdicts
+from assay.running import job
+
+with job(snakemake):  # noqa: F821
+    judgements = [json.loads(text) for text in snakemake.params.judgements]  # noqa: F821
+    write_verdicts(judgements, Path(snakemake.output[0]).parent)  # noqa: F821

@@ -1,0 +1,16 @@
+"""Measure one study (rule measure)."""
+
+from pathlib import Path
+
+from assay.jobs import choose_device
+from assay.measuring import measure_study
+from assay.running import job
+from assay.store import NetworkStore
+from assay.studies import load_studies
+
+folder = Path(snakemake.output.observations).parent  # noqa: F821
+networks = folder.parent.parent / "networks"
+
+with job(snakemake) as say:  # noqa: F821
+    study = load_studies(snakemake.params.scale, only=[snakemake.wildcards.study])[snakemake.wildcards.study]  # noqa: F821
+    measure_study(study, NetworkStore(networks, choose_device(snakemake.params.device)), folder, say)  # noqa: F821

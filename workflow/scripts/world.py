@@ -1,0 +1,10 @@
+"""Write the card of one world (rule world)."""
+
+import json
+from pathlib import Path
+
+from assay.cards import write_card
+from assay.running import job
+
+with job(snakemake):  # noqa: F821
+    write_card(json.loads(snakemake.params.world), Path(snakemake.output.card).parent)  # noqa: F821
