@@ -112,7 +112,7 @@ def test_ties_of_a_coarse_metric_get_the_sign_test():
 
 
 def test_rounding_is_no_spread():
-    single = np.array([0.801, 0.805, 0.790, 0.802, 0.806, 0.791], dtype=np.float32).astype(float)
+    single = np.array([0.801, 0.305, 0.120, 0.802, 0.306, 0.121], dtype=np.float32).astype(float)
     values = single[3:] - single[:3]  # 0.001, up to single precision
     assert np.ptp(values) > 0
     assert Sample(tuple(values.tolist()), resolution=1e-6 * 0.8).spread == 0.0
