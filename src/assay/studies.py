@@ -49,6 +49,7 @@ class Scale(_Strict):
 
     description: str
     seeds: Whole = Field(description="repetitions; arms are compared within a repetition")
+    conclusive: bool = Field(True, description="whether evidence at this scale may count for a paper's row")
     world: WorldSize
     budget: Budget
     cap: dict[str, Whole] = Field({}, description="upper limits on parameters of these names, wherever a study sets them")

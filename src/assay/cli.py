@@ -1,0 +1,225 @@
+"""The command line: `assay list, show, check, new, coverage`. None of it imports torch."""
+
+import json
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+from assay.catalogue import load as load_catalogue
+from assay.coverage import coverage as compute_coverage
+from assay.coverage import introduced, row_at, vouches
+from assay.errors import AssayError, StudyError
+from assay.files import ROOT, read_json, write_atomic
+from assay.plugs import everything
+from assay.studies import NAME, Study, load_studies, scales, study_paths
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
+out = Console()
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AtScale = Annotated[str, typer.Option("--scale", help="A file in config/scales/.")]
+COLOURS = {"supported": "green", "contradicted": "magenta", "no effect": "blue", "inconclusive": "yellow", "invalid": "red"}
+
+
+def in_one_line(command: Callable) -> Callable:
+    """Show an error the user can act on as one line, without a traceback, and exit with 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except AssayError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def print_json(data: Any) -> None:
+    typer.echo(json.dumps(data, indent=1))
+
+
+def verdicts_at(scale: str) -> dict[str, dict]:
+    """Verdicts by study at a scale; empty before the first run."""
+    path = ROOT / "results" / scale / "verdicts.json"
+    return read_json(path)["studies"] if path.exists() else {}
+
+
+@app.command("list")
+@in_one_line
+def list_studies(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
+    """List all studies with their verdicts."""
+    verdicts = verdicts_at(scale)
+    rows = [
+        {
+            "study": s.name,
+            "family": s.family,
+            "paper": s.file.paper,
+            "verdict": verdicts.get(s.name, {}).get("verdict"),
+            "question": s.file.question,
+        }
+        for s in load_studies(scale).values()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("study", "family", "paper", "verdict", "question", title=f"{len(rows)} studies, verdicts at scale {scale}")
+    for row in rows:
+        table.add_row(row["study"], row["family"], row["paper"], _coloured(row["verdict"]), row["question"])
+    out.print(table)
+
+
+def _coloured(verdict: str | None) -> str:
+    return f"[{COLOURS[verdict]}]{verdict}[/]" if verdict else "[dim]not run[/]"
+
+
+@app.command()
+@in_one_line
+def show(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None:
+    """Show one study: claim, arms, networks, and the verdict if there is one."""
+    compiled = load_studies(scale, only=[study])[study]
+    paper = load_catalogue()[compiled.file.paper]
+    facts = _facts(compiled, paper)
+    if as_json:
+        print_json(facts)
+        return
+    out.print(f"[bold]{compiled.name}[/]  {paper.id}  {paper.title}")
+    out.print(f"claim: {paper.claim}\nquestion: {compiled.file.question}\n", highlight=False)
+    out.print(Syntax(compiled.text, "yaml", background_color="default"))
+    out.print(
+        f"networks: {len(compiled.recipes)} x {compiled.seeds} seeds: {', '.join(facts['networks']) or 'trained by the protocol'}"
+    )
+    out.print(f"plugs of the paper: {', '.join(facts['introduces']) or 'none'}; vouched for by {len(facts['vouched_by'])} tests")
+    verdict = facts["verdict"]
+    if not verdict:
+        out.print(f"not run at scale {scale}: snakemake results/{scale}/figures/{study}.svg")
+        return
+    out.print(f"verdict: {_coloured(verdict['verdict'])} (q = {verdict['q']:.2g})")
+    for expectation in verdict["expectations"]:
+        out.print(f"  {expectation['verdict']:>13}  {expectation['text']}  effect {expectation['effect']:.4g}", highlight=False)
+    for reason in facts["missing"]:
+        out.print(f"[yellow]{reason}[/]")
+
+
+def _facts(study: Study, paper: Any) -> dict:
+    row = row_at(study)
+    return {
+        "study": study.name,
+        "family": study.family,
+        "paper": {"id": paper.id, "title": paper.title, "claim": paper.claim},
+        "file": str(study.path.relative_to(ROOT)),
+        "question": study.file.question,
+        "arms": study.file.arms,
+        "networks": [recipe.name for recipe in study.recipes],
+        "introduces": introduced(study),
+        "vouched_by": sorted({v.test for v in vouches(ROOT / "tests") if v.paper == paper.id}),
+        "verdict": verdicts_at(study.scale).get(study.name),
+        "working": row.working,
+        "missing": row.missing,
+    }
+
+
+@app.command()
+@in_one_line
+def check(as_json: AsJson = False) -> None:
+    """Check every study at every scale, every recipe and every plug, without importing any of them."""
+    problems = [*_plug_problems(), *_study_problems()]
+    counts = {"studies": len(study_paths()), "scales": len(scales()), "plugs": sum(1 for _ in everything())}
+    if as_json:
+        print_json({**counts, "problems": problems})
+    else:
+        for problem in problems:
+            typer.echo(f"error: {problem}", err=True)
+        summary = ", ".join(f"{count} {what}" for what, count in counts.items())
+        out.print(f"{summary}: {f'[red]{len(problems)} problems[/]' if problems else '[green]all good[/]'}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _plug_problems() -> list[str]:
+    problems = []
+    for plug in everything():
+        try:
+            _ = plug.parameters
+            if not plug.doc:
+                problems.append(f"{plug.path}: has no module docstring; say what it computes and cite the paper")
+        except StudyError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _study_problems() -> list[str]:
+    problems = []
+    for name in study_paths():
+        try:
+            for scale in scales():
+                load_studies(scale, only=[name])
+        except StudyError as error:
+            problems.append(str(error))
+    return problems
+
+
+@app.command()
+@in_one_line
+def new(paper: str, name: Annotated[str | None, typer.Option(help="The study's name.")] = None, as_json: AsJson = False) -> None:
+    """Write the skeleton of a study for a paper of the catalogue."""
+    row = load_catalogue()[paper]
+    name = name or re.sub(r"[^a-z0-9]+", "-", row.method.lower().split("(")[0]).strip("-")[:64]
+    if not NAME.fullmatch(name):
+        raise StudyError(f"--name: '{name}' is not allowed; use lower-case letters, digits, - and _")
+    taken = study_paths()
+    if name in taken:
+        raise StudyError(f"--name: '{name}' is taken by {taken[name].relative_to(ROOT)}; choose another")
+    path = ROOT / "config" / "studies" / row.family / f"{name}.yaml"
+    write_atomic(path, skeleton(row))
+    if as_json:
+        print_json({"study": name, "file": str(path.relative_to(ROOT))})
+    else:
+        out.print(f"wrote {path.relative_to(ROOT)}; fill in arms, controls and expect, then: assay check")
+
+
+def skeleton(row: Any) -> str:
+    """A study file with what the catalogue knows as comments; `assay check` says what is left to fill in."""
+    notes = [f"# {row.title}", f"# claim: {row.claim}"]
+    notes += [f"# suggested {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in row.experiment.items()]
+    notes += [f"# published: {json.dumps(number, ensure_ascii=False)}" for number in row.numbers]
+    body = f"""paper: {row.id}
+question: ""                  # what the study asks, in a sentence
+base:                         # recipe fields shared by all arms
+  world: shapes
+  model: resnet
+arms:                         # the baseline first; each arm: fields on top of base
+  baseline: {{}}
+protocol: classify            # a file in src/assay/protocols/
+controls: []                  # what must hold for the instrument to work, e.g. baseline.top1 > 0.3
+expect: []                    # what the paper expects, e.g. method.top1 > baseline.top1
+margin: {{}}                    # smaller differences count as none, e.g. {{top1: 0.01}}
+figure: bars                  # a file in src/assay/figures/
+"""
+    return "\n".join(notes) + "\n" + body
+
+
+@app.command()
+@in_one_line
+def coverage(as_json: AsJson = False) -> None:
+    """Count the papers whose rows work, by family, and say what the others miss."""
+    found = compute_coverage(load_catalogue())
+    if as_json:
+        print_json(found)
+        return
+    table = Table("family", "papers", "working", title=f"{found['working']} of {found['total']} papers work")
+    for family, counts in found["families"].items():
+        table.add_row(family, str(counts["total"]), str(counts["working"]) if counts["working"] else "[dim]0[/]")
+    out.print(table)
+    for paper, row in found["papers"].items():
+        if row["study"] and not row["working"]:
+            out.print(f"{paper} {row['study']}: {'; '.join(row['missing'])}", highlight=False)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,125 @@
+"""Which rows of the catalogue work: computed from studies, evidence, verdicts and tests, never declared.
+
+A row works when its study validates, its evidence exists at a conclusive scale and is fresh, its controls pass, and every plug
+that the paper introduces has an oracle test that vouches for it. No torch is imported.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from assay.catalogue import Catalogue
+from assay.errors import AssayError
+from assay.evidence import read_evidence, staleness
+from assay.files import ROOT, read_json
+from assay.plugs import describe
+from assay.studies import Study, load_scale, load_studies, scales, study_paths
+
+
+@dataclass(frozen=True)
+class Row:
+    """One paper: its study and verdict, whether it works, and what is missing if it does not."""
+
+    study: str | None
+    verdict: str | None
+    working: bool
+    missing: list[str]
+
+
+@dataclass(frozen=True)
+class Vouch:
+    """A test that checks a plug against an independent truth, for a paper."""
+
+    plug: str
+    paper: str
+    test: str
+
+
+def coverage(catalogue: Catalogue, root: Path = ROOT) -> dict:
+    """Rows by paper, counted by family: {"total", "working", "families", "papers"}."""
+    rows = {paper: Row(None, None, False, ["no study"]) for paper in catalogue}
+    for study_name in study_paths(root / "config"):
+        paper, row = _row_of(study_name, root)
+        if paper in rows and not rows[paper].working:
+            rows[paper] = row
+    families = {family: {"total": 0, "working": 0} for family in catalogue.families()}
+    for paper, row in rows.items():
+        families[catalogue[paper].family]["total"] += 1
+        families[catalogue[paper].family]["working"] += row.working
+    working = sum(row.working for row in rows.values())
+    return {"total": len(rows), "working": working, "families": families, "papers": {p: asdict(r) for p, r in rows.items()}}
+
+
+def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
+    """The best row over all conclusive scales."""
+    best: tuple[str | None, Row] | None = None
+    for scale in scales(root / "config"):
+        if not load_scale(scale, root / "config").conclusive:
+            continue
+        try:
+            study = load_studies(scale, root / "config", only=[name])[name]
+        except AssayError as error:
+            return None, Row(name, None, False, [str(error)])
+        row = row_at(study, root)
+        if best is None or len(row.missing) < len(best[1].missing):
+            best = (study.file.paper, row)
+    return best or (None, Row(name, None, False, ["no conclusive scale in config/scales/"]))
+
+
+def row_at(study: Study, root: Path = ROOT) -> Row:
+    """The row of a study's paper, by its evidence at one scale."""
+    verdict, missing = _evidence(study, root / "results" / study.scale)
+    missing += _untested(study, root / "tests")
+    return Row(study.name, verdict, not missing, missing)
+
+
+def _evidence(study: Study, results: Path) -> tuple[str | None, list[str]]:
+    try:
+        evidence = read_evidence(results / "observations" / study.name)
+        verdicts = read_json(results / "verdicts.json")
+    except AssayError as error:
+        return None, [f"no evidence at scale {study.scale}: {error}"]
+    missing = [f"evidence is stale: {reason}" for reason in staleness(study, evidence.provenance)]
+    verdict = verdicts["studies"].get(study.name)
+    if verdict is None:
+        return None, [*missing, f"not judged: {verdicts['failed'].get(study.name, {}).get('error', 'run snakemake')}"]
+    if verdict["rests_on"]["observations_sha256"] != evidence.provenance["sha256"]:
+        missing.append("the verdict rests on older observations; run snakemake")
+    missing += [f"control failed: {control['text']}" for control in verdict["controls"] if not control["passed"]]
+    return verdict["verdict"], missing
+
+
+def introduced(study: Study) -> list[str]:
+    """Plugs of the study whose docstring cites its paper: what the paper brings."""
+    cited = re.compile(rf"\b{re.escape(study.file.paper)}\b")
+    return sorted(plug for plug in study.plugs if cited.search(describe(*plug.split("/")).doc))
+
+
+def _untested(study: Study, tests: Path) -> list[str]:
+    plugs = introduced(study)
+    if not plugs:
+        return [f"no plug of the study cites {study.file.paper} in its docstring"]
+    vouched = {vouch.plug for vouch in vouches(tests) if vouch.paper == study.file.paper}
+    return [f"no oracle test vouches for {plug}" for plug in plugs if plug not in vouched]
+
+
+@cache
+def vouches(tests: Path) -> tuple[Vouch, ...]:
+    """All `pytest.mark.vouches("kind/name", paper="P000")` marks in the tests, read from their source."""
+    return tuple(vouch for path in sorted(tests.rglob("test_*.py")) for vouch in _vouches_in(path, tests))
+
+
+def _vouches_in(path: Path, tests: Path) -> Iterator[Vouch]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        for mark in node.decorator_list:
+            if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.vouches":
+                yield Vouch(
+                    plug=ast.literal_eval(mark.args[0]),
+                    paper=next(ast.literal_eval(keyword.value) for keyword in mark.keywords if keyword.arg == "paper"),
+                    test=f"{path.relative_to(tests.parent)}::{node.name}",
+                )
