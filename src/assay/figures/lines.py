@@ -1,0 +1,41 @@
+"""Metrics along a coordinate (severity, depth, number of samples): a curve for each arm, its mean over seeds in a 95% band."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from assay.figures import _style
+from assay.summary import curves, summarise
+
+
+def lines(
+    page, *, metrics: list[str] | None = None, log_x: bool = False, log_y: bool = False, xlabel: str = "", height: float = 2.5
+) -> Figure:
+    """One panel for each metric that has an x (or those named); height in inches. A text x is drawn in order of appearance."""
+    table = curves(page.observations)
+    if table.empty:
+        return _style.empty("No metric with a coordinate was measured.")
+    names = _style.chosen(metrics, table["metric"], "metric")
+    arms = _style.in_order(page.study.arms, table["arm"])
+    figure, axes = _style.panels([height + 0.3 * (name == names[0]) for name in names])
+    for axis, name in zip(axes, names, strict=True):
+        _panel(axis, summarise(table[table["metric"] == name]), arms)
+        axis.set_title(_style.short(name))
+        axis.set_xscale("log" if log_x else "linear")
+        axis.set_yscale("log" if log_y else "linear")
+    axes[-1].set_xlabel(xlabel)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=min(len(arms), 3))
+    return figure
+
+
+def _panel(axis: Axes, table: pd.DataFrame, arms: list[str]) -> None:
+    numeric = pd.api.types.is_numeric_dtype(table["x"])
+    places = {x: x if numeric else number for number, x in enumerate(dict.fromkeys(table["x"]))}
+    for arm in arms:
+        rows = table[table["arm"] == arm]
+        rows = rows.sort_values("x") if numeric else rows
+        x = rows["x"].map(places)
+        (curve,) = axis.plot(x, rows["mean"], label=_style.short(arm))
+        axis.fill_between(x, rows["low"], rows["high"], color=curve.get_color(), alpha=0.16, linewidth=0)
+    if not numeric:
+        axis.set_xticks(list(places.values()), list(places))

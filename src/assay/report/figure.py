@@ -1,0 +1,60 @@
+"""A study's figure as SVG: drawn by the figure plug that the study names, the same bytes for the same data."""
+
+import io
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+from assay.plugs import load
+from assay.report.evidence import Page
+from assay.report.words import number
+from assay.summary import curves, plain, summarise
+
+ASSETS = Path(__file__).parents[3] / "report"
+NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+ALT_METRICS = 3
+
+
+def figure(page: Page) -> bytes:
+    """Draw the study's figure as SVG; a study that names none gets `bars`."""
+    name, parameters = next(iter((page.study.figure or {"bars": {}}).items()))
+    # Names of arms and metrics are text, never mathematics: a lone "$" must not fail.
+    with mpl.rc_context(fname=str(ASSETS / "figures.mplstyle")), mpl.rc_context({"svg.hashsalt": page.study.name}):
+        drawn = load("figures", name)(page, **parameters)
+        FigureCanvasSVG(drawn)
+        stream = io.StringIO()
+        drawn.savefig(stream, format="svg", metadata=NO_METADATA)
+    return with_style(stream.getvalue()).encode()
+
+
+def with_style(svg: str) -> str:
+    """Add the style sheet that turns the ink light on a dark page."""
+    start, end = svg.split("</style>", 1)
+    return f"{start}\n{figure_style()}</style>{end}"
+
+
+@cache
+def figure_style() -> str:
+    """report/figures.css, which goes into every figure."""
+    return (ASSETS / "figures.css").read_text(encoding="utf-8")
+
+
+def describe_figure(page: Page) -> str:
+    """The figure in words, made from the data: means of the first metrics by arm, or where their curves start and end."""
+    table = summarise(plain(page.observations))
+    sentences = [f"{metric}: {_means(rows)}" for metric, rows in table.groupby("metric", sort=False)]
+    series = summarise(curves(page.observations))
+    sentences += [f"{metric} over x: {_ends(rows)}" for metric, rows in series.groupby("metric", sort=False)]
+    more = f" and {len(sentences) - ALT_METRICS} more metrics" if len(sentences) > ALT_METRICS else ""
+    return f"Means over seeds. {'; '.join(sentences[:ALT_METRICS])}{more}." if sentences else "No observations."
+
+
+def _means(rows) -> str:
+    return ", ".join(f"{row.arm} {number(row.mean)}" for row in rows.itertuples())
+
+
+def _ends(rows) -> str:
+    ends = ((arm, points["mean"].iloc[0], points["mean"].iloc[-1]) for arm, points in rows.groupby("arm", sort=False))
+    return ", ".join(f"{arm} from {number(first)} to {number(last)}" for arm, first, last in ends)
