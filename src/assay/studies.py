@@ -474,6 +474,8 @@ class _Compiler:
         if parameter.name not in given and parameter.required:
             raise self.fail(where, f"is required (declared {parameter.text})")
         value = given.get(parameter.name, parameter.default)
+        if (parameter.plug or parameter.parent) and value is None and not parameter.required and parameter.default is None:
+            return None
         if (parameter.plug or parameter.parent) and value is not None:
             items = value if parameter.many and isinstance(value, list) else [value]
             made = [self._reference(parameter, item, where) for item in items]

@@ -30,7 +30,7 @@ METRICS = {
     "fpr95": "share of outside images accepted at the threshold that accepts 95% of own ones, mean over all outside sets, 0 to 1",
     "fpr95_near": "the same on the near set alone",
     "fpr95_far": "the same, mean over the far sets",
-    "fpr95_set": "the same for each outside set; x is 0 for the near one, then the far ones in order",
+    "fpr95_set": "the same for each outside set; x is 'near' or the name of the far world",
     "auroc": "chance that an own image scores above an outside one, mean over all outside sets, 0 to 1",
     "auroc_near": "the same on the near set alone",
     "auroc_far": "the same, mean over the far sets",
@@ -63,13 +63,11 @@ def ood(
     chosen = partial(score, **choice)
     inside = _scores(arm, chosen, _rows(own, slice(half, None)))
     rates, areas = [], []
-    for number, world in enumerate([near, *far]):
+    for name, world in [("near", near), *((far_world.func.__name__, far_world) for far_world in far)]:
         other = _scores(arm, chosen, outside(arm, world))
         rates.append(fpr95(inside, other))
         areas.append(auroc(inside, other))
-        yield "fpr95_set", number, rates[-1]
-        arm.keep(f"scores_{number}", other)
-    arm.keep("scores_own", inside)
+        yield "fpr95_set", name, rates[-1]
     for metric, values in (("fpr95", rates), ("auroc", areas)):
         yield metric, np.mean(values)
         yield f"{metric}_near", values[0]
