@@ -1,0 +1,45 @@
+# Two commands are enough: `make report` and `make test`. Both make the environment on first use.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+ENV := .venv/.made
+
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help env report figures test lint check lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(ENV) ## make .venv from the locked dependencies
+
+$(ENV): envs/lock.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "assay needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/lock.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+report: $(ENV) ## run all studies and write results/laptop/report/index.html
+	@$(BIN)/snakemake --cores $(CORES)
+	@echo "open results/laptop/report/index.html"
+
+figures: $(ENV) ## draw every study's figure, running what is missing
+	@$(BIN)/snakemake --cores $(CORES) figures
+
+test: $(ENV) lint check ## run the test suite
+	$(BIN)/pytest --numprocesses $(CORES)
+
+lint: $(ENV) ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check: $(ENV) ## check every study, recipe and plug
+	$(BIN)/assay check
+
+lock: ## write envs/lock.txt from a fresh resolution of pyproject.toml
+	bash envs/lock.sh $(PYTHON)
+
+clean: ## remove results and the environment
+	rm -rf results .snakemake .venv
