@@ -24,8 +24,8 @@ def dead_leaves(
     test: Annotated[int, Ge(1)] = 512,
     channels: Literal[1, 3] = 3,
     classes: Annotated[int, Ge(1), Le(4)] = 1,
-    leaves: Annotated[int, Ge(1)] = 200,
-    smallest: Annotated[float, Gt(0), Lt(1)] = 0.03,
+    leaves: Annotated[int, Ge(1)] = 120,
+    smallest: Annotated[float, Gt(0), Lt(1)] = 0.06,
     largest: Annotated[float, Gt(0), Le(1)] = 0.4,
 ) -> World:
     """smallest, largest: radius of a leaf in image sides. Factors: clean_label, shape (index into the shapes' names), leaves (N,) how many fell.
@@ -58,7 +58,7 @@ def radii(generator: np.random.Generator, count: int, span: tuple[float, float])
 def _drop_leaf(draw: Draw, image: np.ndarray, shape: np.ndarray, span: tuple[float, float]) -> None:
     """One leaf on each image (N, H, W, 3), in place. Leaves are drawn in windows as large as they are, in octaves of size."""
     count, size = len(image), image.shape[1]
-    random = draw().random((count, 8), dtype=np.float32)
+    random = draw("look").random((count, 8), dtype=np.float32)
     radius = radii(draw("radius"), count, span)
     centre = random[:, :2] * (1 + 2 * radius[:, None]) - radius[:, None]
     window = 2 ** np.ceil(np.log2(2 * radius * size + 3)).astype(int)

@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, the small cousin of MNIST.
+"""scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, a small relative of MNIST.
 
 Source: Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998). Which images are drawn, and their split, depends on the draw.
 """
@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 from assay.seeds import Draw
 from assay.world import Split, World
+from assay.worlds._sources import resize
 from assay.worlds._split import check_counts, check_size, refuse, with_label_noise
 
 
@@ -37,7 +38,7 @@ def digits(
     order = draw("order").permutation(len(labels))
 
     def split(rows: np.ndarray) -> Split:
-        pixels = np.repeat(_enlarge(images[rows], size)[:, None], channels, axis=1)
+        pixels = np.repeat(resize(images[rows], size)[:, None], channels, axis=1)
         return Split(pixels, labels[rows], {"source": rows})
 
     training, testing = split(order[len(order) - train :]), split(order[:test])
@@ -53,12 +54,3 @@ def _collection() -> tuple[np.ndarray, np.ndarray]:
     """All images (1797, 8, 8) float32 in [0, 1] and labels."""
     bunch = load_digits()
     return (bunch.images / 16).astype(np.float32), bunch.target.astype(np.int64)
-
-
-def _enlarge(images: np.ndarray, size: int) -> np.ndarray:
-    """(N, size, size) bilinear, pixel centres aligned, edges held."""
-    if size == images.shape[-1]:
-        return images
-    at = np.clip((np.arange(size) + 0.5) * 8 / size - 0.5, 0, 7)
-    weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(8))).astype(np.float32)
-    return weights @ images @ weights.T

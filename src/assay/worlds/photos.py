@@ -1,0 +1,49 @@
+"""Patches of the nine colour photographs that ship with scikit-image and scikit-learn; the label is the photograph.
+
+Training patches come from the left 60% of a photograph, test patches from the rest, so none overlap.
+"""
+
+from typing import Annotated
+
+from annotated_types import Ge
+
+from assay.seeds import Draw
+from assay.world import World
+from assay.worlds._sources import halves, patches, picture, shrink
+from assay.worlds._split import balanced_labels, check_counts, refuse
+
+FILES = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "rocket.jpg",
+    "hubble_deep_field.jpg",
+    "retina.jpg",
+    "ihc.png",
+    "china.jpg",
+    "flower.jpg",
+)
+
+
+def photos(
+    draw: Draw,
+    *,
+    size: Annotated[int, Ge(4)] = 32,
+    train: Annotated[int, Ge(1)] = 1024,
+    test: Annotated[int, Ge(1)] = 512,
+    shrink_by: Annotated[int, Ge(1)] = 2,
+) -> World:
+    """shrink_by: the photographs are averaged over blocks of this side first. Factors: clean_label, source, corner (N, 2) in shrunken pixels.
+
+    Raises StudyError when a patch does not fit or a split is smaller than the nine classes.
+    """
+    check_counts("photos", len(FILES), train=train, test=test)
+    images = [shrink(picture(name), shrink_by) for name in FILES]
+    most = min(min(halves(image, "test")[0].shape[-2:]) for image in images)
+    if size > most:
+        raise refuse("photos", "size", size, f"at most {most} pixels at shrink_by = {shrink_by}", "lower size or shrink_by")
+    splits = [
+        patches(draw, part, images, balanced_labels(draw(part, "label"), count, len(FILES)), size)
+        for part, count in (("train", train), ("test", test))
+    ]
+    return World(*splits, tuple(name.split(".")[0] for name in FILES))

@@ -1,0 +1,53 @@
+"""Patches of a rectified stereo pair with its true disparity: the Motorcycle pair of Middlebury 2014, as shipped with scikit-image.
+
+"High-resolution stereo datasets with subpixel-accurate ground truth", Scharstein et al. 2014. Left and right patch are cut at the same
+place; the point at column x of the left image is at column x - disparity of the right one. There is one class, without meaning.
+Training patches come from the left 60% of the pictures, test patches from the rest.
+"""
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from assay.seeds import Draw
+from assay.world import Split, World
+from assay.worlds._sources import array, halves, patches, picture, shrink
+from assay.worlds._split import refuse
+
+
+def stereo(
+    draw: Draw,
+    *,
+    size: Annotated[int, Ge(8)] = 48,
+    train: Annotated[int, Ge(1)] = 256,
+    test: Annotated[int, Ge(1)] = 64,
+    shrink_by: Annotated[int, Ge(1)] = 4,
+) -> World:
+    """images: left patches. Factors: right (N, 3, H, W), disparity (N, H, W) float32 in pixels of the patch, known (N, H, W) bool
+    where the truth was measured (disparity is 0 elsewhere), corner (N, 2), clean_label.
+
+    shrink_by: pictures and disparities are averaged over blocks of this side first, disparities also divided by it; a block counts
+    as known when all of it is. Raises StudyError when a patch does not fit.
+    """
+    truth = array("motorcycle_disp.npz")[None]
+    known = shrink(np.isfinite(truth).astype(np.float32), shrink_by) == 1
+    disparity = shrink(np.where(np.isfinite(truth), truth, 0), shrink_by) / shrink_by
+    pair = [shrink(picture(f"motorcycle_{side}.png"), shrink_by) for side in ("left", "right")]
+    stack = np.concatenate([*pair, np.where(known, disparity, 0), known]).astype(np.float32)
+    most = min(halves(stack, "test")[0].shape[-2:])
+    if size > most:
+        raise refuse("stereo", "size", size, f"at most {most} pixels at shrink_by = {shrink_by}", "lower size or shrink_by")
+
+    def split(part: str, count: int) -> Split:
+        both = patches(draw, part, [stack], np.zeros(count, np.int64), size)
+        factors = {
+            "right": both.images[:, 3:6],
+            "disparity": both.images[:, 6],
+            "known": both.images[:, 7] == 1,
+            "corner": both.factors["corner"],
+            "clean_label": both.labels,
+        }
+        return Split(both.images[:, :3].copy(), both.labels, factors)
+
+    return World(split("train", train), split("test", test), ("motorcycle",))
