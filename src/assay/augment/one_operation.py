@@ -1,0 +1,15 @@
+"""One random simple operation for each image, unmixed: the control for AugMix (augment/augmix)."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+from annotated_types import Gt, Le
+
+from assay.augment import _operations
+from assay.batch import Batch
+
+
+def one_operation(batch: Batch, generator: torch.Generator, *, severity: Annotated[float, Gt(0.1), Le(10)] = 3.0) -> Batch:
+    """Apply to each image (B, C, H, W) one of AugMix's nine operations, drawn uniformly, at a strength of up to `severity` of 10."""
+    return replace(batch, images=_operations.random_operation(batch.images, severity, generator))

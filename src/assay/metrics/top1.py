@@ -1,0 +1,8 @@
+"""Top-1 accuracy: share of samples whose largest logit is that of the label."""
+
+from torch import Tensor
+
+
+def top1(logits: Tensor, labels: Tensor) -> float:
+    """Share in [0, 1] for logits (N, K) and labels (N,)."""
+    return (logits.argmax(1) == labels).double().mean().item()

@@ -1,0 +1,49 @@
+"""How well a network classifies: test accuracy and loss, what it made of wrong training labels, accuracy under attack.
+
+The measures of "mixup: Beyond Empirical Risk Minimization" (P166): test error, training error on corrupted and on real labels
+(its table 2) and robustness to adversarial examples (its table 3), as shares that are right.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from assay.evaluate import batched, predict
+from assay.measuring import Arm
+from assay.metrics.top1 import top1
+from assay.plugs import Plug
+
+METRICS = {
+    "top1": "share of test images classified correctly, 0 to 1",
+    "loss": "mean cross-entropy on test images, nats",
+    "train_top1": "share of training images given their assigned label, wrong ones included, 0 to 1",
+    "memorised": "share of wrongly labelled training images given that wrong label, 0 to 1",
+    "recovered": "share of wrongly labelled training images given their true label, 0 to 1",
+    "adversarial": "share of attacked test images classified correctly, 0 to 1",
+}
+
+
+def classify(arm: Arm, *, attack: Annotated[Callable, Plug("attacks")] | None = None) -> Iterator[tuple[str, float]]:
+    """Measure an arm; memorised and recovered if some training labels are wrong, adversarial if an attack is given."""
+    test, train = arm.world.test, arm.world.train
+    logits = predict(arm.network, test.images)
+    yield "top1", top1(logits, test.labels)
+    yield "loss", F.cross_entropy(logits, test.labels).item()
+    seen = predict(arm.network, train.images)
+    yield "train_top1", top1(seen, train.labels)
+    wrong = train.labels != train.factors.get("clean_label", train.labels)
+    if wrong.any():
+        yield "memorised", top1(seen[wrong], train.labels[wrong])
+        yield "recovered", top1(seen[wrong], train.factors["clean_label"][wrong])
+    if attack is not None:
+        generator = arm.generator("attack")
+
+        def attacked_logits(images: Tensor, labels: Tensor) -> Tensor:
+            attacked = attack(arm.network, images, labels, generator)
+            with torch.no_grad():
+                return arm.network(attacked)
+
+        yield "adversarial", top1(batched(attacked_logits, test.images, test.labels), test.labels)
