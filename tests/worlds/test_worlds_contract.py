@@ -1,0 +1,112 @@
+"""What every world keeps: shapes, types, ranges, determinism, independence of the two splits, streams that start alike, and one-line errors."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from assay.errors import StudyError
+from assay.plugs import find
+
+# A world that is made with the help of trained networks is tested beside what judges them.
+WORLDS = sorted(name for name, plug in find("worlds").items() if not any(p.parent for p in plug.parameters.values()))
+# Collections are split anew for other counts, and urban_shapes holds exact shares of its counts.
+SPLIT_BY_COUNT = {"digits", "faces", "urban_shapes"}
+
+
+def same(a, b):
+    return np.array_equal(a.images, b.images) and np.array_equal(a.labels, b.labels) and all(np.array_equal(a.factors[k], b.factors[k]) for k in a.factors)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_shapes_types_and_ranges(make, name):
+    world = make(name)
+    for split in world.splits().values():
+        assert split.images.ndim == 4
+        assert split.images.dtype == np.float32
+        assert split.images.flags.c_contiguous
+        assert split.labels.dtype == np.int64
+        assert split.labels.shape == (len(split.images),)
+        assert 0 <= split.labels.min() <= split.labels.max() < len(world.classes)
+        assert split.images.shape[1:] == world.train.images.shape[1:]
+        assert np.isfinite(split.images).all()
+        if name != "dsd":  # by definition unbounded
+            assert 0 <= split.images.min() <= split.images.max() <= 1
+        assert "clean_label" in split.factors
+        for factor, value in split.factors.items():
+            assert len(value) == len(split), factor
+            assert value.dtype.kind in "biuf", factor
+            assert value.dtype.itemsize <= 8
+    assert all(isinstance(label, str) for label in world.classes)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_same_draw_same_world_other_draw_other_world(make, name):
+    first, again, other = make(name), make(name), make(name, seed=1)
+    for part, split in first.splits().items():
+        assert same(split, again.splits()[part])
+        assert not np.array_equal(split.images, other.splits()[part].images)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_no_training_image_is_a_test_image(make, name):
+    world = make(name)
+    train = {image.tobytes() for image in world.train.images}
+    assert not any(image.tobytes() in train for image in world.test.images)
+
+
+@pytest.mark.parametrize("name", sorted(set(WORLDS) - SPLIT_BY_COUNT - {"threshold_samples", "noise_images"}))
+def test_a_longer_training_split_begins_with_the_shorter_one(make, name):
+    short, long = make(name), make(name, train=90)
+    np.testing.assert_allclose(long.train.images[: len(short.train)], short.train.images, atol=1e-6)
+    assert np.array_equal(long.train.labels[: len(short.train)], short.train.labels)
+    assert np.array_equal(long.test.images, short.test.images)
+
+
+def test_no_world_imports_torch():
+    names = ", ".join(f"assay.worlds.{name}" for name in WORLDS)
+    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "words"),
+    [
+        ("shapes", {"train": 5}, ["train = 5", "at least 10"]),
+        ("shapes", {"classes": 3, "objects": 4}, ["objects = 4", "at most 3"]),
+        ("shapes", {"scale": (0.4, 0.2)}, ["scale = (0.4, 0.2)", "from <= to"]),
+        ("shapes", {"classes": 12, "shortcut": "texture"}, ["classes = 12", "at most 10"]),
+        ("shapes", {"size": 4}, ["size = 4", "at least 8"]),
+        ("two_objects", {"size": 8}, ["size = 8", "at least 12"]),
+        ("urban_shapes", {"test": 4}, ["test = 4", "at least 8"]),
+        ("digits", {"train": 1500, "test": 500}, ["train + test = 2000", "1797"]),
+        ("faces", {"train": 150, "test": 100}, ["train + test = 250", "200"]),
+        ("photos", {"size": 400}, ["size = 400", "shrink_by"]),
+        ("textures", {"test": 2}, ["test = 2", "at least 3"]),
+        ("stereo", {"size": 120}, ["size = 120", "shrink_by"]),
+        ("dead_leaves", {"smallest": 0.5}, ["smallest = 0.5", "largest = 0.4"]),
+        ("spectrum_noise", {"alphas": []}, ["alphas = []", "one exponent"]),
+        ("frequency_cues", {"border": 9.0}, ["border = 9.0", "size / 2 = 8"]),
+        ("threshold_samples", {"part": 11}, ["part = 11", "0 to 10"]),
+        ("domains", {"test_styles": []}, ["test_styles = []", "sketch"]),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused_in_one_line(make, name, parameters, words):
+    with pytest.raises(StudyError) as error:
+        make(name, **parameters)
+    text = str(error.value)
+    assert "\n" not in text
+    assert text.startswith(f"world {'shapes' if name == 'two_objects' and 'size' not in parameters else name}: ")
+    assert all(word in text for word in words), text
+
+
+def test_every_real_image_ships_inside_its_wheel():
+    from assay.worlds import photos, textures
+
+    shipped = {str(path) for package in ("scikit-image", "scikit-learn") for path in importlib.metadata.files(package)}
+    used = [*photos.FILES, *(f"{name}.png" for name in textures.CLASSES), "lfw_subset.npy", "motorcycle_disp.npz"]
+    used += ["motorcycle_left.png", "motorcycle_right.png", "digits.csv.gz"]
+    for name in used:
+        assert any(path.endswith(f"/{name}") for path in shipped), name
