@@ -154,7 +154,8 @@
     header.replaceChildren(button);
   }
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", changed);
+  inputs.q.addEventListener("input", changed);
+  form.addEventListener("change", changed);
   $("clear").addEventListener("click", clear);
   $("export").addEventListener("click", download);
   window.addEventListener("hashchange", () => {

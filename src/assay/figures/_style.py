@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from assay.errors import StudyError, unknown
 
-WIDTH = 5.2
+WIDTH = 4.6
 BASELINE = "#7f858d"
 ACCENT = "#2f7fc1"
 

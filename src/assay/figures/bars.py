@@ -46,4 +46,5 @@ def _panel(axis: Axes, study, rows: pd.DataFrame) -> None:
     axis.set_ylim(len(arms) - 0.45, -0.55)
     axis.grid(visible=False, axis="y")
     axis.spines["left"].set_visible(False)
+    axis.use_sticky_edges = False  # bars would otherwise pin the axis to the baseline
     axis.margins(x=0.06)

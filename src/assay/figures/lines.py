@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 from assay.figures import _style
 from assay.summary import curves, summarise
 
+FEW = 7
+
 
 def lines(
     page, *, metrics: list[str] | None = None, log_x: bool = False, log_y: bool = False, xlabel: str = "", height: float = 2.5
@@ -19,10 +21,8 @@ def lines(
     arms = _style.in_order(page.study.arms, table["arm"])
     figure, axes = _style.panels([height + 0.3 * (name == names[0]) for name in names])
     for axis, name in zip(axes, names, strict=True):
+        axis.set(title=_style.short(name), xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
         _panel(axis, summarise(table[table["metric"] == name]), arms)
-        axis.set_title(_style.short(name))
-        axis.set_xscale("log" if log_x else "linear")
-        axis.set_yscale("log" if log_y else "linear")
     axes[-1].set_xlabel(xlabel)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=min(len(arms), 3))
     return figure
@@ -37,5 +37,7 @@ def _panel(axis: Axes, table: pd.DataFrame, arms: list[str]) -> None:
         x = rows["x"].map(places)
         (curve,) = axis.plot(x, rows["mean"], label=_style.short(arm))
         axis.fill_between(x, rows["low"], rows["high"], color=curve.get_color(), alpha=0.16, linewidth=0)
-    if not numeric:
-        axis.set_xticks(list(places.values()), list(places))
+    if not numeric or len(places) <= FEW:
+        # Where few values of x were measured, these are the ticks.
+        axis.set_xticks(list(places.values()), [f"{x:g}" if numeric else _style.short(x, 12) for x in places])
+        axis.set_xticks([], minor=True)

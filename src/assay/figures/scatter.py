@@ -16,7 +16,7 @@ def scatter(page, *, x: str, y: str, log_x: bool = False, log_y: bool = False) -
     figure, (axis,) = _style.panels([3.6])
     for arm in arms:
         rows, at_x, at_y = points[points["arm"] == arm], means.loc[(arm, x)], means.loc[(arm, y)]
-        (dots,) = axis.plot(rows[x], rows[y], linestyle="", alpha=0.6, markeredgewidth=0, label=_style.short(arm))
+        (dots,) = axis.plot(rows[x], rows[y], linestyle="", alpha=0.8, markeredgewidth=0, label=_style.short(arm))
         axis.plot([at_x["low"], at_x["high"]], [at_y["mean"]] * 2, marker="", linewidth=1.6, color=dots.get_color())
         axis.plot([at_x["mean"]] * 2, [at_y["low"], at_y["high"]], marker="", linewidth=1.6, color=dots.get_color())
     axis.set(

@@ -18,8 +18,9 @@ COLUMNS = ["study", "arm", "seed", "metric", "x", "value"]
 class StudyView:
     """A compiled study as far as the report shows it.
 
-    arms: arm -> its own settings, base: what all arms share. metrics: metric -> one line of description. figure: {figure plug: its parameters}.
-    expect and controls are the expressions as written. stale: reasons why the evidence is out of date; None if not checked.
+    arms: arm -> its own settings, base: what all arms share. metrics: metric -> one line of description.
+    figure: {figure plug: its parameters}. expect and controls are the expressions as written.
+    stale: reasons why the evidence is out of date; None if not checked.
     """
 
     name: str
@@ -62,9 +63,9 @@ def read_page(results: Path, study: StudyView, paper: Paper, verdict: dict[str, 
     return Page(study, paper, read_observations(table), read_arrays(arrays), verdict or {}, provenance)
 
 
-def read_verdicts(results: Path) -> dict[str, Any]:
-    """results/<scale>/verdicts.json, with nothing judged if there is no such file yet."""
-    path = results / "verdicts.json"
+def read_verdicts(results: Path, name: str = "verdicts.json") -> dict[str, Any]:
+    """results/<scale>/<name>, with nothing judged if there is no such file yet."""
+    path = results / name
     return read_json(path) if path.exists() else {"studies": {}, "failed": {}}
 
 

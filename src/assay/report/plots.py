@@ -4,11 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from assay.errors import StudyError
-from assay.expectations import parse
 from assay.report.words import finite
 
 PADDING = 0.06
+EDGE = 1.09  # room for the outermost tick labels
 TICKS = (0, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
@@ -40,10 +39,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Forest:
-    """Rows of (study name, marks) on one axis; ticks are (label value, position)."""
+    """Rows of (study name, marks) on one axis; ticks are (value, position); `without` are studies with nothing to draw."""
 
     rows: list[tuple[str, list[Mark]]]
     ticks: list[tuple[float, float]]
+    without: list[str]
 
 
 def percent(share: float) -> float:
@@ -78,11 +78,7 @@ def strip(expectation: dict[str, Any]) -> Strip | None:
 def tolerance(expectation: dict[str, Any]) -> tuple[float, float] | tuple[()]:
     """Effects that count as none: the bounds of an equivalence, plus and minus the margin of a difference."""
     if expectation["kind"] == "equivalence":
-        try:
-            parsed = parse(expectation["text"])
-        except StudyError:
-            return ()
-        return parsed.lower, parsed.upper
+        return tuple(expectation["bounds"])
     margin = expectation.get("margin")
     return (-margin, margin) if finite(margin) and margin > 0 else ()
 
@@ -111,18 +107,19 @@ def forest(verdicts: dict[str, dict[str, Any]]) -> Forest:
     drawn = {name: items for name, items in drawn.items() if items}
     largest = max((abs(v) for items in drawn.values() for _, values in items for v in values if finite(v)), default=1.0)
     limit = next((tick for tick in TICKS[2:] if tick >= largest), TICKS[-1])
-    reach = math.asinh(limit) * 1.02
+    reach = math.asinh(limit) * EDGE
 
     def at(value: float) -> float:
         return percent((math.asinh(min(max(value, -limit), limit)) / reach + 1) / 2)
 
-    def mark(item: dict[str, Any], values: tuple[float, float, float]) -> Mark:
+    def mark(study: str, item: dict[str, Any], values: tuple[float, float, float]) -> Mark:
         effect, low, high = values
         bounded = finite(low) and finite(high)
         return Mark(
             text=item["text"],
             kind=item["kind"],
-            verdict=item["verdict"],
+            # Where a control failed, no single effect may look like a finding.
+            verdict="invalid" if verdicts[study]["verdict"] == "invalid" else item["verdict"],
             effect=effect,
             low=low,
             high=high,
@@ -131,8 +128,8 @@ def forest(verdicts: dict[str, dict[str, Any]]) -> Forest:
             clipped=abs(effect) > limit or (bounded and max(abs(low), abs(high)) > limit),
         )
 
-    rows = [(name, [mark(*item) for item in items]) for name, items in drawn.items()]
+    rows = [(name, [mark(name, *item) for item in items]) for name, items in drawn.items()]
     rows.sort(key=lambda row: (-row[1][0].effect, row[0]))
     shown = [tick for tick in TICKS if tick <= limit]
     ticks = sorted({sign * tick for tick in shown for sign in (-1, 1)})
-    return Forest(rows, [(tick, at(tick)) for tick in ticks])
+    return Forest(rows, [(tick, at(tick)) for tick in ticks], sorted(verdicts.keys() - drawn.keys()))

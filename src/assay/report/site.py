@@ -53,14 +53,16 @@ class Entry:
         return sum(self.page.provenance["cost"].values()) if self.page and self.page.provenance.get("cost") else None
 
 
-def build(results: Path, out: Path, studies: Sequence[StudyView], catalogue: Catalogue) -> Path:
+def build(
+    results: Path, out: Path, studies: Sequence[StudyView], catalogue: Catalogue, verdicts_name: str = "verdicts.json"
+) -> Path:
     """Write the report of one scale and return its index.
 
     results: results/<scale>, read as the pipeline leaves it. A study whose evidence is missing, altered or failed gets a
     page that says so. Pages of studies that are gone are removed; a file whose content did not change is left untouched.
     """
     results, out = Path(results), Path(out)
-    verdicts = read_verdicts(results)
+    verdicts = read_verdicts(results, verdicts_name)
     entries = [read_entry(results, study, catalogue, verdicts) for study in sorted(studies, key=lambda s: (s.family, s.name))]
     environment = make_environment()
     common = {"scale": results.name, "alpha": verdicts.get("alpha", 0.05), "total": len(catalogue)}
@@ -111,7 +113,7 @@ def read_entry(results: Path, study: StudyView, catalogue: Catalogue, verdicts: 
     try:
         page = read_page(results, study, paper, verdicts["studies"].get(study.name))
     except EvidenceError as error:
-        return Entry(study, paper, None, {"stage": "report", "error": str(error), "log": ""})
+        return Entry(study, paper, None, {"stage": "report", "error": str(error)})
     return Entry(study, paper, page, None)
 
 

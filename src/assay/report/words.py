@@ -11,17 +11,16 @@ MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EN DASH}"
 VERDICTS = {
     "supported": "Holds at this size",
-    "contradicted": "Does not hold at this size",
+    "contradicted": "Does not hold as stated at this size",
     "no effect": "No effect at this size",
     "inconclusive": "Undecided at this size",
     "invalid": "Cannot be judged",
 }
 OUTCOMES = {
-    "supported": "as expected",
-    "contradicted": "the other way round",
-    "no effect": "smaller than the margin",
+    "supported": "met",
+    "contradicted": "contradicted",
+    "no effect": "smaller than its margin",
     "inconclusive": "not settled",
-    "invalid": "not judged",
 }
 
 
@@ -110,15 +109,18 @@ def safe_url(url: str | None) -> str | None:
 
 def headline(verdict: dict[str, Any]) -> str:
     """What follows from the evidence, in one sentence."""
-    opening = VERDICTS.get(verdict["verdict"], verdict["verdict"])
-    failed = [control["text"] for control in verdict["controls"] if not control["passed"]]
     if verdict["verdict"] == "invalid":
-        reason = f"control failed: {'; '.join(failed)}" if failed else "the evidence has no usable numbers"
-        return f"{opening}: {reason}."
+        failed = [control["text"] for control in verdict["controls"] if not control["passed"]]
+        return f"{VERDICTS['invalid']}: {plural(len(failed), 'control')} failed ({'; '.join(failed)})."
     outcomes = Counter(expectation["verdict"] for expectation in verdict["expectations"])
     total = outcomes.total()
-    if total and outcomes["supported"] == total:
-        subject = {1: "the expectation is", 2: "both expectations are"}.get(total, f"all {total} expectations are")
-        return f"{opening}: {subject} met."
-    counted = ", ".join(f"{outcomes[name]} {words}" for name, words in OUTCOMES.items() if outcomes[name])
-    return f"{opening}: of {plural(total, 'expectation')}, {counted}."
+    opening = VERDICTS[verdict["verdict"]]
+    if verdict["verdict"] == "no effect" and outcomes["no effect"] < total:
+        opening = "Holds only in part at this size"
+    if outcomes["supported"] == total:
+        counted = {1: "the expectation is met", 2: "both expectations are met"}.get(total, f"all {total} expectations are met")
+    else:
+        counted = ", ".join(f"{outcomes[name]} {words}" for name, words in OUTCOMES.items() if outcomes[name])
+        counted = f"of {plural(total, 'expectation')}, {counted}"
+    note = verdict.get("note")
+    return f"{opening}: {counted}; {note}." if note else f"{opening}: {counted}."

@@ -1,0 +1,163 @@
+"""Synthetic evidence in the pipeline's format: a study for every verdict, a failed one, one not run, and a hostile one."""
+
+import csv
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from assay import catalogue, report
+from assay.report.evidence import COLUMNS
+
+HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7*7 }}$x$"
+VERDICTS = {
+    "mixup": ("P166", "training-recipes", "supported"),
+    "augmix": ("P194", "corruption-shift", "contradicted"),
+    "odin": ("P196", "ood-anomaly", "inconclusive"),
+    "grad-cam": ("P313", "attribution", "no effect"),
+    "fgsm": ("P127", "adversarial", "invalid"),
+}
+
+
+def view(name: str, paper: str, family: str, **changes) -> report.StudyView:
+    """A small study with two arms and two metrics, one of them along x."""
+    defaults = {
+        "name": name,
+        "family": family,
+        "paper": paper,
+        "question": f"Does {name} do what its paper says?",
+        "base": {"world": {"shapes": {"label_noise": 0.4}}, "model": "resnet"},
+        "arms": {"erm": {}, "treated": {"augment": {"mixup": {"alpha": 1.0}}}, "shuffled": {"draws": {"order": 1}}},
+        "protocol": "classify",
+        "metrics": {"top1": "accuracy on the test split, 0 to 1", "robust": "accuracy by severity, 0 to 1"},
+        "margin": {"top1": 0.01},
+        "notes": "Sixteen pixels only.",
+        "baseline": "erm",
+        "expect": ("treated.top1 > erm.top1",),
+        "controls": ("erm.top1 > 0.3",),
+        "yaml": f"paper: {paper}\nquestion: Does it?\n",
+        "figure": {"bars": {}},
+        "stale": (),
+    }
+    return report.StudyView(**(defaults | changes))
+
+
+def rows(study: report.StudyView, seeds: int = 5) -> list[list]:
+    """Observations of every arm and seed: top1, and robust at four severities."""
+    draw = np.random.default_rng(len(study.name))
+    table = []
+    for offset, arm in enumerate(study.arms):
+        for seed in range(seeds):
+            top1 = 0.6 + 0.04 * offset + 0.01 * draw.standard_normal()
+            table.append([study.name, arm, seed, "top1", "", repr(float(top1))])
+            for severity in range(4):
+                value = top1 - (0.1 - 0.02 * offset) * severity
+                table.append([study.name, arm, seed, "robust", severity, repr(float(value))])
+    return table
+
+
+def store(
+    results: Path, study: report.StudyView, table: list[list], tested: str = "16 px shapes, 78k-parameter ResNet, 5 seeds"
+) -> None:
+    """Write one study's evidence and its figure."""
+    folder = results / "observations" / study.name
+    folder.mkdir(parents=True)
+    with open(folder / "observations.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *table])
+    np.savez(folder / "arrays.npz", **{"erm/map": np.linspace(-1, 1, 128).reshape(2, 8, 8)})
+    provenance = {
+        "study": study.name,
+        "scale": results.name,
+        "rows": len(table),
+        "sha256": hashlib.sha256((folder / "observations.csv").read_bytes()).hexdigest(),
+        "arrays_sha256": hashlib.sha256((folder / "arrays.npz").read_bytes()).hexdigest(),
+        "study_sha256": "ab" * 32,
+        "code": {"assay.augment.mixup": "cd" * 8},
+        "recipes": ["resnet-shapes-erm-3f9a2c1e"],
+        "seeds": sorted({row[2] for row in table}),
+        "versions": {"python": "3.11.7", "torch": "2.13.0"},
+        "platform": {"system": "Linux", "machine": "x86_64", "cpu": tested[:4], "device": "cpu", "precision": "float32"},
+        "commit": "868a97f",
+        "dirty": False,
+        "cost": {"train_core_s": 42.5, "measure_core_s": 3.25},
+        "tested": tested,
+    }
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    page = report.read_page(results, study, catalogue.load()[study.paper])
+    (results / "figures").mkdir(exist_ok=True)
+    (results / "figures" / f"{study.name}.svg").write_bytes(report.figure(page))
+
+
+def judged(study: report.StudyView, verdict: str, shift: float = 0.04) -> dict:
+    """A verdict with a difference and an equivalence, one of every number the pages show."""
+    values = [shift + 0.004 * step for step in (-2, -1, 0, 1, 2)]
+    common = {"p": 0.0004, "p_holm": 0.0008, "margin": 0.01, "detectable": 0.012, "values": values}
+    return {
+        "study": study.name,
+        "paper": study.paper,
+        "verdict": verdict,
+        "p": 0.0004,
+        "q": 0.0031,
+        "seeds": 5,
+        "controls": [
+            {
+                "text": study.controls[0],
+                "passed": verdict != "invalid",
+                "mean": 0.6,
+                "interval": [0.58, 0.62],
+                "values": [0.6] * 5,
+            }
+        ],
+        "expectations": [
+            {
+                "text": study.expect[0],
+                "kind": "difference",
+                "verdict": verdict,
+                "effect": shift,
+                "interval": [shift - 0.008, shift + 0.008],
+            }
+            | {"standardised": shift / 0.0063}
+            | common
+            | {"note": ""},
+            {"text": "-0.01 < shuffled.top1 - erm.top1 < 0.01", "kind": "equivalence", "verdict": "supported", "effect": 0.002}
+            | {"interval": [-0.004, 0.008], "standardised": 0.4, "bounds": [-0.01, 0.01], "note": HOSTILE}
+            | common,
+        ],
+        "note": "",
+        "rests_on": {},
+    }
+
+
+def write_results(results: Path) -> list[report.StudyView]:
+    """Write a results folder with a study of every kind; returns the studies."""
+    studies, verdicts, failed = [], {}, {}
+    for number, (name, (paper, family, verdict)) in enumerate(VERDICTS.items()):
+        figure = {"lines": {"xlabel": "severity"}} if verdict == "contradicted" else {"bars": {}}
+        study = view(name, paper, family, figure=figure, stale=("augment/mixup.py changed",) if verdict == "invalid" else ())
+        store(results, study, rows(study))
+        verdicts[name] = judged(study, verdict, 0.05 - 0.025 * number)
+        studies.append(study)
+    hostile_arms = {HOSTILE: {}, "erm": {HOSTILE: HOSTILE}}
+    hostile = view(
+        "hostile", "P223", HOSTILE, question=HOSTILE, arms=hostile_arms, base={HOSTILE: HOSTILE},
+        protocol=HOSTILE, metrics={HOSTILE: HOSTILE},
+        notes=HOSTILE, baseline=HOSTILE, expect=(HOSTILE,), controls=(HOSTILE,), yaml=HOSTILE, stale=(HOSTILE,),
+    )  # fmt: skip
+    store(results, hostile, [["hostile", HOSTILE, seed, HOSTILE, "", 0.5] for seed in range(5)], tested=HOSTILE)
+    verdicts["hostile"] = judged(hostile, "supported")
+    studies += [hostile, view("blurpool", "P244", "conv-architectures"), view("aum", "P234", "data-quality", yaml=HOSTILE)]
+    failed["aum"] = {"stage": "train", "error": f"TrainingError: {HOSTILE}", "log": "results/laptop/logs/train/aum.log"}
+    (results / "verdicts.json").write_text(json.dumps({"alpha": 0.05, "studies": verdicts, "failed": failed}))
+    return studies
+
+
+def hostile_catalogue() -> catalogue.Catalogue:
+    """The real catalogue with hostile text in every field of one paper."""
+    papers = catalogue.load()
+    hostile = replace(
+        papers["P223"], title=HOSTILE, kind=HOSTILE, family=HOSTILE, method=HOSTILE, claim=HOSTILE, code="javascript:alert(3)",
+        numbers=[{"what": HOSTILE, "value": HOSTILE, "baseline": HOSTILE}], datasets=[HOSTILE], metrics=[HOSTILE], scope=HOSTILE,
+    )  # fmt: skip
+    return catalogue.Catalogue([hostile if paper.id == "P223" else paper for paper in papers.values()])

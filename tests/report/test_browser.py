@@ -1,0 +1,306 @@
+"""The report in headless Chromium, opened from disk: filters, sorting, shared views, keyboard, widths, dark mode, no request."""
+
+import csv
+import json
+import os
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+import synthetic
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+ANSWER_MS = 50
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            "no chromium and chromedriver here (Debian: chromium, chromium-driver)"
+        )
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    downloads = tmp_path_factory.mktemp("downloads")
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
+    browser.downloads = downloads
+    browser.get("about:blank")
+    requested(browser)  # forget what the browser loads for itself when it starts
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def atlas(browser, site):
+    """The index, freshly opened at desktop width; console and requests are checked when the test ends."""
+    resize(browser, 1400)
+    show(browser, site / "index.html")
+    yield browser
+    assert browser.get_log("browser") == []
+    assert requested(browser) <= {"file", "data", "blob", "about"}
+
+
+def show(browser, path: Path, fragment: str = "") -> None:
+    browser.get("about:blank")  # a new hash alone would not load the page anew
+    browser.get(path.as_uri() + fragment)
+
+
+def resize(browser, width: int, scheme: str = "light") -> None:
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+
+def requested(browser) -> set[str]:
+    """URL schemes of everything the pages asked for since the last look."""
+    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    sent = (message["params"] for message in messages if message["method"] == "Network.requestWillBeSent")
+    return {params["request"]["url"].split(":")[0] for params in sent}
+
+
+def shown(browser) -> list[str]:
+    """Ids of the rows in sight, in order."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll('.papers > tbody > tr')].filter((r) => !r.hidden).map((r) => r.id)"
+    )
+
+
+def choose(browser, control: str, value: str) -> None:
+    browser.find_element(By.CSS_SELECTOR, f"#{control} option[value='{value}']").click()
+
+
+def type_query(browser, text: str) -> None:
+    field = browser.find_element(By.ID, "query")
+    field.clear()
+    field.send_keys(text)
+
+
+def address(browser, part: str) -> str:
+    """The hash once it holds the part; it follows typing after a pause."""
+    deadline = time.monotonic() + 5
+    while part not in (found := browser.execute_script("return location.hash")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found
+
+
+def test_search_needs_every_word_in_title_method_or_claim(atlas, papers):
+    type_query(atlas, "MIXUP label")
+    expected = {
+        paper.id
+        for paper in papers.values()
+        if all(word in f"{paper.title} {paper.method} {paper.claim}".lower() for word in ("mixup", "label"))
+    }
+    assert set(shown(atlas)) == expected
+    assert "P166" in expected
+    assert atlas.find_element(By.ID, "found").text == f"{len(expected)} of 764 papers"
+
+
+def test_filters_combine(atlas, papers):
+    choose(atlas, "family", "training-recipes")
+    assert set(shown(atlas)) == {paper.id for paper in papers.values() if paper.family == "training-recipes"}
+    choose(atlas, "verdict", "supported")
+    assert shown(atlas) == ["P166"]
+    choose(atlas, "verdict", "contradicted")
+    assert shown(atlas) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "count"), [("studied", 8), ("failed", 1), ("not run", 1), ("no effect", 1), ("not studied", 756)]
+)
+def test_verdict_filter(atlas, verdict, count):
+    choose(atlas, "verdict", verdict)
+    assert len(shown(atlas)) == count
+
+
+def test_studied_papers_come_first(atlas):
+    assert set(shown(atlas)[:8]) == {"P166", "P194", "P196", "P313", "P127", "P223", "P234", "P244"}
+
+
+def test_sorting_by_a_header_and_back(atlas, papers):
+    header = atlas.find_element(By.CSS_SELECTOR, "th[data-sort=effect]")
+    header.find_element(By.TAG_NAME, "button").click()
+    assert header.get_attribute("aria-sort") == "ascending"
+    order = shown(atlas)
+    assert order[0] == "P166"
+    assert len(order) == 764
+    header.find_element(By.TAG_NAME, "button").click()
+    assert header.get_attribute("aria-sort") == "descending"
+    # Papers without an effect stay below in both directions.
+    assert set(shown(atlas)[:6]) == set(order[:6])
+    assert shown(atlas)[:6] == order[:6][::-1]
+    choose(atlas, "sort", "id")
+    atlas.find_element(By.ID, "reverse").click()
+    assert shown(atlas) == list(papers)
+
+
+def test_view_lives_in_the_address(atlas, site):
+    type_query(atlas, "label")
+    choose(atlas, "family", "data-quality")
+    choose(atlas, "sort", "title")
+    atlas.find_element(By.ID, "reverse").click()
+    rows, fragment = shown(atlas), address(atlas, "reverse=1")
+    assert fragment == "#q=label&family=data-quality&sort=title&reverse=1"
+    show(atlas, site / "index.html", fragment)
+    assert shown(atlas) == rows
+    assert atlas.find_element(By.ID, "query").get_attribute("value") == "label"
+
+
+def test_unknown_values_in_the_address_mean_all(atlas, site):
+    show(atlas, site / "index.html", "#family=none-such&verdict=<b>&sort=x&other=1")
+    assert len(shown(atlas)) == 764
+
+
+def test_hostile_address_is_only_text(atlas, site):
+    show(atlas, site / "index.html", "#q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
+    assert shown(atlas) == []
+    assert atlas.find_elements(By.CSS_SELECTOR, "img") == []
+
+
+def test_places_on_the_page_leave_the_view_alone(atlas):
+    type_query(atlas, "mixup")
+    rows = shown(atlas)
+    atlas.find_element(By.CSS_SELECTOR, "nav a[href='#coverage']").click()
+    assert shown(atlas) == rows
+    atlas.find_element(By.CSS_SELECTOR, ".tally a[href='#verdict=contradicted']").click()
+    address(atlas, "contradicted")
+    assert shown(atlas) == ["P194"]
+
+
+def test_keyboard_alone_searches_and_opens_a_study(atlas):
+    body = atlas.find_element(By.TAG_NAME, "body")
+    body.send_keys("/")
+    assert atlas.switch_to.active_element.get_attribute("id") == "query"
+    atlas.switch_to.active_element.send_keys("beyond empirical risk")
+    assert shown(atlas) == ["P166"]
+    link = atlas.find_element(By.CSS_SELECTOR, "#P166 a.title")
+    atlas.execute_script("arguments[0].focus()", link)
+    link.send_keys(Keys.ENTER)
+    assert atlas.current_url.endswith("studies/mixup.html")
+    atlas.back()
+    atlas.find_element(By.ID, "query").send_keys(Keys.ESCAPE)
+    assert len(shown(atlas)) == 764
+
+
+def test_marks_of_the_overview_lead_to_their_study(atlas):
+    marks = atlas.find_elements(By.CSS_SELECTOR, ".forest a.mark")
+    assert len(marks) == 12
+    mark = atlas.find_element(By.CSS_SELECTOR, ".forest a.mark[aria-label^='augmix: treated.top1 > erm.top1, contradicted']")
+    mark.find_element(By.CSS_SELECTOR, ".effect").click()
+    assert atlas.current_url.endswith("studies/augmix.html#expectations")
+
+
+def test_rows_in_sight_are_downloaded(atlas, papers):
+    choose(atlas, "verdict", "studied")
+    atlas.find_element(By.ID, "export").click()
+    path = atlas.downloads / "papers.csv"
+    deadline = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == shown(atlas)
+    assert len(rows) == 8
+    assert {row["id"]: row["verdict"] for row in rows}["P166"] == "supported"
+    assert {row["title"] for row in rows} == {papers[row["id"]].title for row in rows}
+
+
+def test_typing_is_answered_at_once(atlas):
+    """From the keystroke's event to the new layout, all rows in play; the median, since the machine may be busy."""
+    measured = atlas.execute_script("""
+        const field = document.getElementById("query");
+        return ["m", "mi", "mix", "", "s", "se", "self", "x", "", "a", "an", ""].map((text) => {
+          const start = performance.now();
+          field.value = text;
+          field.dispatchEvent(new Event("input", { bubbles: true }));
+          document.body.getBoundingClientRect();
+          return performance.now() - start;
+        });
+    """)
+    assert statistics.median(measured) < ANSWER_MS
+
+
+@pytest.mark.parametrize("width", [360, 768, 1600])
+@pytest.mark.parametrize("page", ["index", "studies/mixup", "studies/augmix", "studies/hostile", "studies/aum"])
+def test_nothing_is_wider_than_the_window(browser, site, page, width):
+    resize(browser, width)
+    show(browser, site / f"{page}.html")
+    browser.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
+    assert browser.execute_script("return innerWidth") == width
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.get_log("browser") == []
+    assert requested(browser) <= {"file", "data", "about"}
+
+
+def luminance(browser, selector: str, name: str) -> float:
+    """Relative luminance of a computed colour, 0 black to 1 white."""
+    color = browser.execute_script(f"return getComputedStyle(document.querySelector({selector!r}))[{name!r}]")
+    channels = [int(part) / 255 for part in color[4:-1].split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", ["index", "studies/mixup"])
+def test_text_is_readable_in_light_and_dark(browser, site, page, scheme):
+    resize(browser, 1400, scheme)
+    show(browser, site / f"{page}.html")
+    ground = luminance(browser, "body", "backgroundColor")
+    assert (ground > 0.5) == (scheme == "light")
+    selectors = ["body", ".quiet", ".note", ".eyebrow", "a[href]", ".chip.supported"]
+    selectors += [f".chip.{state}" for state in ("contradicted", "no-effect", "inconclusive", "invalid", "failed")] * (
+        page == "index"
+    )
+    for selector in selectors:
+        ink = luminance(browser, selector, "color")
+        contrast = (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05)
+        assert contrast >= 4.5, f"{selector} in {scheme}: {contrast:.2f}"
+
+
+def test_figure_turns_with_the_page(browser, site):
+    for scheme, bright in (("light", False), ("dark", True)):
+        resize(browser, 1400, scheme)
+        show(browser, site / "figures" / "mixup.svg")
+        assert (luminance(browser, "text", "fill") > 0.5) == bright
+
+
+def test_hostile_text_runs_nowhere(browser, site):
+    resize(browser, 1400)
+    for page in ("index", "studies/hostile", "studies/aum"):
+        show(browser, site / f"{page}.html")
+        assert browser.execute_script("return document.querySelectorAll('img[src=x], script:not([src])').length") == 0
+        assert synthetic.HOSTILE in browser.execute_script("return document.body.textContent")
+    assert browser.get_log("browser") == []
+
+
+def test_without_script_every_row_is_still_there(browser, site):
+    resize(browser, 1400)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        show(browser, site / "index.html")
+        assert not browser.find_element(By.CSS_SELECTOR, "form.controls").is_displayed()
+        assert len(browser.find_elements(By.CSS_SELECTOR, ".papers > tbody > tr")) == 764
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

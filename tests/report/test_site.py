@@ -1,0 +1,228 @@
+"""The built folder, read with a parser: everything is there, links resolve, hostile text stays text, bytes repeat."""
+
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import synthetic
+
+from assay import catalogue, report
+from assay.errors import StudyError
+
+STUDIES = [*synthetic.VERDICTS, "hostile", "aum", "blurpool"]
+VOID = {"meta", "link", "img", "input", "br"}
+
+
+class Document(HTMLParser):
+    """Elements with their attributes, ids, and the text of the whole page."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path, self.elements, self.text, self.open = path, [], "", []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"{self.path}: </{tag}> at {self.getpos()}"
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def pages(site) -> dict[str, Document]:
+    return {path.relative_to(site).as_posix(): Document(path) for path in site.rglob("*.html")}
+
+
+def test_every_page_is_there(site, pages):
+    assert set(pages) == {"index.html", *(f"studies/{name}.html" for name in STUDIES)}
+    assert {path.stem for path in (site / "studies").glob("*.csv")} == {*synthetic.VERDICTS, "hostile"}
+
+
+def test_index_has_a_row_for_every_paper(pages):
+    rows = [attributes for attributes in pages["index.html"].all("tr") if "data-family" in attributes]
+    assert [row["id"] for row in rows] == list(catalogue.load())
+    assert len(rows) == 764
+
+
+def test_elements_are_balanced(pages):
+    assert [page.path for page in pages.values() if page.open] == []
+
+
+def test_links_resolve_inside_the_folder_or_lead_to_the_web(site, pages):
+    for page in pages.values():
+        for tag, attributes in page.elements:
+            target = attributes.get("href", attributes.get("src"))
+            if target is None or target == "data:,":
+                continue
+            parts = urlsplit(target)
+            if parts.scheme:
+                assert parts.scheme in {"http", "https"}, f"{page.path}: {target}"
+                assert tag == "a", f"{page.path}: {target} would be fetched"
+                continue
+            found = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
+            assert found.is_relative_to(site), target
+            assert found.is_file(), f"{page.path}: {target}"
+            if parts.fragment and "=" not in parts.fragment and found.suffix == ".html":
+                ids = {values.get("id") for _, values in pages[found.relative_to(site).as_posix()].elements}
+                assert parts.fragment in ids, f"{page.path}: {target}"
+
+
+def test_ids_are_unique(pages):
+    for page in pages.values():
+        ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+        assert len(ids) == len(set(ids)), page.path
+
+
+def test_hostile_text_is_shown_as_text(pages):
+    for page in pages.values():
+        scripts = [attributes.get("src") for attributes in page.all("script")]
+        assert scripts in ([], ["assets/atlas.js"]), page.path
+        assert all(attributes["src"].startswith("../figures/") for attributes in page.all("img")), page.path
+        for tag, attributes in page.elements:
+            assert not [name for name in attributes if name.startswith("on")], f"{page.path}: {tag}"
+            assert "style" not in attributes, f"{page.path}: {tag}"
+            assert not attributes.get("href", "").lower().lstrip().startswith("javascript"), page.path
+    hostile = pages["studies/hostile.html"].text
+    # Question, family, base, arms, metrics, notes, yaml, claim, published figures and verdict: nothing is dropped or evaluated.
+    assert hostile.count(synthetic.HOSTILE) > 25
+    assert synthetic.HOSTILE in pages["studies/aum.html"].text
+    assert "javascript:alert(3)" in pages["index.html"].text
+
+
+@pytest.mark.parametrize(("name", "verdict"), [(name, verdict) for name, (_, _, verdict) in synthetic.VERDICTS.items()])
+def test_study_page_says_verdict_evidence_and_how_to_repeat_it(pages, name, verdict):
+    text = pages[f"studies/{name}.html"].text
+    for part in (
+        verdict,
+        "16 px shapes, 78k-parameter ResNet, 5 seeds",
+        f"Does {name} do what its paper says?",
+        "treated.top1 > erm.top1",
+        "erm.top1 > 0.3",
+        "accuracy on the test split",
+        "< 0.001",
+        "Sixteen pixels only.",
+        f"snakemake results/laptop/figures/{name}.svg",
+        f"assay show {name}",
+        "868a97f",
+        "training 42 s",
+        "resnet-shapes-erm-3f9a2c1e",
+        "{shapes: {label_noise: 0.4}}",
+        "{mixup: {alpha: 1.0}}",
+    ):
+        assert part in text, part
+    assert catalogue.load()[synthetic.VERDICTS[name][0]].claim in text
+
+
+def test_stale_evidence_is_said(pages):
+    assert "stale: augment/mixup.py changed" in pages["studies/fgsm.html"].text
+    assert "stale" not in pages["studies/mixup.html"].text
+
+
+def test_failed_study_says_where_and_why(pages):
+    text = pages["studies/aum.html"].text
+    for part in ("failed", "stage “train”", "TrainingError: ", "results/laptop/logs/train/aum.log"):
+        assert part in text
+    assert "has not run" in pages["studies/blurpool.html"].text
+
+
+def test_figures_have_a_description_from_the_data(pages):
+    (image,) = pages["studies/mixup.html"].all("img")
+    assert re.match(r"Means over seeds\. top1: erm 0\.\d{3}, treated 0\.\d{3}", image["alt"])
+
+
+def test_studies_are_chained_in_order(pages):
+    names = []
+    first = next(name for name in STUDIES if not [a for a in pages[f"studies/{name}.html"].all("a") if a.get("rel") == "prev"])
+    target = f"{first}.html"
+    while target:
+        names.append(target.removesuffix(".html"))
+        target = next((a["href"] for a in pages[f"studies/{target}"].all("a") if a.get("rel") == "next"), None)
+    assert sorted(names) == sorted(STUDIES)
+
+
+def test_csv_is_the_stored_table(site, results):
+    stored = results / "observations" / "mixup" / "observations.csv"
+    assert (site / "studies" / "mixup.csv").read_bytes() == stored.read_bytes()
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_same_evidence_gives_same_bytes(site, results, studies, papers, tmp_path):
+    report.build(results, tmp_path, list(reversed(studies)), papers)
+    assert snapshot(tmp_path) == snapshot(site)
+
+
+def test_rebuilding_leaves_unchanged_files_and_removes_dropped_studies(results, studies, papers, tmp_path):
+    report.build(results, tmp_path, studies, papers)
+    for path in tmp_path.rglob("*.*"):
+        os.utime(path, (1, 1))
+    (tmp_path / "mine.txt").write_text("kept")
+    report.build(results, tmp_path, [study for study in studies if study.name != "odin"], papers)
+    assert not list(tmp_path.rglob("odin*"))
+    assert (tmp_path / "mine.txt").exists()
+    assert (tmp_path / "studies" / "mixup.csv").stat().st_mtime == 1
+    assert (tmp_path / "figures" / "mixup.svg").stat().st_mtime == 1
+
+
+def test_altered_evidence_fails_that_study_alone(studies, papers, tmp_path):
+    results = tmp_path / "laptop"
+    results.mkdir()
+    synthetic.write_results(results)
+    table = results / "observations" / "mixup" / "observations.csv"
+    table.write_text(table.read_text().replace("0.6", "0.9", 1))
+    report.build(results, tmp_path / "out", studies, papers)
+    text = Document(tmp_path / "out" / "studies" / "mixup.html").text
+    assert "stage “report”" in text
+    assert "cut or altered" in text
+    assert "Holds" not in text
+    assert "Does not hold" in Document(tmp_path / "out" / "studies" / "augmix.html").text
+
+
+def test_nothing_run_yet_still_gives_an_atlas(papers, tmp_path):
+    results = tmp_path / "laptop"
+    results.mkdir()
+    index = report.build(results, tmp_path / "out", [synthetic.view("mixup", "P166", "training-recipes")], papers)
+    assert "Nothing is judged yet" in Document(index).text
+
+
+def test_measured_but_not_judged(studies, papers, tmp_path):
+    results = tmp_path / "laptop"
+    results.mkdir()
+    synthetic.write_results(results)
+    (results / "verdicts.json").write_text(json.dumps({"alpha": 0.05, "studies": {}, "failed": {}}))
+    report.build(results, tmp_path / "out", studies, papers)
+    text = Document(tmp_path / "out" / "studies" / "mixup.html").text
+    assert "not judged yet" in text
+    assert "Expectations" not in text
+
+
+def test_paper_that_the_catalogue_lacks_is_an_error(results, papers, tmp_path):
+    with pytest.raises(StudyError, match="unknown paper 'P999'"):
+        report.build(results, tmp_path, [synthetic.view("x", "P999", "video")], papers)
+
+
+def test_name_that_leaves_the_folder_is_an_error(results, papers, tmp_path):
+    with pytest.raises(StudyError, match=r"'\.\./x' cannot be a file name"):
+        report.build(results, tmp_path, [synthetic.view("../x", "P166", "video")], papers)
+
+
+def test_index_stays_small(site):
+    assert (site / "index.html").stat().st_size < 1_500_000

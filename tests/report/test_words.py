@@ -1,0 +1,117 @@
+"""Words and numbers: a verdict's sentence says what its counts say, and links lead only where a browser may go."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from assay.report import words
+from assay.summary import summarise
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.123456, "0.123"),
+        (-0.5, "−0.500"),
+        (12.345, "12.3"),
+        (123.4, "123"),
+        (45678.9, "45,679"),
+        (0.00001234, "1.2e−05"),
+        (0.0, "0"),
+        (-0.0, "0"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (math.nan, "–"),
+        (None, "–"),
+    ],
+)
+def test_numbers_have_three_digits(value, text):
+    assert words.number(value) == text
+
+
+def test_small_formats():
+    assert words.signed(0.25) == "+0.250"
+    assert words.signed(-0.25) == "−0.250"
+    assert words.exact(0.01) == "0.01"
+    assert words.interval([0.1, 0.2]) == "[0.100, 0.200]"
+    assert words.interval(None) == words.interval([math.nan, 1.0]) == "–"
+    assert [words.probability(p) for p in (0.0009, 0.001, 0.04, 1.0, None)] == ["< 0.001", "0.001", "0.040", "1.000", "–"]
+    assert [words.seconds(s) for s in (3.2, 42.4, 90, 7200, None)] == ["3.2 s", "42 s", "1.5 min", "2.0 h", "–"]
+    assert words.setting({"mixup": {"alpha": 1.0}}) == "{mixup: {alpha: 1.0}}"
+    assert [words.setting(v) for v in ("resnet", None, True, [1, 2])] == ["resnet", "null", "true", "[1, 2]"]
+
+
+@pytest.mark.parametrize("url", ["https://github.com/a/b", "http://example.org/x?y=1#z"])
+def test_web_addresses_may_be_followed(url):
+    assert words.safe_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)", "JAVASCRIPT:alert(1)", " javascript:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "file:///etc/passwd",
+        "//example.org", "/path", "https:", "https://", "http://[broken", "", None, "vbscript:x",
+    ],
+)  # fmt: skip
+def test_other_addresses_may_not(url):
+    assert words.safe_url(url) is None
+
+
+def verdict(overall: str, *outcomes: str, failed: tuple[str, ...] = (), note: str = "") -> dict:
+    controls = [{"text": "erm.top1 > 0.3", "passed": True}, *({"text": text, "passed": False} for text in failed)]
+    return {
+        "verdict": overall,
+        "controls": controls,
+        "expectations": [{"verdict": outcome} for outcome in outcomes],
+        "note": note,
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        (verdict("supported", "supported"), "Holds at this size: the expectation is met."),
+        (verdict("supported", "supported", "supported"), "Holds at this size: both expectations are met."),
+        (verdict("supported", *["supported"] * 3), "Holds at this size: all 3 expectations are met."),
+        (
+            verdict("contradicted", "supported", "contradicted"),
+            "Does not hold as stated at this size: of 2 expectations, 1 met, 1 contradicted.",
+        ),
+        (verdict("no effect", "no effect"), "No effect at this size: of 1 expectation, 1 smaller than its margin."),
+        (
+            verdict("no effect", "supported", "no effect"),
+            "Holds only in part at this size: of 2 expectations, 1 met, 1 smaller than its margin.",
+        ),
+        (
+            verdict("inconclusive", "supported", "inconclusive"),
+            "Undecided at this size: of 2 expectations, 1 met, 1 not settled.",
+        ),
+        (
+            verdict("inconclusive", "supported", note="supported on its own (p = 0.04), not after correction"),
+            "Undecided at this size: the expectation is met; supported on its own (p = 0.04), not after correction.",
+        ),
+        (verdict("invalid", "supported", failed=("erm.x > 1",)), "Cannot be judged: 1 control failed (erm.x > 1)."),
+    ],
+)
+def test_headline_says_what_the_counts_say(record, sentence):
+    assert words.headline(record) == sentence
+
+
+def test_summary_is_the_mean_with_students_interval():
+    values = np.array([0.61, 0.64, 0.60, 0.66, 0.63])
+    table = pd.DataFrame({"arm": "a", "metric": "m", "x": np.nan, "seed": range(5), "value": values})
+    row = summarise(table).iloc[0]
+    low, high = stats.t.interval(0.95, 4, loc=values.mean(), scale=stats.sem(values))
+    assert row["mean"] == pytest.approx(values.mean())
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+    assert row["seeds"] == 5
+
+
+def test_one_seed_has_no_interval():
+    row = summarise(pd.DataFrame({"arm": ["a"], "metric": ["m"], "x": [2.0], "seed": [0], "value": [0.5]})).iloc[0]
+    assert row["mean"] == 0.5
+    assert math.isnan(row["low"])
+    assert math.isnan(row["high"])
