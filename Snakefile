@@ -17,7 +17,7 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        RESULTS + "/report/index.html",
+        RESULTS + "/report/manifest.json",
 
 
 onstart:

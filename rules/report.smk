@@ -33,7 +33,7 @@ rule report:
         catalogue="config/papers.json",
         templates=sorted(str(path) for path in Path("report").rglob("*") if path.is_file()),
     output:
-        RESULTS + "/report/index.html",
+        RESULTS + "/report/manifest.json",
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
         studies=list(STUDIES),

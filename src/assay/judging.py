@@ -30,11 +30,10 @@ def judge_results(judgements: Iterable[dict], results: Path) -> dict:
     return {**verdicts, "failed": {**failed, **verdicts["failed"]}}
 
 
-def write_verdicts(judgements: Iterable[dict], results: Path) -> None:
-    """Judge and write results/<scale>/verdicts.json."""
-    write_atomic(
-        results / "verdicts.json", json.dumps(judge_results(judgements, results), indent=1, sort_keys=True, allow_nan=False)
-    )
+def write_verdicts(judgements: Iterable[dict], results: Path, name: str = "verdicts.json") -> None:
+    """Judge and write results/<scale>/<name>."""
+    text = json.dumps(judge_results(judgements, results), indent=1, sort_keys=True, allow_nan=False)
+    write_atomic(results / name, text)
 
 
 def _rests_on(evidence: Evidence) -> dict:

@@ -1,11 +1,12 @@
 """From compiled studies and stored evidence to the report: the views the pages are made of."""
 
+import json
 from pathlib import Path
 
 from assay.catalogue import load as load_catalogue
 from assay.errors import EvidenceError
 from assay.evidence import staleness
-from assay.files import read_json
+from assay.files import read_json, sha256, write_atomic
 from assay.report import Page, StudyView, build, figure, read_page
 from assay.studies import Study
 
@@ -49,6 +50,14 @@ def draw_figure(study: Study, results: Path) -> bytes:
     return figure(study_page(study, results))
 
 
-def write_report(studies: list[Study], results: Path) -> None:
-    """Write results/<scale>/report/."""
-    build(results, results / "report", [study_view(study, results) for study in studies], load_catalogue())
+def write_report(studies: list[Study], results: Path, verdicts: str = "verdicts.json") -> None:
+    """Write results/<scale>/report/; whatever else lies there is removed, the manifest of a complete report included."""
+    views = [study_view(study, results) for study in studies]
+    build(results, results / "report", views, load_catalogue(), verdicts)
+
+
+def write_manifest(path: Path) -> None:
+    """List every file of a complete report with its sha256."""
+    files = sorted(file for file in path.parent.rglob("*") if file.is_file() and file != path)
+    sums = {str(file.relative_to(path.parent)): sha256(file) for file in files}
+    write_atomic(path, json.dumps(sums, indent=1))

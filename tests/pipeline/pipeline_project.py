@@ -1,0 +1,133 @@
+"""A copy of the project with studies of its own, in which tests may edit sources, break files and kill runs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "rules", "workflow", "profiles", "config", "src", "report")
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+
+PROTOCOL = '''"""Accuracy on the test split, for tests of the pipeline."""
+
+from assay.evaluate import predict
+
+METRICS = {"accuracy": "share of test images classified correctly"}
+
+
+def probe(arm, *, shift: float = 0.0):
+    """Yields the accuracy plus `shift`."""
+    test = arm.world.test
+    yield "accuracy", (predict(arm.network, test.images).argmax(1) == test.labels).double().mean().item() + shift
+'''
+
+PLAIN = """
+paper: P166
+question: Does it run?
+base: {world: shapes, model: linear, budget: {epochs: 1}}
+arms:
+  plain: {}
+  smooth: {objective: {cross_entropy: {label_smoothing: 0.1}}}
+protocol: probe
+controls: [plain.accuracy > -1]
+expect: [smooth.accuracy > plain.accuracy]
+"""
+
+TUNED = """
+paper: P127
+question: Does a network that starts from another run, and is the shared one trained once?
+base: {world: shapes, model: linear, budget: {epochs: 1}}
+networks:
+  first: {}
+arms:
+  adam: {optimizer: adam}
+  tuned: {start: first, augment: noisy}
+protocol: probe
+controls: [adam.accuracy > -1]
+expect: [tuned.accuracy > adam.accuracy]
+"""
+
+AUGMENT = '''"""Pixel noise, for tests of the pipeline."""
+
+from dataclasses import replace
+
+import torch
+
+from assay.augment._amount import AMOUNT
+
+
+def noisy(batch, generator, *, scale: float = 1.0):
+    """Adds Gaussian noise."""
+    noise = torch.randn(batch.images.shape, generator=generator)
+    return replace(batch, images=batch.images + scale * AMOUNT * noise)
+'''
+
+
+class Project:
+    """A copy of the project in `root`."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        for part in PARTS:
+            source = ROOT / part
+            ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            copy = shutil.copytree(source, root / part, ignore=ignore) if source.is_dir() else shutil.copy(source, root / part)
+            assert Path(copy).exists()
+        shutil.rmtree(root / "config" / "studies")
+        self.write("src/assay/protocols/probe.py", PROTOCOL)
+        self.write("src/assay/augment/noisy.py", AUGMENT)
+        self.write("src/assay/augment/_amount.py", '"""How much."""\n\nAMOUNT = 0.05\n')
+        self.study("plain", PLAIN)
+        self.study("tuned", TUNED)
+
+    def write(self, path: str, text: str) -> Path:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        return target
+
+    def study(self, name: str, text: str) -> Path:
+        return self.write(f"config/studies/tests/{name}.yaml", text)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        text = (self.root / path).read_text()
+        assert old in text
+        (self.root / path).write_text(text.replace(old, new))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def command(self, *arguments: str) -> list[str]:
+        config = [] if any(a.startswith("scale=") for a in arguments) else ["--config", "scale=ci"]
+        return [str(SNAKEMAKE), "--cores", "2", *arguments, *config]
+
+    def snakemake(self, *arguments: str, timeout: int = 240) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            self.command(*arguments), cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=timeout
+        )
+
+    def run(self, *arguments: str) -> str:
+        """Run and expect success; all output."""
+        done = self.snakemake(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def planned(self, rule: str) -> set[str]:
+        """What a dry run would do of one rule, by name of the network, study or world."""
+        verb = {"train": "train", "measure": "measure", "world": "draw world", "figure": "draw"}[rule]
+        return set(re.findall(rf"^Job \d+: {verb} ([a-z0-9_-]+)$", self.run("-n"), re.M))
+
+    def python(self, code: str) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, "-c", code], cwd=self.root, env=self.environment, capture_output=True, text=True)
+
+    def results(self) -> dict[str, bytes]:
+        """Weights, observations and verdicts by path, without times and costs."""
+        folder = self.root / "results" / "ci"
+        files = [*folder.rglob("*.safetensors"), *folder.rglob("observations.csv"), *folder.rglob("arrays.npz")]
+        found = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+        found["verdicts.json"] = (folder / "verdicts.json").read_bytes()
+        return found

@@ -1,0 +1,119 @@
+"""The whole pipeline at ci scale, and what reruns when something changes."""
+
+import json
+
+NOTHING = "Nothing to be done"
+
+
+def test_one_command_leads_from_studies_to_a_report(finished):
+    results = finished.root / "results/ci"
+    verdicts = json.loads((results / "verdicts.json").read_text())
+    assert set(verdicts["studies"]) == {"plain", "tuned"}
+    assert not verdicts["failed"]
+    assert "plain" in (results / "report/index.html").read_text()
+    assert (results / "figures/plain.svg").read_text().lstrip().startswith("<?xml")
+    assert list((results / "benchmarks").rglob("*.tsv"))
+    assert list((results / "logs/train").glob("*.log"))
+
+
+def test_equal_recipes_are_trained_once_whoever_asks(finished):
+    # plain.plain and tuned.first are the same network: four recipes in all.
+    folders = sorted(path.name for path in (finished.root / "results/ci/networks").iterdir() if path.is_dir())
+    assert len(folders) == 4
+    assert [name.rsplit("-", 1)[0] for name in folders] == [
+        "linear-shapes",
+        "linear-shapes",
+        "linear-shapes",
+        "linear-shapes-noisy-tuned",
+    ]
+
+
+def test_nothing_changed_nothing_runs(finished):
+    assert NOTHING in finished.run("-n")
+
+
+def test_touching_a_file_reruns_nothing(finished):
+    (finished.root / "src/assay/augment/noisy.py").touch()
+    (finished.root / "config/studies/tests/plain.yaml").touch()
+    assert NOTHING in finished.run("-n")
+
+
+def test_editing_a_plug_reruns_only_the_jobs_that_use_it(finished):
+    path = "src/assay/augment/noisy.py"
+    finished.edit(path, "batch.images + scale", "batch.images - scale")
+    trained = finished.planned("train")
+    measured = finished.planned("measure")
+    finished.edit(path, "batch.images - scale", "batch.images + scale")
+    assert len(trained) == 1
+    assert next(iter(trained)).startswith("linear-shapes-noisy-tuned-")
+    assert measured == {"tuned"}
+
+
+def test_editing_a_module_that_a_plug_imports_reruns_its_jobs(finished):
+    path = "src/assay/augment/_amount.py"
+    finished.edit(path, "0.05", "0.06")
+    trained = finished.planned("train")
+    finished.edit(path, "0.06", "0.05")
+    assert {name.rsplit("-", 1)[0] for name in trained} == {"linear-shapes-noisy-tuned"}
+
+
+def test_editing_comments_and_docstrings_reruns_nothing(finished):
+    path = "src/assay/augment/noisy.py"
+    finished.edit(path, '"""Adds Gaussian noise."""', '"""Adds noise."""  # of variance AMOUNT squared')
+    dry = finished.run("-n")
+    finished.edit(path, '"""Adds noise."""  # of variance AMOUNT squared', '"""Adds Gaussian noise."""')
+    assert NOTHING in dry
+
+
+def test_editing_the_trainer_retrains_everything(finished):
+    path = "src/assay/training.py"
+    finished.edit(path, "CHECK_EVERY_STEPS = 50", "CHECK_EVERY_STEPS = 51")
+    trained = finished.planned("train")
+    finished.edit(path, "CHECK_EVERY_STEPS = 51", "CHECK_EVERY_STEPS = 50")
+    assert len(trained) == 4
+
+
+def test_new_prose_in_a_study_trains_and_measures_nothing(finished):
+    path = "config/studies/tests/plain.yaml"
+    finished.edit(path, "Does it run?", "Does it still run?")
+    dry = finished.run("-n")
+    finished.edit(path, "Does it still run?", "Does it run?")
+    assert "train " not in dry
+    assert "measure " not in dry
+    assert "write the report" in dry
+
+
+def test_a_changed_expectation_is_judged_again_without_measuring(finished):
+    path = "config/studies/tests/plain.yaml"
+    finished.edit(path, "smooth.accuracy > plain.accuracy", "smooth.accuracy < plain.accuracy")
+    dry = finished.run("-n")
+    finished.edit(path, "smooth.accuracy < plain.accuracy", "smooth.accuracy > plain.accuracy")
+    assert "judge 2 studies" in dry
+    assert "measure " not in dry
+
+
+def test_a_changed_protocol_parameter_measures_again_without_training(finished):
+    path = "config/studies/tests/plain.yaml"
+    finished.edit(path, "protocol: probe", "protocol: {probe: {shift: 0.5}}")
+    trained, measured = finished.planned("train"), finished.planned("measure")
+    finished.edit(path, "protocol: {probe: {shift: 0.5}}", "protocol: probe")
+    assert trained == set()
+    assert measured == {"plain"}
+
+
+def test_two_runs_from_nothing_give_the_same_bytes(finished, project):
+    project.run()
+    assert project.results() == finished.results()
+
+
+def test_stale_evidence_says_what_changed(finished):
+    path = "src/assay/augment/noisy.py"
+    finished.edit(path, "batch.images + scale", "batch.images - scale")
+    code = (
+        "from assay.studies import load_studies; from assay.evidence import staleness; from assay.files import read_json;"
+        "studies = load_studies('ci');"
+        "print([staleness(s, read_json(f'results/ci/observations/{n}/provenance.json')) for n, s in studies.items()])"
+    )
+    said = finished.python(code).stdout
+    finished.edit(path, "batch.images - scale", "batch.images + scale")
+    assert said.strip() == "[[], ['augment/noisy.py changed']]"
