@@ -1,0 +1,37 @@
+"""Weighted nearest-neighbour accuracy of features: the classifier that monitors a representation without training anything.
+
+"Unsupervised Feature Learning via Non-Parametric Instance-level Discrimination", Wu et al. 2018, section 3.4: cosine similarity
+s, each of the k nearest training samples votes for its class with weight exp(s / temperature). Monitor of "Exploring Simple
+Siamese Representation Learning" (P232).
+"""
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from assay.evaluate import batched
+
+
+def knn(
+    train_features: Tensor,
+    train_labels: Tensor,
+    features: Tensor,
+    labels: Tensor,
+    *,
+    neighbours: Annotated[int, Ge(1)] = 20,
+    temperature: Annotated[float, Gt(0)] = 0.1,
+) -> float:
+    """Share in [0, 1] of samples with features (N, D) and labels (N,) whose class wins the vote of (M, D) training features."""
+    bank = F.normalize(train_features, dim=1)
+    classes = int(max(train_labels.max(), labels.max())) + 1
+    neighbours = min(neighbours, len(bank))
+
+    def votes(queries: Tensor) -> Tensor:
+        similarity, nearest = (F.normalize(queries, dim=1) @ bank.T).topk(neighbours, dim=1)
+        weights = (similarity / temperature).exp()
+        return weights.new_zeros(len(queries), classes).scatter_add(1, train_labels[nearest], weights)
+
+    return (batched(votes, features).argmax(1) == labels).double().mean().item()

@@ -1,0 +1,105 @@
+"""Layer by layer, how alike the representations of two networks are: unit by unit, by sparse mapping, and as subspaces.
+
+The comparisons of "Convergent Learning: Do different neural networks learn the same representations?" (P011) on test images:
+one-to-one and semi-matching of units by correlation, L1-regularised prediction of one network from the other; similarity of the
+spanned subspaces by CKA and SVCCA, which the paper's spectral clustering of units stands for. A unit is a channel; its samples
+are all positions in all images.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from assay.errors import StudyError
+from assay.measuring import Arm
+from assay.metrics._units import correlations
+from assay.metrics.best_correlation import best_correlation
+from assay.metrics.cka import cka
+from assay.metrics.matched_correlation import matched_correlation
+from assay.metrics.sparse_prediction import sparse_prediction
+from assay.metrics.svcca import svcca
+from assay.metrics.unmatched_share import unmatched_share
+from assay.network import Network, Trained
+from assay.plugs import Parent
+
+METRICS = {
+    "matched": "mean correlation of units matched one to one, -1 to 1; x is the layer, counted from 1, in all metrics",
+    "best": "mean correlation of each unit with the most similar one (semi-matching), -1 to 1",
+    "unmatched": "share of units that correlate below 0.5 with every unit of the other network, 0 to 1",
+    "one_r2": "variance of the other network's units explained by one unit each, mean, 0 to 1",
+    "sparse_r2": "variance explained by L1-regularised prediction, mean, on held-out samples, at most 1",
+    "dense_r2": "variance explained by prediction without regularisation, mean, on held-out samples, at most 1",
+    "cka": "linear centred kernel alignment, 0 to 1",
+    "svcca": "mean canonical correlation of the leading subspaces (99% of the variance), 0 to 1",
+}
+
+
+def convergent(
+    arm: Arm,
+    *,
+    other: Annotated[Trained, Parent()],
+    layers: list[str] = ("layer1", "layer2", "layer3", "layer4"),
+    samples: Annotated[int, Ge(16)] = 4096,
+    decay: Annotated[float, Ge(0)] = 0.05,
+    mismatched: bool = False,
+) -> Iterator[tuple[str, int, float]]:
+    """Compare the arm's network with `other`. layers: modules of the model, in order; samples: positions drawn from each.
+
+    decay: of the L1-regularised prediction. mismatched: give the other network other images than the first, which leaves only
+    what does not depend on the image.
+    """
+    images = arm.world.test.images
+    shifted = images.roll(1, dims=0) if mismatched else images
+    first, second = activations(arm.network, images, layers), activations(other.network, shifted, layers)
+    for depth, layer in enumerate(layers, 1):
+        rows = torch.randperm(len(first[layer]), generator=arm.generator("rows", layer), device=arm.device)[:samples]
+        x, y = first[layer][rows].cpu().numpy(), second[layer][rows].cpu().numpy()
+        yield "matched", depth, matched_correlation(x, y)
+        yield "best", depth, best_correlation(x, y)
+        yield "unmatched", depth, unmatched_share(x, y)
+        yield "one_r2", depth, single_prediction(x, y)
+        yield "sparse_r2", depth, sparse_prediction(x, y, decay=decay)
+        yield "dense_r2", depth, sparse_prediction(x, y, decay=0.0)
+        yield "cka", depth, cka(x, y)
+        yield "svcca", depth, svcca(x, y)
+        arm.keep(f"correlations_{depth}", correlations(x, y))
+
+
+def single_prediction(first: np.ndarray, second: np.ndarray) -> float:
+    """Mean over the units of the second (N, Q) of the largest squared correlation with a unit of the first (N, P)."""
+    return float((correlations(first, second) ** 2).max(0).mean())
+
+
+@torch.no_grad()
+def activations(network: Network, images: Tensor, layers: list[str]) -> dict[str, Tensor]:
+    """Outputs of the named modules as (N * positions, units), image after image. StudyError for a module the model has not."""
+    known = dict(network.model.named_modules())
+    for layer in layers:
+        if layer not in known:
+            names = ", ".join(name for name, _ in network.model.named_children())
+            raise StudyError(f"protocol convergent: layers: no module '{layer}' in the model (has: {names}); name others")
+    found: dict[str, Tensor] = {}
+
+    def keep(layer: str):
+        return lambda module, inputs, output: found.__setitem__(layer, output)
+
+    handles = [known[layer].register_forward_hook(keep(layer)) for layer in layers]
+    try:
+        outputs = {layer: [] for layer in layers}
+        for batch in images.split(512):
+            network(batch)
+            for layer in layers:
+                outputs[layer].append(_rows(found[layer]))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {layer: torch.cat(parts) for layer, parts in outputs.items()}
+
+
+def _rows(output: Tensor) -> Tensor:
+    """(B, C, H, W) as (B * H * W, C); (B, C) stays."""
+    return output.movedim(1, -1).flatten(0, -2) if output.ndim > 2 else output
