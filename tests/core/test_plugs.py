@@ -1,0 +1,75 @@
+"""Plugs are found by folder and described from their source alone, and what is described is what runs."""
+
+import inspect
+
+import pytest
+
+from assay import plugs
+from assay.errors import StudyError
+from assay.plugs import PlugInfo, describe, everything, find, kinds, load
+
+ALL = [pytest.param(info, id=f"{info.kind}/{info.name}") for info in everything()]
+
+
+@pytest.mark.parametrize("info", ALL)
+def test_the_description_read_from_the_source_is_the_signature_that_runs(info):
+    plug = load(info.kind, info.name)
+    signature = inspect.signature(plug.__init__ if inspect.isclass(plug) else plug)
+    keyword_only = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+    assert [p.name for p in keyword_only] == list(info.parameters)
+    for parameter in keyword_only:
+        described = info.parameters[parameter.name]
+        assert described.required == (parameter.default is parameter.empty)
+        if not described.required:
+            given = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+            assert described.default == given
+
+
+@pytest.mark.parametrize("info", ALL)
+def test_defaults_are_values_that_a_study_could_give(info):
+    for parameter in info.parameters.values():
+        if not parameter.required and parameter.plug is None and not parameter.parent:
+            assert parameter.normalise(parameter.default) == parameter.default
+
+
+@pytest.mark.parametrize("info", ALL)
+def test_every_plug_says_what_it_computes(info):
+    first = info.doc.splitlines()[0] if info.doc else ""
+    assert len(first) > 15, f"{info.path}: the module docstring's first line says what the plug computes"
+
+
+def test_every_kind_has_plugs():
+    assert [kind for kind in kinds() if not find(kind)] == []
+
+
+def test_protocols_declare_their_metrics():
+    for info in find("protocols").values():
+        metrics = info.constants.get("METRICS")
+        assert isinstance(metrics, dict), info.path
+        assert all(isinstance(line, str) and line for line in metrics.values()), info.path
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(StudyError, match="unknown models plug 'resent'; did you mean 'resnet'"):
+        describe("models", "resent")
+    with pytest.raises(StudyError, match="unknown kind of plug 'model'; did you mean 'models'"):
+        find("model")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def other():\n    pass\n", "defines no function 'probe' and no class of that name"),
+        ("def probe(x, *, a=1):\n    pass\n", "parameter 'a' has no annotation"),
+        ("def probe(x, *, a: Unknown = 1):\n    pass\n", "annotation or default cannot be read"),
+        ("def probe(x, *, a: int = compute()):\n    pass\n", "annotation or default cannot be read"),
+        ("def probe(x, *, a: __import__('os') = 1):\n    pass\n", "annotation or default cannot be read"),
+    ],
+)
+def test_a_plug_that_cannot_be_described_says_why(tmp_path, monkeypatch, source, said):
+    path = tmp_path / "probe.py"
+    path.write_text(source)
+    monkeypatch.setattr(plugs, "PACKAGE", tmp_path)
+    with pytest.raises(StudyError, match=r"probe\.py") as caught:
+        _ = PlugInfo("models", "probe", path).parameters
+    assert said in str(caught.value)

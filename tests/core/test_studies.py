@@ -1,0 +1,185 @@
+"""Studies: every way to write one wrong gives one line that names the file, the place, the value and the fix."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from assay.errors import StudyError
+from assay.recipes import Recipe
+from assay.studies import ROOT, Study, compile_study, load_scale, load_studies, merge, scales
+
+GOOD = {
+    "paper": "P166",
+    "question": "Does it help?",
+    "base": {"world": {"shapes": {"label_noise": 0.4}}, "model": "resnet"},
+    "arms": {"erm": {}, "mixup": {"augment": {"mixup": {"alpha": 1.0}}}},
+    "protocol": "classify",
+    "controls": ["erm.top1 > 0.3"],
+    "expect": ["mixup.top1 > erm.top1"],
+}
+
+
+def compiled(folder: Path, scale: str = "laptop", **changes) -> Study:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump({**GOOD, **changes}, sort_keys=False))
+    return compile_study(path, scale, load_scale(scale))
+
+
+def message(folder: Path, **changes) -> str:
+    with pytest.raises(StudyError) as caught:
+        compiled(folder, **changes)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "study.yaml: " in text
+    return text.split("study.yaml: ")[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"exepct": []}, "unknown key 'exepct'; did you mean 'expect'?"),
+        ({"question": 3}, "key 'question': input should be a valid string, got 3"),
+        ({"paper": "P999"}, "paper: "),
+        ({"base": {"world": "shapes", "modle": "resnet"}}, "unknown field 'modle'; did you mean 'model'?"),
+        ({"base": {"model": "resnet"}}, "arms.erm: no world is set"),
+        (
+            {"base": {"world": "shpaes", "model": "resnet"}},
+            "arms.erm.world: unknown worlds plug 'shpaes'; did you mean 'shapes'?",
+        ),
+        (
+            {"arms": {"erm": {"augment": {"mixup": {"alhpa": 1.0}}}}},
+            "arms.erm.augment.mixup: unknown parameter 'alhpa'; did you mean 'alpha'? (allowed: alpha)",
+        ),
+        ({"arms": {"erm": {"augment": {"mixup": {"alpha": "much"}}}}}, "arms.erm.augment.mixup.alpha: 'much' is not allowed: "),
+        ({"arms": {"erm": {"augment": {"mixup": {"alpha": -1}}}}}, "arms.erm.augment.mixup.alpha: -1 is not allowed: "),
+        ({"arms": {"erm": {"model": {"resnet": {"width": 8.5}}}}}, "arms.erm.model.resnet.width: 8.5 is not allowed: "),
+        ({"arms": {"erm": {"model": {"resnet": {"width": True}}}}}, "arms.erm.model.resnet.width: True is not allowed: "),
+        ({"arms": {"Erm": {}}}, "arms: 'Erm' cannot be named in an expectation"),
+        ({"arms": {}}, "arms: a study needs at least one arm"),
+        ({"networks": {"erm": {}}}, "networks: 'erm' is also an arm"),
+        ({"baseline": "emr"}, "baseline: unknown arm 'emr'; did you mean 'erm'?"),
+        ({"protocol": "clasify"}, "protocol: unknown protocols plug 'clasify'; did you mean 'classify'?"),
+        ({"figure": "bras"}, "figure: unknown figures plug 'bras'; did you mean 'bars'?"),
+        ({"expect": ["mixpu.top1 > erm.top1"]}, "expect[1]: 'mixpu.top1 > erm.top1': unknown arm 'mixpu'; did you mean 'mixup'?"),
+        ({"expect": ["mixup.top > erm.top"]}, "unknown metric 'top'; did you mean 'top1'?"),
+        ({"expect": ["__import__('os').system('true') > 0"]}, "expect[1]: "),
+        ({"expect": []}, "key 'expect': "),
+        ({"controls": []}, "key 'controls': "),
+        ({"margin": {"top1": -0.1}}, "key 'margin.top1': input should be greater than or equal to 0, got -0.1"),
+        ({"margin": {"tpo1": 0.1}}, "unknown metric or expectation 'tpo1'; did you mean 'top1'?"),
+        ({"arms": {"erm": {"budget": {"epochs": 3, "length": 2}}}}, "arms.erm.budget: epochs and length exclude each other"),
+        ({"arms": {"erm": {"budget": {"epoch": 3}}}}, "arms.erm.budget: unknown key 'epoch'; did you mean 'epochs'?"),
+        ({"arms": {"erm": {"budget": {"batch": 0}}}}, "arms.erm.budget.batch: 0 is not allowed"),
+        ({"arms": {"erm": {"draws": {"inti": 1}}}}, "arms.erm.draws: unknown axis 'inti'; did you mean 'init'?"),
+        ({"arms": {"erm": {"record": ["margin"]}}}, "arms.erm.record: unknown record 'margin'; did you mean 'margins'?"),
+        ({"arms": {"erm": {"start": "pretraind"}}, "networks": {"pretrained": {}}}, "did you mean 'pretrained'?"),
+        (
+            {"networks": {"one": {"start": "two"}, "two": {"start": "one"}}},
+            "networks depend on each other in a circle: one -> two -> one",
+        ),
+        ({"sweep": {"world.label_noise": [0.0], "budget.batch": [1]}}, "sweep: one field at most"),
+        ({"sweep": {"world.label_nose": [0.0]}}, "unknown parameter 'label_nose'; did you mean 'label_noise'?"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, changes, said):
+    assert said in message(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("paper: [", "study.yaml:2: not readable as YAML"),
+        ("paper: P166\npaper: P127\n", "study.yaml:2: not readable as YAML: key 'paper' is written twice"),
+        ("- a\n- b\n", "study.yaml: expected keys and values"),
+        ("!!python/object/apply:os.system ['true']", "not readable as YAML"),
+        ("", "study.yaml: expected keys and values"),
+    ],
+)
+def test_files_that_are_no_study(tmp_path, text, said):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyError) as caught:
+        compile_study(path, "ci", load_scale("ci"))
+    assert said in str(caught.value)
+
+
+def test_numbers_in_scientific_notation_are_numbers(tmp_path):
+    text = yaml.safe_dump({**GOOD, "margin": {"top1": "HERE"}}).replace("HERE", "1e-3")
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    assert compile_study(path, "ci", load_scale("ci")).file.margin == {"top1": 1e-3}
+
+
+def test_every_committed_study_compiles_at_every_scale():
+    for scale in scales():
+        assert load_studies(scale)
+
+
+def test_checking_imports_no_torch():
+    heavy = "{'torch', 'timm', 'pandas', 'scipy'}"
+    code = f"import sys, assay.cli as cli; cli.load_studies('laptop'); print(sorted({heavy} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert said.stdout.strip() == "[]"
+
+
+def test_arms_that_differ_only_in_the_protocol_share_their_network(tmp_path):
+    study = compiled(tmp_path, arms={"erm": {}, "mixup": {}})
+    assert len(study.recipes) == 1
+    assert len(study.cells) == 2
+
+
+def test_equal_recipes_have_equal_names_whatever_the_spelling(tmp_path):
+    spelled = [
+        {"world": {"shapes": {"label_noise": 0.4}}, "model": "resnet"},
+        {"model": {"resnet": {}}, "world": {"shapes": {"label_noise": 0.40}}, "augment": []},
+        {"model": {"resnet": {"width": 8}}, "world": {"shapes": {"label_noise": 0.4, "size": 16}}, "objective": "cross_entropy"},
+    ]
+    names = {compiled(tmp_path, base=base, arms={"erm": {}, "mixup": {}}).recipes[0].name for base in spelled}
+    assert len(names) == 1
+
+
+def test_an_arm_merges_into_the_same_plug_and_replaces_another():
+    assert merge({"shapes": {"a": 1, "b": 2}}, {"shapes": {"b": 3}}) == {"shapes": {"a": 1, "b": 3}}
+    assert merge({"shapes": {"a": 1}}, "shapes") == {"shapes": {"a": 1}}
+    assert merge("shapes", {"shapes": {"a": 1}}) == {"shapes": {"a": 1}}
+    assert merge({"shapes": {"a": 1}}, "digits") == "digits"
+    assert merge({"shapes": {"a": 1}}, {"digits": {"b": 1}}) == {"digits": {"b": 1}}
+    assert merge(["crop"], ["flip"]) == ["flip"]
+
+
+def test_sizes_come_from_the_scale_unless_the_study_sets_them_and_caps_hold(tmp_path):
+    world = {"shapes": {"train": 1000}}
+    by_scale = {}
+    for scale in ("ci", "laptop"):
+        recipe = compiled(tmp_path, scale, base={"world": world, "model": "resnet", "budget": {"epochs": 50}}).recipes[0]
+        by_scale[scale] = (recipe.data["world"]["parameters"]["train"], recipe.data["budget"]["epochs"])
+    assert by_scale == {"ci": (192, 2), "laptop": (1000, 50)}
+
+
+def test_length_multiplies_the_epochs_of_the_scale(tmp_path):
+    study = compiled(tmp_path, arms={"erm": {}, "mixup": {"budget": {"length": 2.5}}})
+    epochs = {cell.arm: cell.recipe.data["budget"]["epochs"] for cell in study.cells}
+    assert epochs["mixup"] == 2.5 * epochs["erm"]
+
+
+def test_a_sweep_makes_one_cell_a_value_in_every_arm(tmp_path):
+    study = compiled(tmp_path, sweep={"world.label_noise": [0.0, 0.2]})
+    assert [(cell.arm, cell.x) for cell in study.cells] == [("erm", 0.0), ("erm", 0.2), ("mixup", 0.0), ("mixup", 0.2)]
+    noise = [cell.recipe.data["world"]["parameters"]["label_noise"] for cell in study.cells]
+    assert noise == [0.0, 0.2, 0.0, 0.2]
+
+
+def test_parents_come_before_children_and_ancestors_are_included(tmp_path):
+    networks = {"grand": {}, "parent": {"start": "grand", "budget": {"length": 2}}}
+    study = compiled(tmp_path, networks=networks, arms={"erm": {"start": "parent", "budget": {"length": 3}}, "mixup": {}})
+    assert [recipe.depth for recipe in study.recipes] == [0, 1, 2]
+    assert study.recipes[2].parents == [study.recipes[1]]
+
+
+def test_a_recipe_survives_its_own_json(tmp_path):
+    recipe = compiled(tmp_path).recipes[0]
+    assert Recipe(json.loads(recipe.json)) == recipe

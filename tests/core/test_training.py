@@ -1,0 +1,193 @@
+"""The trainer against PyTorch written out by hand, its determinism, resuming, and its refusals."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from assay.batch import to_tensors
+from assay.errors import StudyError, TrainingError
+from assay.network import Trained
+from assay.recipes import Recipe
+from assay.seeds import seed_of
+from assay.training import Setting, _initial_network, build, make_world, margins, train
+
+
+def plug(name, **parameters):
+    return {"plug": name, "parameters": parameters}
+
+
+def recipe(**changes):
+    data = {
+        "world": plug("worlds/shapes", size=16, train=128, test=32),
+        "model": plug("models/resnet", width=4, blocks=1),
+        "augment": [],
+        "objective": plug("objectives/cross_entropy"),
+        "optimizer": plug("optimizers/sgd", lr=0.05, momentum=0.9, weight_decay=5e-4),
+        "schedule": plug("schedules/cosine", warmup=0.0),
+        "budget": {"epochs": 3, "batch": 32},
+        "start": None,
+        "surgery": [],
+        "record": [],
+        "draws": {"world": 0, "init": 0, "order": 0, "augment": 0},
+    }
+    return Recipe({**data, **changes})
+
+
+def same(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_training_is_plain_sgd_on_the_shuffled_data():
+    r = recipe(model=plug("models/linear"))
+    world = to_tensors(make_world(r, 0), torch.device("cpu"))
+    network = _initial_network(r, 0, world, Setting())
+    reference = copy.deepcopy(network)
+    optimizer = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    for epoch in range(3):
+        order = torch.randperm(128, generator=torch.Generator().manual_seed(seed_of("order", 0, 0, epoch)))
+        for step, rows in enumerate(order.split(32)):
+            progress = (epoch * 4 + step) / 12
+            optimizer.param_groups[0]["lr"] = 0.05 * 0.5 * (1 + torch.cos(torch.tensor(progress * torch.pi)).item())
+            optimizer.zero_grad()
+            F.cross_entropy(reference(world.train.images[rows]), world.train.labels[rows]).backward()
+            optimizer.step()
+    trained = train(r, 0)
+    assert torch.allclose(trained.network.model.fc.weight, reference.model.fc.weight, atol=1e-5)
+    assert not torch.allclose(network.model.fc.weight, reference.model.fc.weight, atol=1e-3)
+
+
+def test_the_same_recipe_and_seed_give_the_same_bits_and_another_seed_others():
+    assert same(train(recipe(), 0).network, train(recipe(), 0).network)
+    assert not same(train(recipe(), 0).network, train(recipe(), 1).network)
+
+
+def test_global_randomness_before_a_training_does_not_matter():
+    one = train(recipe(), 0)
+    torch.manual_seed(12345)
+    torch.rand(7)
+    assert same(one.network, train(recipe(), 0).network)
+
+
+def test_compared_arms_share_data_initialisation_and_order():
+    one, other = recipe(), recipe(optimizer=plug("optimizers/sgd", lr=0.1, momentum=0.0, weight_decay=0.0))
+    world = to_tensors(make_world(one, 0), torch.device("cpu"))
+    assert torch.equal(world.train.images, to_tensors(make_world(other, 0), torch.device("cpu")).train.images)
+    assert same(_initial_network(one, 0, world, Setting()), _initial_network(other, 0, world, Setting()))
+
+
+@pytest.mark.parametrize("axis", ["world", "init", "order"])
+def test_each_axis_can_be_drawn_anew_alone(axis):
+    moved = recipe(draws={**recipe().data["draws"], axis: 1})
+    world = to_tensors(make_world(recipe(), 0), torch.device("cpu"))
+    moved_world = to_tensors(make_world(moved, 0), torch.device("cpu"))
+    assert torch.equal(world.train.images, moved_world.train.images) == (axis != "world")
+    starts = [_initial_network(r, 0, world, Setting()) for r in (recipe(), moved)]
+    assert same(*starts) == (axis != "init")
+    assert not same(train(recipe(), 0).network, train(moved, 0).network)
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_training_resumed_from_a_checkpoint_ends_with_the_same_bits(tmp_path, stop_after, optimizer):
+    r = recipe(optimizer=plug(f"optimizers/{optimizer}"), record=["margins"], augment=[plug("augment/flip")])
+    whole = train(r, 0)
+
+    class KillError(Exception):
+        pass
+
+    def kill(done, total, loss):
+        if done > stop_after:
+            raise KillError
+
+    checkpoint = tmp_path / "checkpoint"
+    with pytest.raises(KillError):
+        train(r, 0, Setting(checkpoint=checkpoint, checkpoint_seconds=0, report=kill))
+    epochs = []
+    resumed = train(r, 0, Setting(checkpoint=checkpoint, report=lambda done, total, loss: epochs.append(done)))
+    assert epochs == list(range(stop_after + 1, 4))
+    assert same(whole.network, resumed.network)
+    assert torch.equal(whole.records["margins"], resumed.records["margins"])
+    assert torch.equal(whole.records["loss"], resumed.records["loss"])
+
+
+def test_a_checkpoint_of_another_recipe_is_not_used(tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+
+    def stop(done, total, loss):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe(), 0, Setting(checkpoint=checkpoint, checkpoint_seconds=0, report=stop))
+    assert checkpoint.exists()
+    assert same(train(recipe(), 1, Setting(checkpoint=checkpoint)).network, train(recipe(), 1).network)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_network_and_last_finite_loss():
+    wild = recipe(model=plug("models/mlp"), optimizer=plug("optimizers/sgd", lr=1e30, momentum=0.0, weight_decay=0.0))
+    with pytest.raises(TrainingError) as caught:
+        train(wild, 0)
+    text = str(caught.value)
+    assert wild.name in text
+    assert "seed 0: loss is " in text
+    assert "of 12 (epoch 1), last finite loss 2." in text
+
+
+def test_the_recorded_margin_is_that_of_the_assigned_label_while_training():
+    frozen = recipe(
+        model=plug("models/linear"),
+        optimizer=plug("optimizers/sgd", lr=1e-30, momentum=0.0, weight_decay=0.0),
+        record=["margins"],
+    )
+    trained = train(frozen, 0)
+    world = to_tensors(make_world(frozen, 0), torch.device("cpu"))
+    logits = trained.network(world.train.images)
+    by_hand = torch.stack([z[y] - torch.cat([z[:y], z[y + 1 :]]).max() for z, y in zip(logits, world.train.labels, strict=True)])
+    assert trained.records["margins"].shape == (3, 128)
+    assert torch.allclose(trained.records["margins"], by_hand.expand(3, -1), atol=1e-5)
+
+
+def test_margins_by_hand():
+    assert margins(torch.tensor([[1.0, 4.0, 2.0], [1.0, 4.0, 2.0]]), torch.tensor([1, 0])).tolist() == [2.0, -3.0]
+
+
+def test_fine_tuning_starts_from_the_parent_and_keeps_a_new_classifier_fresh():
+    parent = recipe()
+    trained = train(parent, 0)
+    child = recipe(start={"recipe": parent.data}, budget={"epochs": 0, "batch": 32})
+    again = train(child, 0, Setting(load_parent=lambda r: trained))
+    assert same(again.network, trained.network)
+    fewer = recipe(
+        start={"recipe": parent.data}, budget={"epochs": 0, "batch": 32}, world=plug("worlds/urban_shapes", train=64, test=32)
+    )
+    tuned = train(fewer, 0, Setting(load_parent=lambda r: trained))
+    assert torch.equal(tuned.network.model.conv1.weight, trained.network.model.conv1.weight)
+    assert tuned.network.model.fc.weight.shape != trained.network.model.fc.weight.shape
+
+
+def test_starting_from_another_architecture_is_refused():
+    parent = recipe(model=plug("models/linear"))
+    child = recipe(start={"recipe": parent.data})
+    with pytest.raises(StudyError, match="start: the parent's architecture differs"):
+        train(child, 0, Setting(load_parent=lambda r: Trained(build(parent, 3, 10, 16))))
+
+
+def test_trained_networks_come_frozen_and_in_evaluation_mode():
+    trained = train(recipe(), 0)
+    assert not trained.network.training
+    assert not any(p.requires_grad for p in trained.network.parameters())
+
+
+def test_inputs_are_normalised_by_the_training_split():
+    trained = train(recipe(budget={"epochs": 0, "batch": 32}), 0)
+    world = to_tensors(make_world(recipe(), 0), torch.device("cpu"))
+    normal = trained.network.normalise(world.train.images)
+    assert torch.allclose(normal.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(normal.std((0, 2, 3)), torch.ones(3), atol=1e-3)
+
+
+def test_the_standard_resnet_has_the_parameters_its_docstring_says():
+    r = recipe(model=plug("models/resnet", width=8, blocks=1))
+    assert round(sum(p.numel() for p in build(r, 3, 10, 16).parameters()) / 1000) == 78
