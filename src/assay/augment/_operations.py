@@ -1,10 +1,10 @@
 """The nine base operations of AugMix on batches in which every image has its own operation and strength.
 
-"AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty" (P194): autocontrast, equalize, posterize, solarize,
-rotate, shear and translate along x and y, with PIL's conventions (8-bit levels; bilinear resampling, black outside) and the
-authors' ranges. Contrast, colour, brightness and sharpness are left out, as in the paper, because test corruptions use them.
-Deviation: rotations and translations are not truncated to whole degrees and pixels, which at 16 px would leave most
-translations without effect.
+"AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty" (P194): autocontrast, equalize, posterize,
+solarize, rotate, shear and translate along x and y, with PIL's conventions (8-bit levels; bilinear resampling, black
+outside) and the authors' ranges. Contrast, colour, brightness and sharpness are left out, as in the paper, because test
+corruptions use them. Deviation: rotations and translations are not truncated to whole degrees and pixels, which at 16 px
+would leave most translations without effect.
 """
 
 import math
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from assay.augment import _draws
 from assay.models import _shim  # noqa: F401  (before torchvision)
+
 from torchvision.transforms.v2 import functional as TF  # isort: skip
 
 TONES = ("autocontrast", "equalize", "posterize", "solarize")

@@ -11,5 +11,5 @@ from assay.batch import Batch
 
 
 def one_operation(batch: Batch, generator: torch.Generator, *, severity: Annotated[float, Gt(0.1), Le(10)] = 3.0) -> Batch:
-    """Apply to each image (B, C, H, W) one of AugMix's nine operations, drawn uniformly, at a strength of up to `severity` of 10."""
+    """Apply to each image (B, C, H, W) one of the nine operations of AugMix at random; severity: its largest strength, of 10."""
     return replace(batch, images=_operations.random_operation(batch.images, severity, generator))

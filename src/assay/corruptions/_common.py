@@ -1,9 +1,9 @@
 """What corruptions share: severities, random numbers, blurs and resampling on batches of images (B, C, H, W) in [0, 1].
 
-Random numbers: each corruption asks for all its uniform numbers in one call, image after image. A CPU generator deals them out one
-by one, so corrupting a batch in parts with the same generator passed along gives the same images as corrupting it at once. On a GPU
-the numbers depend on how the batch is split; they are still the same for the same seed and split. Severity 0 draws nothing.
-Lengths are given as shares of the image's side, so that one table serves 16 px as well as 224 px.
+Random numbers: each corruption asks for all its uniform numbers in one call, image after image. A CPU generator deals them
+out one by one, so corrupting a batch in parts with the same generator passed along gives the same images as corrupting it
+at once. On a GPU the numbers depend on how the batch is split; they are still the same for the same seed and split.
+Severity 0 draws nothing. Lengths are given as shares of the image's side, so that one table serves 16 px as well as 224 px.
 """
 
 from typing import TypeVar
@@ -21,7 +21,7 @@ T = TypeVar("T")
 def setting(table: tuple[T, T, T, T, T], severity: int) -> T:
     """The table's entry for a severity of 1 to 5; StudyError for any other."""
     if severity not in range(1, STRONGEST + 1):
-        raise StudyError(f"corruption: severity = {severity} cannot be used (allowed: whole numbers from 0 to {STRONGEST}); correct it")
+        raise StudyError(f"corruption: severity = {severity} is not allowed; give a whole number from 0 to {STRONGEST}")
     return table[severity - 1]
 
 
@@ -32,9 +32,9 @@ def uniform(images: Tensor, generator: torch.Generator, *shape: int) -> Tensor:
 
 def normal(numbers: Tensor) -> Tensor:
     """Uniform numbers in [0, 1) as standard normal ones, through the inverse distribution function."""
-    spacing = torch.finfo(numbers.dtype).eps / 2
+    half_step = torch.finfo(numbers.dtype).eps / 4
     # In double precision, because single precision rounds the largest numbers to 1, whose quantile is infinite.
-    return torch.special.ndtri((numbers + spacing / 2).double()).to(numbers.dtype)
+    return torch.special.ndtri(numbers.double() + half_step).to(numbers.dtype)
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:

@@ -1,6 +1,7 @@
 """Brightness: more light, hue and saturation unchanged.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095), with the paper's strengths for ImageNet.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095), with the paper's strengths for
+ImageNet.
 """
 
 import torch
@@ -12,7 +13,10 @@ STEP = (0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 def brightness(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """Raise the value (of hue, saturation, value) of images (B, C, H, W), clipped at 1; StudyError for a severity outside 0..5."""
+    """Raise the value (of hue, saturation, value) of images (B, C, H, W), clipped at 1.
+
+    Raises StudyError for a severity outside 0..5.
+    """
     if severity == 0:
         return images
     step = _common.setting(STEP, severity)

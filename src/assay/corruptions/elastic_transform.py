@@ -1,7 +1,7 @@
 """Elastic transform: a random affine map and a smooth random displacement.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). Here both parts grow with severity and the displacement has a given root mean square, whatever the image's size; the paper
-trades one part for the other.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). Here both parts grow with severity
+and the displacement has a given root mean square, whatever the image's size; the paper trades one part for the other.
 """
 
 import torch
@@ -16,7 +16,10 @@ ANCHORS = ((5 / 6, 5 / 6), (5 / 6, 1 / 6), (1 / 6, 1 / 6))  # in image sides
 
 
 def elastic_transform(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """Read each of images (B, C, H, W) at displaced positions, mirrored at the edges; StudyError for a severity outside 0..5."""
+    """Read each of images (B, C, H, W) at displaced positions, mirrored at the edges.
+
+    Raises StudyError for a severity outside 0..5.
+    """
     if severity == 0:
         return images
     height, width = images.shape[2:]

@@ -1,7 +1,8 @@
 """Fog: a bright cloud over the image, which loses contrast.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095), with the paper's strengths. The cloud sums random grids of halving size instead of the paper's diamond-square construction;
-both halve the scale and divide the strength by `decay` at each step.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095), with the paper's strengths. The
+cloud sums random grids of halving size instead of the paper's diamond-square construction; both halve the scale and divide
+the strength by `decay` at each step.
 """
 
 import torch

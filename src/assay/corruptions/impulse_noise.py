@@ -1,6 +1,7 @@
 """Impulse noise: salt and pepper, as of bit errors.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). Shares between those of the paper's CIFAR and ImageNet sets.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). Shares between those of the paper's
+CIFAR and ImageNet sets.
 """
 
 import torch

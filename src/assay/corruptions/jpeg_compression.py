@@ -1,7 +1,8 @@
 """JPEG compression artefacts.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The lossy part of baseline JPEG as libjpeg does it (T.81 annex K tables scaled by quality, 4:2:0 chroma, triangle-filter upsampling),
-in tensor operations; entropy coding loses nothing and is left out. Images that are neither grey nor RGB are compressed channel by channel.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The lossy part of baseline JPEG as
+libjpeg does it (T.81 annex K tables scaled by quality, 4:2:0 chroma, triangle-filter upsampling), in tensor operations;
+entropy coding loses nothing and is left out. Images that are neither grey nor RGB are compressed channel by channel.
 Qualities lie between those of the paper's CIFAR and ImageNet sets.
 """
 

@@ -13,7 +13,10 @@ STEEPEST = 45.0  # degrees from horizontal
 
 
 def motion_blur(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """Blur each of images (B, C, H, W) along a direction drawn within 45 degrees of the x axis; StudyError for a severity outside 0..5."""
+    """Blur each of images (B, C, H, W) along a direction drawn within 45 degrees of the x axis.
+
+    Raises StudyError for a severity outside 0..5.
+    """
     if severity == 0:
         return images
     sigma = _common.setting(SIGMA, severity) * images.shape[-1]

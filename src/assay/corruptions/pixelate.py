@@ -1,6 +1,7 @@
 """Pixelation: an image shrunk and enlarged again without smoothing.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). Both steps weigh pixels by the area they cover.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). Both steps weigh pixels by the area
+they cover.
 """
 
 import torch

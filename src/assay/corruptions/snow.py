@@ -1,6 +1,7 @@
 """Snow: bright streaked flakes over a whitened image.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The strengths are the paper's for CIFAR but rise at every step; flakes and streaks are shares of the image's side.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The strengths are the paper's for
+CIFAR but rise at every step; flakes and streaks are shares of the image's side.
 """
 
 import torch

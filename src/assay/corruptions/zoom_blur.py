@@ -1,6 +1,7 @@
 """Zoom blur: the mean over a range of enlargements, as of a camera that moved towards the scene.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The range is sampled at eight enlargements; like the paper's, the mean counts the unenlarged image twice.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The range is sampled at eight
+enlargements; like the paper's, the mean counts the unenlarged image twice.
 """
 
 import torch

@@ -13,6 +13,7 @@ from annotated_types import Ge
 from torch import nn
 
 from assay.models.resnet import resnet
+
 from timm.layers import BlurPool2d  # isort: skip  (after the shim that resnet imports)
 
 

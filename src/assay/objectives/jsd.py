@@ -1,8 +1,8 @@
 """Cross-entropy on the clean images plus the Jensen-Shannon divergence between predictions on clean and augmented views.
 
-"AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty" (P194). The divergence is the mean Kullback-Leibler
-divergence, in nats, of the predictions on the clean images and on each view from their average. The paper uses two views
-(augment/augmix) and weight 12. All images pass the network as one batch, so that they share batch statistics.
+"AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty" (P194). The divergence is the mean Kullback-
+Leibler divergence, in nats, of the predictions on the clean images and on each view from their average. The paper uses two
+views (augment/augmix) and weight 12. All images pass the network as one batch, so that they share batch statistics.
 """
 
 from typing import Annotated

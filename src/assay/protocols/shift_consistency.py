@@ -1,8 +1,8 @@
 """Whether a network gives the same answer when its input is shifted by a few pixels.
 
-The measures of "Making Convolutional Networks Shift-Invariant Again" (P244): accuracy; classification consistency, how often two
-shifts of one image get the same class, shifting circularly (as the paper does for CIFAR) and by cropping (as for ImageNet); and
-accuracy on corrupted images. The paper draws pairs of shifts at random; here every pair is counted.
+The measures of "Making Convolutional Networks Shift-Invariant Again" (P244): accuracy; classification consistency, how
+often two shifts of one image get the same class, shifting circularly (as the paper does for CIFAR) and by cropping (as for
+ImageNet); and accuracy on corrupted images. The paper draws pairs of shifts at random; here every pair is counted.
 """
 
 from collections.abc import Callable, Iterator
@@ -80,8 +80,6 @@ def agreement(answers: Tensor, distance: int | None = None) -> float:
     """
     places = [(down, right) for down in range(answers.shape[1]) for right in range(answers.shape[2])]
     pairs = [
-        (a, b)
-        for a, b in combinations(places, 2)
-        if distance is None or max(abs(a[0] - b[0]), abs(a[1] - b[1])) == distance
+        (a, b) for a, b in combinations(places, 2) if distance is None or max(abs(a[0] - b[0]), abs(a[1] - b[1])) == distance
     ]
     return sum((answers[:, *a] == answers[:, *b]).double().mean().item() for a, b in pairs) / len(pairs)

@@ -1,0 +1,301 @@
+"""The fifteen corruptions: properties all share, and each against scikit-image, scipy, PIL or its closed form."""
+
+import io
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage, stats
+from scipy.fft import dct
+from skimage import color, data, filters, transform, util
+
+from assay.corruptions import _common, glass_blur, motion_blur, pixelate, shot_noise, snow
+from assay.corruptions.brightness import STEP, brightness
+from assay.corruptions.contrast import FACTOR, contrast
+from assay.corruptions.defocus_blur import RADIUS, defocus_blur, disk
+from assay.corruptions.elastic_transform import ANCHORS, elastic_transform, jittered
+from assay.corruptions.fog import STRENGTH, fog
+from assay.corruptions.frost import WEIGHTS, frost
+from assay.corruptions.gaussian_noise import DEVIATION, gaussian_noise
+from assay.corruptions.impulse_noise import SHARE, impulse_noise
+from assay.corruptions.jpeg_compression import QUALITY, compress, cosine_basis, jpeg_compression
+from assay.corruptions.zoom_blur import LARGEST, zoom_blur
+from assay.errors import StudyError
+from assay.plugs import find, load
+
+NAMES = tuple(find("corruptions"))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@cache
+def photographs(size: int = 16, count: int = 12) -> torch.Tensor:
+    """(B, 3, size, size) parts of a photograph."""
+    cat = data.chelsea()[:300, :450]
+    parts = [cat[y : y + 100, x : x + 100] for y in (0, 100, 200) for x in (0, 110, 220, 330)][:count]
+    small = [np.asarray(Image.fromarray(part).resize((size, size), Image.Resampling.BOX)) for part in parts]
+    return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 255
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_severity_zero_is_the_identity_and_draws_nothing(name):
+    before = generator()
+    assert load("corruptions", name)(photographs(), 0, before).equal(photographs())
+    assert before.get_state().equal(generator().get_state())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_shape_type_and_range_are_kept_and_the_input_is_not_touched(name, channels):
+    images = photographs()[:, :channels].clone()
+    for size in (8, 16, 24):
+        given = images[:, :, :size, :size] if size <= 16 else photographs(24)[:, :channels]
+        kept = given.clone()
+        for severity in range(1, 6):
+            spoilt = load("corruptions", name)(given, severity, generator())
+            assert spoilt.shape == given.shape
+            assert spoilt.dtype == torch.float32
+            assert spoilt.isfinite().all()
+            assert spoilt.min() >= 0
+            assert spoilt.max() <= 1
+            assert given.equal(kept)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_damage_grows_with_severity(name):
+    damage = [
+        (load("corruptions", name)(photographs(), severity, generator()) - photographs()).square().mean() for severity in range(6)
+    ]
+    assert all(less < more for less, more in pairwise(damage)), damage
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_generator_same_images_whatever_the_memory_format_and_split(name):
+    corruption = load("corruptions", name)
+    whole = corruption(photographs(), 3, generator(7))
+    assert whole.equal(corruption(photographs(), 3, generator(7)))
+    interleaved = photographs().contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(whole, corruption(interleaved, 3, generator(7)), atol=1e-5, rtol=0)
+    one = generator(7)
+    parts = torch.cat([corruption(part, 3, one) for part in photographs().split([5, 4, 3])])
+    torch.testing.assert_close(whole, parts, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("severity", [-1, 6])
+def test_other_severities_are_refused(severity):
+    for name in NAMES:
+        with pytest.raises(StudyError, match="from 0 to 5"):
+            load("corruptions", name)(photographs(), severity, generator())
+
+
+def flat(value: float, count: int = 40) -> torch.Tensor:
+    return torch.full((count, 3, 16, 16), value)
+
+
+@pytest.mark.vouches("corruptions/gaussian_noise", paper="P095")
+def test_gaussian_noise_is_normal():
+    noise = gaussian_noise(flat(0.5), 2, generator()) - 0.5
+    assert stats.kstest(noise.flatten().numpy()[::3], stats.norm(0, DEVIATION[1]).cdf).pvalue > 1e-3
+    assert torch.isfinite(_common.normal(torch.tensor([0.0, 1 - 2.0**-24]))).all()
+
+
+@pytest.mark.vouches("corruptions/shot_noise", paper="P095")
+def test_shot_noise_counts_photons():
+    photons = shot_noise.PHOTONS[2]
+    counts = shot_noise.shot_noise(flat(0.2), 3, generator()) * photons
+    np.testing.assert_allclose(counts, counts.round(), atol=1e-4)
+    seen = np.bincount(counts.round().long().flatten())[:12]
+    expected = stats.poisson(0.2 * photons).pmf(np.arange(12)) * counts.numel()
+    assert stats.chisquare(seen, expected * seen.sum() / expected.sum()).pvalue > 1e-3
+
+
+@pytest.mark.vouches("corruptions/impulse_noise", paper="P095")
+def test_impulse_noise_is_salt_and_pepper():
+    spoilt = impulse_noise(flat(0.5), 5, generator())
+    reference = util.random_noise(flat(0.5).numpy(), mode="s&p", amount=SHARE[4], rng=0)
+    for value in (0.0, 1.0):
+        np.testing.assert_allclose((spoilt == value).float().mean(), (reference == value).mean(), atol=0.006)
+    assert set(spoilt.unique().tolist()) == {0.0, 0.5, 1.0}
+
+
+@pytest.mark.vouches("corruptions/defocus_blur", paper="P095")
+def test_defocus_blur_is_a_convolution_with_a_disk():
+    radius = RADIUS[4] * 16
+    kernel = disk(radius).numpy()
+    np.testing.assert_allclose(kernel.sum(), 1, rtol=1e-6)
+    middle = len(kernel) // 2
+    np.testing.assert_allclose(kernel[middle, middle], 1 / (np.pi * radius**2), rtol=0.02)
+    second_moment = (kernel * (np.arange(len(kernel)) - middle) ** 2).sum()
+    np.testing.assert_allclose(second_moment, radius**2 / 4 + 1 / 12, rtol=0.03)  # of a disk, and of the pixel
+    expected = ndimage.convolve(photographs().numpy(), kernel[None, None], mode="mirror")
+    np.testing.assert_allclose(defocus_blur(photographs(), 5, generator()), expected, atol=1e-5)
+
+
+@pytest.mark.vouches("corruptions/glass_blur", paper="P095")
+def test_glass_blur_blurs_as_scikit_image_and_moves_pixels_no_further_than_its_reach():
+    blurred = np.stack([filters.gaussian(image, 1.3, mode="mirror", channel_axis=0) for image in photographs().numpy()])
+    np.testing.assert_allclose(_common.blur(photographs(), 1.3), blurred, atol=1e-5)
+    numbered = torch.arange(256.0).reshape(1, 1, 16, 16).repeat(20, 1, 1, 1)
+    moved = glass_blur.swap_neighbours(numbered, torch.rand(20, 16, 16, 3, generator=generator()), 1, 1.0)
+    assert moved.flatten(1).sort(1).values.equal(numbered.flatten(1))  # a permutation
+    assert (moved != numbered).float().mean() > 0.5
+    in_place, none_chosen = torch.full((20, 16, 16, 3), 0.5), torch.tensor([0.0, 0.0, 1.0]).expand(20, 16, 16, 3)
+    for untouched in (in_place, none_chosen):
+        assert glass_blur.swap_neighbours(numbered, untouched, 1, 0.8).equal(numbered)
+    leftwards = torch.full((1, 16, 16, 3), 0.5)
+    leftwards[..., 1] = 0.0
+    shifted = glass_blur.swap_neighbours(numbered[:1], leftwards, 1, 0.8)[0, 0, 5]
+    assert shifted.tolist() == [80 + k for k in (14, *range(14), 15)]  # pixel 14 carried to the row's left end
+
+
+@pytest.mark.vouches("corruptions/motion_blur", paper="P095")
+def test_motion_blur_is_a_one_sided_gaussian_along_its_direction():
+    sigma = motion_blur.SIGMA[3] * 16
+    reach = int(3 * sigma)
+    weights = np.exp(-(np.arange(reach + 1) ** 2) / (2 * sigma**2))
+    kernel = np.concatenate([np.zeros(reach), weights / weights.sum()])
+    for degrees, axis in ((0.0, 3), (90.0, 2)):
+        expected = ndimage.correlate1d(photographs().numpy(), kernel, axis=axis, mode="reflect")
+        np.testing.assert_allclose(_common.streak(photographs(), torch.full((12,), degrees), sigma), expected, atol=1e-4)
+    tilted = torch.zeros(1, 1, 17, 17)
+    tilted[..., 8, 8] = 1
+    y, x = np.nonzero(_common.streak(tilted, torch.tensor([45.0]), sigma)[0, 0].numpy() > 0.01)
+    assert (abs((x - 8) - (y - 8)) <= 1).all()
+    assert (x <= 9).all()
+
+
+@pytest.mark.vouches("corruptions/zoom_blur", paper="P095")
+def test_zoom_blur_averages_enlargements():
+    for factor in (1.25, 2.0):
+        middle = 7.5 * (1 - 1 / factor)
+        for image, ours in zip(photographs()[:3].numpy(), _common.zoom(photographs()[:3], factor), strict=True):
+            matrix = np.diag([1, 1 / factor, 1 / factor])
+            expected = ndimage.affine_transform(image, matrix, (0, middle, middle), order=1, mode="reflect")
+            np.testing.assert_allclose(ours, expected, atol=1e-5)
+    parts = [_common.zoom(photographs(), factor) for factor in np.linspace(1, LARGEST[4], 8)]
+    expected = (photographs() + sum(parts)) / 9
+    torch.testing.assert_close(zoom_blur(photographs(), 5, generator()), expected)
+
+
+@pytest.mark.vouches("corruptions/snow", paper="P095")
+def test_snow_brightens_and_whitens():
+    torch.testing.assert_close(snow.grey(photographs())[:, 0], luma(photographs()))
+    dark = torch.zeros(200, 3, 16, 16)
+    for severity, (*_, white) in enumerate(snow.STRENGTH, 1):
+        snowed = snow.snow(dark, severity, generator())
+        # Between the flakes, black becomes white's share of 0.5; nothing is darker, and no flake has a colour.
+        np.testing.assert_allclose(snowed.amin(), 0.5 * white, atol=1e-6)
+        assert snowed.equal(snowed[:, :1].expand_as(snowed))
+    assert (snow.snow(photographs(), 3, generator()) >= photographs() - 1e-6).all()
+
+
+def luma(images: torch.Tensor) -> torch.Tensor:
+    """Luma by PIL's ITU-R 601-2 weights, in floating point."""
+    r, g, b = images.unbind(1)
+    return r * 299 / 1000 + g * 587 / 1000 + b * 114 / 1000
+
+
+@pytest.mark.vouches("corruptions/frost", paper="P095")
+def test_frost_adds_ice_to_the_dimmed_image():
+    """The same ice falls on every image drawn with the same numbers, so two images differ by their dimmed difference."""
+    first, second = flat(0.1, 4), flat(0.2, 4)
+    for severity, (own, ice) in enumerate(WEIGHTS, 1):
+        frosted = frost(first, severity, generator()), frost(second, severity, generator())
+        torch.testing.assert_close(frosted[1] - frosted[0], torch.full_like(first, 0.1 * own), atol=1e-6, rtol=0)
+        np.testing.assert_allclose(frosted[0].amax(), 0.1 * own + ice, atol=0.05)
+        np.testing.assert_allclose(frosted[0].amin(), 0.1 * own, atol=0.01)
+
+
+@pytest.mark.vouches("corruptions/fog", paper="P095")
+def test_fog_adds_a_cloud_from_zero_to_one_and_keeps_the_maximum():
+    """On a flat image x, fog is (x + t c) x / (x + t): the cloud can be read off, and reaches 0 and 1 in each image."""
+    thickness, _ = STRENGTH[3]
+    cloud = (fog(flat(0.4), 4, generator()) * (0.4 + thickness) / 0.4 - 0.4) / thickness
+    np.testing.assert_allclose(cloud.amin((1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(cloud.amax((1, 2, 3)), 1, atol=1e-5)
+    # Cloudy: neighbours are alike, and more so the faster finer grids fade.
+    roughness = []
+    for decay in (1.5, 3.0):
+        numbers = torch.rand(100, 4 + 16 + 64 + 256, generator=generator())
+        clouds = _common.cloud(numbers, [2, 4, 8, 16], decay, (16, 16))
+        roughness.append(float(clouds.diff(dim=3).square().mean() / clouds.var()))
+    assert roughness[0] < 0.5  # 2 for independent pixels
+    assert roughness[1] < roughness[0] / 3
+
+
+@pytest.mark.vouches("corruptions/brightness", paper="P095")
+def test_brightness_raises_value_as_in_hsv():
+    hsv = color.rgb2hsv(photographs().numpy(), channel_axis=1)
+    hsv[:, 2] = np.clip(hsv[:, 2] + STEP[2], 0, 1)
+    expected = color.hsv2rgb(hsv, channel_axis=1)
+    np.testing.assert_allclose(brightness(photographs(), 3, generator()), expected, atol=1e-5)
+    torch.testing.assert_close(brightness(flat(0.0), 2, generator()), flat(STEP[1]))
+
+
+@pytest.mark.vouches("corruptions/contrast", paper="P095")
+def test_contrast_scales_deviations_from_the_mean():
+    spoilt = contrast(photographs(), 4, generator())
+    torch.testing.assert_close(spoilt.mean((2, 3)), photographs().mean((2, 3)))
+    torch.testing.assert_close(spoilt.std((2, 3)), FACTOR[3] * photographs().std((2, 3)))
+
+
+@pytest.mark.vouches("corruptions/elastic_transform", paper="P095")
+def test_elastic_transform_reads_displaced_positions():
+    torch.manual_seed(0)
+    x, y = (7.5 + 12 * (torch.rand(12, 16, 16) - 0.5) * 2 for _ in range(2))  # some outside the image
+    ours = _common.sample(photographs(), x, y)
+    for image, across, down, seen in zip(photographs().numpy(), x.numpy(), y.numpy(), ours.numpy(), strict=True):
+        for channel in range(3):
+            expected = ndimage.map_coordinates(image[channel], [down, across], order=1, mode="reflect")
+            np.testing.assert_allclose(seen[channel], expected, atol=1e-5)
+    jitter = 0.05 * torch.randn(4, 3, 2)
+    for affine, moved in zip(jittered(jitter).numpy(), (torch.tensor(ANCHORS) + jitter).numpy(), strict=True):
+        expected = transform.estimate_transform("affine", np.array(ANCHORS), moved).params[:2]
+        np.testing.assert_allclose(affine, expected, atol=1e-4)
+    # On a ramp the values are the positions read; their mean square difference is that of both parts together.
+    ramp = (torch.arange(64.0) / 64).expand(300, 1, 64, 64)
+    moved = (elastic_transform(ramp, 3, generator()) - ramp)[:, :, 16:48, 16:48] + 0.5 / 64
+    assert 0.04 < moved.square().mean().sqrt() < 0.04 * 1.35
+
+
+@pytest.mark.vouches("corruptions/pixelate", paper="P095")
+def test_pixelation_weighs_by_area_as_pils_box_filter_does():
+    half = pixelate.pixelate(photographs(), 4, generator())
+    for image, ours in zip(photographs(), half, strict=True):
+        for channel in range(3):
+            plane = Image.fromarray(image[channel].numpy(), mode="F")
+            small = plane.resize((8, 8), Image.Resampling.BOX)
+            expected = np.asarray(small.resize((16, 16), Image.Resampling.BOX))
+            np.testing.assert_allclose(ours[channel], expected, atol=1e-6)
+    # 3 pixels to 2: each new one covers a whole old one and half the middle one.
+    np.testing.assert_allclose(pixelate.area_weights(3, 2), [[2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3]], atol=1e-6)
+
+
+@pytest.mark.vouches("corruptions/jpeg_compression", paper="P095")
+@pytest.mark.parametrize("size", [16, 24, 40])
+@pytest.mark.parametrize("quality", QUALITY)
+def test_jpeg_is_libjpegs(quality, size):
+    """Within a level on average; libjpeg's integer transforms now and then round a coefficient the other way."""
+    for channels in (3, 1):
+        images = photographs(size)[:, :channels]
+        levels, ours = ((x * 255).permute(0, 2, 3, 1).squeeze(-1).numpy() for x in (images, compress(images, quality)))
+        expected = np.stack([in_pil(image, quality) for image in levels.round().astype(np.uint8)])
+        assert np.abs(ours - expected).mean() < 1
+        assert np.abs(levels - expected).mean() > 3
+
+
+def in_pil(image: np.ndarray, quality: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer)).astype(float)
+
+
+@pytest.mark.vouches("corruptions/jpeg_compression", paper="P095")
+def test_cosine_basis_is_scipys_and_severities_are_qualities():
+    np.testing.assert_allclose(cosine_basis(), dct(np.eye(8), norm="ortho", axis=0), atol=1e-6)
+    assert jpeg_compression(photographs(), 2, generator()).equal(compress(photographs(), QUALITY[1]))
