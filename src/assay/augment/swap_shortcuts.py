@@ -1,9 +1,10 @@
 """Breaks one shortcut of each image at a time: a background, or a co-occurring object, as images of another class have it.
 
-The augmentations of Last Layer Ensemble on UrbanCars, "A Whac-A-Mole Dilemma: Shortcuts Come in Multiples Where Mitigating One Amplifies Others" (P093).
-Every image is equally likely to stay as it is or to have one of the shortcuts swapped. An image with its background swapped is put together from its core
-object, the empty background of a random image of another class, and the co-object of a random image of its own class; with its co-object
-swapped, from a background of its own class and a co-object of another. Donors come from the batch (in the paper from the whole training split).
+The augmentations of Last Layer Ensemble on UrbanCars, "A Whac-A-Mole Dilemma: Shortcuts Come in Multiples Where Mitigating
+One Amplifies Others" (P093). Every image is equally likely to stay as it is or to have one of the shortcuts swapped. An
+image with its background swapped is put together from its core object, the empty background of a random image of another
+class, and the co-object of a random image of its own class; with its co-object swapped, from a background of its own class
+and a co-object of another. Donors come from the batch (in the paper from the whole training split).
 """
 
 from dataclasses import replace
@@ -27,11 +28,14 @@ def swap_shortcuts(
 ) -> Batch:
     """Images put together anew; factor "shift" (B,) says how: 0 not at all, i swaps shortcuts[i - 1].
 
-    Needs the factors masks (B, 2, H, W) of core and co-object and backdrop (B, C, H, W), the empty background; StudyError without them.
+    Needs the factors masks (B, 2, H, W) of core and co-object and backdrop (B, C, H, W), the empty background; StudyError
+    without them.
     """
     for name in NEEDED:
         if name not in batch.factors:
-            raise StudyError(f"augment swap_shortcuts: the world has no factor '{name}' (needed: {', '.join(NEEDED)}); use urban_shapes")
+            raise StudyError(
+                f"augment swap_shortcuts: the world has no factor '{name}' (needed: {', '.join(NEEDED)}); use urban_shapes"
+            )
     shift = torch.randint(len(shortcuts) + 1, (len(batch),), generator=generator, device=batch.images.device)
     donors = {}
     for shortcut in ("background", "co_object"):
@@ -49,7 +53,7 @@ def swap_shortcuts(
 
 
 def pick(labels: Tensor, other: Tensor, generator: torch.Generator) -> Tensor:
-    """(B,) for each sample a random one of its own class, or of another class where `other`; of any class if there is none such."""
+    """(B,) for each sample a random one of its own class, or of another where `other`; of any class if there is none such."""
     chance = torch.rand(len(labels), len(labels), generator=generator, device=labels.device)
     wanted = (labels[:, None] == labels[None, :]) ^ other[:, None]
     return (chance + wanted).argmax(1)

@@ -1,0 +1,66 @@
+"""How much a classifier leans on each of two shortcuts: accuracy where one or both are uncommon, against the usual mix.
+
+UrbanCars' metrics, "A Whac-A-Mole Dilemma: Shortcuts Come in Multiples Where Mitigating One Amplifies Others" (P093). In-
+distribution accuracy weighs the accuracies of the four combinations (each shortcut common or uncommon for the class) by
+their shares in training; a gap is the accuracy where a shortcut is uncommon less the in-distribution accuracy, so 0 means
+no reliance and the more negative the more.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from assay.batch import TensorSplit
+from assay.errors import StudyError, unknown
+from assay.evaluate import predict
+from assay.measuring import Arm
+
+METRICS = {
+    "id_accuracy": "accuracy with the combinations of shortcuts as frequent as in training, 0 to 1",
+    "background_gap": "accuracy where only the background is uncommon for the class, less id_accuracy; -1 to 1",
+    "co_object_gap": "accuracy where only the co-object is uncommon for the class, less id_accuracy; -1 to 1",
+    "both_gap": "accuracy where both are uncommon for the class, less id_accuracy; -1 to 1",
+    "worst_group": "lowest accuracy of the groups of equal class, background and co-object, 0 to 1",
+}
+SHORTCUTS = ("background", "co_object")
+
+
+def shortcuts(arm: Arm) -> Iterator[tuple]:
+    """Test accuracy by group; factors "background" and "co_object" (N,) hold the class each of them goes with."""
+    test, train = arm.world.test, arm.world.train
+    for name in SHORTCUTS:
+        if name not in test.factors:
+            raise StudyError(f"protocol shortcuts: {unknown('factor', name, test.factors)}; use the world urban_shapes")
+    correct = predict(arm.network, test.images).argmax(1) == test.labels
+    accuracy = by_combination(correct.double(), test)
+    usual = float((accuracy * shares(train)).sum())
+    yield "id_accuracy", usual
+    yield "background_gap", float(accuracy[1, 0]) - usual
+    yield "co_object_gap", float(accuracy[0, 1]) - usual
+    yield "both_gap", float(accuracy[1, 1]) - usual
+    groups = torch.stack([test.labels, *(test.factors[name] for name in SHORTCUTS)], 1).unique(dim=0, return_inverse=True)[1]
+    yield "worst_group", min(float(correct[groups == group].double().mean()) for group in groups.unique())
+
+
+def uncommon(split: TensorSplit) -> tuple[Tensor, Tensor]:
+    """(N,) 1 where the background, and 1 where the co-object, is not the one that goes with the class."""
+    background, co_object = ((split.factors[name] != split.labels).long() for name in SHORTCUTS)
+    return background, co_object
+
+
+def by_combination(values: Tensor, split: TensorSplit) -> Tensor:
+    """(2, 2) mean over classes of the class means; first index background uncommon, second co-object uncommon."""
+    background, co_object = uncommon(split)
+    means = torch.zeros(2, 2, dtype=values.dtype, device=values.device)
+    classes = split.labels.unique()
+    for b, c in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        here = (background == b) & (co_object == c)
+        means[b, c] = torch.stack([values[here & (split.labels == label)].mean() for label in classes]).mean()
+    return means
+
+
+def shares(split: TensorSplit) -> Tensor:
+    """(2, 2) share of each combination in a split, indices as in by_combination."""
+    background, co_object = uncommon(split)
+    return torch.bincount(2 * background + co_object, minlength=4).reshape(2, 2).double() / len(split.labels)
