@@ -12,14 +12,16 @@ from assay.network import Samples, Trained
 
 @dataclass(frozen=True)
 class Judgement:
-    """suspicion (N,): above 0 is flagged. wrong (N,) bool: whether the label differs from the true one. Rows as in the training split."""
+    """suspicion (N,): above 0 is flagged. wrong (N,) bool: whether the label differs from the true one. Rows as in the
+    training split."""
 
     suspicion: Tensor
     wrong: Tensor
 
 
 def judge(score: Callable[[Samples], Tensor], judges: Iterable[tuple[Trained, TensorWorld]]) -> Judgement:
-    """Let every network judge the samples of its own world: those held out from its training if there are any, else its training split.
+    """Let every network judge the samples of its own world: those held out from its training if there are any, else its
+    training split.
 
     A sample counts by the first network that judges it (a score is NaN where a network cannot), so two networks with different
     threshold samples, or one for each fold, cover all rows. A row nobody judges keeps NaN and is not flagged.
@@ -32,7 +34,9 @@ def judge(score: Callable[[Samples], Tensor], judges: Iterable[tuple[Trained, Te
         found.append((rows, suspicion, split.labels != split.factors["clean_label"]))
     count = 1 + max(int(rows.max()) for rows, _, _ in found)
     device = found[0][0].device
-    result = Judgement(torch.full((count,), torch.nan, dtype=torch.float64, device=device), torch.zeros(count, dtype=torch.bool, device=device))
+    result = Judgement(
+        torch.full((count,), torch.nan, dtype=torch.float64, device=device), torch.zeros(count, dtype=torch.bool, device=device)
+    )
     for rows, suspicion, wrong in found:
         new = result.suspicion[rows].isnan() & ~suspicion.isnan()
         result.suspicion[rows[new]] = suspicion[new]

@@ -1,8 +1,9 @@
 """What the fully connected, locally connected and convolutional networks of one hidden layer share.
 
-"Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity Separation between CNNs, LCNs, and FCNs" (P019).
-All three sum their hidden units, f(x) = sum_i phi_b(w_i . x), and differ only in what a unit sees and whether units share their weights.
-phi_b(z) = relu(z - b) - relu(-z - b) passes a signal beyond the threshold b in either direction and cuts the noise below it.
+"Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity Separation between CNNs, LCNs, and FCNs"
+(P019). All three sum their hidden units, f(x) = sum_i phi_b(w_i . x), and differ only in what a unit sees and whether units
+share their weights. phi_b(z) = relu(z - b) - relu(-z - b) passes a signal beyond the threshold b in either direction and cuts
+the noise below it.
 """
 
 import torch
@@ -16,7 +17,7 @@ class PatchNetwork(nn.Module):
     """Common base: `project(images)` gives the hidden units' inputs (B, outputs, units).
 
     Two classes are told by the sign of one output f, whose logits are (-f/2, f/2), so cross-entropy is the logistic loss of f;
-    more classes have a set of units each. The threshold b >= 0 is one trained number, 0 at first, where phi_b is the identity.
+    more classes have a set of units each. The threshold b is one trained number, 0 at first, where phi_b is the identity.
     """
 
     def __init__(self, classes: int, size: int, rows: int | None, patches: int):

@@ -1,8 +1,9 @@
 """Two convolutions with max-pooling, one dense layer, a linear classifier: the plain network of digit recognition.
 
 "An Architecture Combining Convolutional Neural Network (CNN) and Support Vector Machine (SVM) for Image Classification"
-(P331): 5x5 convolutions with 32 and 64 channels, each with ReLU and 2x2 pooling, a dense layer of 1,024 units with ReLU and dropout 0.5.
-Here all widths are parameters, smaller by default; initial weights are torch's, not the paper's normal ones of deviation 0.1.
+(P331): 5x5 convolutions with 32 and 64 channels, each with ReLU and 2x2 pooling, a dense layer of 1,024 units with ReLU and
+dropout 0.5. Here all widths are parameters, smaller by default; initial weights are torch's, not the paper's normal ones of
+deviation 0.1.
 """
 
 from typing import Annotated
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 class ConvNet(nn.Module):
     """Images (B, channels, size, size) with size a multiple of 4, logits (B, classes).
 
-    width: channels of the first convolution, the second has twice as many; dense: hidden units; drop_rate: dropout before the classifier.
+    width: channels of the first convolution, the second has twice as many; dense: hidden units; drop_rate: dropout before the
+    classifier.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """A fully connected network of one hidden layer: as many units as there are patches, each sees all pixels; thresholded, summed.
 
-"Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity Separation between CNNs, LCNs, and FCNs" (P019):
-f(x) = sum_i phi_b(w_i . x); with weights zero outside patch i it is the locally connected network, so it can express all that one can.
+"Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity Separation between CNNs, LCNs, and FCNs"
+(P019): f(x) = sum_i phi_b(w_i . x); with weights zero outside patch i it is the locally connected network, so it can express
+all that one can.
 """
 
 from typing import Annotated
@@ -16,11 +17,19 @@ from assay.models._patchwise import PatchNetwork
 class FCN(PatchNetwork):
     """Images (B, channels, rows or size, size), logits (B, classes).
 
-    patches: patches in a row (the paper's k), which set the number of units; rows: height of the images in pixels, None for square ones.
-    Raises StudyError when patches does not divide size.
+    patches: patches in a row (the paper's k), which set the number of units; rows: height of the images in pixels, None for
+    square ones. Raises StudyError when patches does not divide size.
     """
 
-    def __init__(self, channels: int, classes: int, size: int, *, patches: Annotated[int, Ge(1)] = 4, rows: Annotated[int, Ge(1)] | None = None):
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        size: int,
+        *,
+        patches: Annotated[int, Ge(1)] = 4,
+        rows: Annotated[int, Ge(1)] | None = None,
+    ):
         super().__init__(classes, size, rows, patches)
         fan_in = channels * self.pixels
         self.weight = nn.Parameter(torch.randn(self.outputs, self.units, fan_in) / fan_in)

@@ -20,7 +20,15 @@ class LCN(PatchNetwork):
     Raises StudyError when patches does not divide size.
     """
 
-    def __init__(self, channels: int, classes: int, size: int, *, patches: Annotated[int, Ge(1)] = 4, rows: Annotated[int, Ge(1)] | None = None):
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        size: int,
+        *,
+        patches: Annotated[int, Ge(1)] = 4,
+        rows: Annotated[int, Ge(1)] | None = None,
+    ):
         super().__init__(classes, size, rows, patches)
         fan_in = channels * self.patch[0] * self.patch[1]
         self.weight = nn.Parameter(torch.randn(self.outputs, fan_in, self.units) / fan_in)

@@ -1,7 +1,8 @@
 """How far and how fast a network fits its training labels, whatever they are, and what that is worth on test images.
 
-The measures of "Understanding deep learning requires rethinking generalization" (P186): training accuracy over the epochs and at the end,
-the epochs until the labels are fitted, test accuracy. The arms bring what is fitted: true or random labels, shuffled or random pixels, noise.
+The measures of "Understanding deep learning requires rethinking generalization" (P186): training accuracy over the epochs and
+at the end, the epochs until the labels are fitted, test accuracy. The arms bring what is fitted: true or random labels,
+shuffled or random pixels, noise.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ METRICS = {
 
 
 def fitting(arm: Arm, *, fit: Annotated[float, Gt(0), Le(1)] = 0.99) -> Iterator[tuple[str, float] | tuple[str, int, float]]:
-    """fit: share of the training labels that counts as fitted. The curve counts each image when its batch is trained on, regularisers at work.
+    """fit: share of the training labels that counts as fitted. The curve counts each image when its batch is trained on,
+    regularisers at work.
 
     StudyError unless the arm's recipe records margins.
     """
@@ -43,6 +45,6 @@ def fitting(arm: Arm, *, fit: Annotated[float, Gt(0), Le(1)] = 0.99) -> Iterator
 
 
 def epochs_to_fit(curve: torch.Tensor, fit: float) -> float:
-    """The first epoch, counted from 1, at which the curve (epochs,) is at least `fit`; one more than the epochs if it never is."""
+    """The first epoch, counted from 1, at which the curve (epochs,) is at least `fit`; one past the end if it never is."""
     reached = (curve >= fit).nonzero()
     return float(reached[0] + 1) if len(reached) else float(len(curve) + 1)

@@ -1,8 +1,9 @@
 """How well a score finds wrong training labels, and what removing those it flags does to the test error.
 
-The measures of "Identifying Mislabeled Data using the Area Under the Margin Ranking" (P234): precision and recall of the flagged samples
-at the score's own threshold, the share flagged, and the test error of the arm's network, which an arm trains on
-`worlds/without_flagged` of the same judges and score. The area under the ROC curve judges the ranking without its threshold.
+The measures of "Identifying Mislabeled Data using the Area Under the Margin Ranking" (P234): precision and recall of the
+flagged samples at the score's own threshold, the share flagged, and the test error of the arm's network, which an arm trains
+on `worlds/without_flagged` of the same judges and score. The area under the ROC curve judges the ranking without its
+threshold.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,7 +41,8 @@ def mislabelled(
     judges: list[Annotated[Trained, Parent()]] = [],  # noqa: B006  (read as a literal, never changed)
     score: Annotated[Callable, Plug("scores")] = "aum",
 ) -> Iterator[tuple[str, float]]:
-    """judges: networks whose score flags samples (see assay.mislabelling); an arm without judges is measured by its test error alone."""
+    """judges: networks whose score flags samples (see assay.mislabelling); an arm without judges is measured by its test
+    error alone."""
     error = 1 - top1(predict(arm.network, arm.world.test.images), arm.world.test.labels)
     yield "error", error
     if not judges:

@@ -1,11 +1,11 @@
 """How many training samples a network needs to reach an accuracy, as the number and the size of the patches grow.
 
-"Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity Separation between CNNs, LCNs, and FCNs" (P019) proves rates
-for the Dynamic Signal Distribution: O(k + d) samples with weight sharing, at least order k d without, at least order k^2 d without locality.
-As in the authors' experiments, the smallest sufficient number is found by bisection, each time with the best of a few learning
-rates on the test error. Here over powers of two, with linear interpolation of the accuracy in log samples between the two last ones; and
-the target is an accuracy, not a loss. Networks are trained inside by gradient descent on the full batch, which is equivariant to
-rotations of the pixels as the lower bounds ask (Adam would not be).
+"Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity Separation between CNNs, LCNs, and FCNs" (P019)
+proves rates for the Dynamic Signal Distribution: O(k + d) samples with weight sharing, at least order k d without, at least
+order k^2 d without locality. As in the authors' experiments, the smallest sufficient number is found by bisection, each time
+with the best of a few learning rates on the test error. Here over powers of two, with linear interpolation of the accuracy in
+log samples between the two last ones; and the target is an accuracy, not a loss. Networks are trained inside by gradient
+descent on the full batch, which is equivariant to rotations of the pixels as the lower bounds ask (Adam would not be).
 """
 
 import math
@@ -28,8 +28,8 @@ from assay.recipes import Recipe
 from assay.training import Setting, make_world, train
 
 METRICS = {
-    "samples_k": "training samples needed for the target accuracy, over the number of patches k; the largest tried if none sufficed",
-    "samples_d": "training samples needed for the target accuracy, over the pixels of a patch d; the largest tried if none sufficed",
+    "samples_k": "samples needed for the target accuracy, over the number of patches k; the largest tried if none sufficed",
+    "samples_d": "samples needed for the target accuracy, over the pixels of a patch d; the largest tried if none sufficed",
     "attainable_k": "test accuracy of the true filter with the best threshold, over the number of patches k, 0 to 1",
     "attainable_d": "test accuracy of the true filter with the best threshold, over the pixels of a patch d, 0 to 1",
 }
@@ -45,14 +45,17 @@ def sample_complexity(
     rates: Annotated[list[float], MinLen(1)] = [0.1, 1.0],  # noqa: B006
     fewest: Annotated[int, Ge(2)] = 4,
 ) -> Iterator[tuple[str, int, float]]:
-    """patches: values of k at the world's own d; dimensions: values of d at the world's own k. rates: learning rates to choose from.
+    """patches: values of k at the world's own d; dimensions: values of d at the world's own k. rates: learning rates to
+    choose from.
 
-    fewest: smallest number of samples tried; the largest is the world's training split. The arm's budget gives the steps. StudyError
-    unless the world is dsd.
+    fewest: smallest number of samples tried; the largest is the world's training split. The arm's budget gives the steps.
+    StudyError unless the world is dsd.
     """
     own = arm.recipe["world"]["parameters"]
     if arm.recipe["world"]["plug"] != "worlds/dsd":
-        raise StudyError(f"protocol sample_complexity: the world is {arm.recipe['world']['plug']}; use dsd, whose k and d it varies")
+        raise StudyError(
+            f"protocol sample_complexity: the world is {arm.recipe['world']['plug']}; use dsd, whose k and d it varies"
+        )
     found: dict[tuple[int, int], tuple[float, float]] = {}
     sweeps = {"k": [(k, own["dimension"]) for k in patches], "d": [(own["patches"], d) for d in dimensions]}
     for letter, settings in sweeps.items():
@@ -91,9 +94,11 @@ def _accuracy(recipe: dict, arm: Arm, world: TensorWorld, count: int, rate: floa
 
 
 def samples_needed(reached: Callable[[int], float], target: float, fewest: int, most: int) -> float:
-    """The number of samples from which the accuracy `reached(count)` is at least the target, by bisection over fewest * 2^i <= most.
+    """The number of samples from which the accuracy `reached(count)` is at least the target, by bisection over fewest * 2^i
+    <= most.
 
-    Interpolated between the last insufficient and the first sufficient number; `fewest` if that suffices, the largest tried if none does.
+    Interpolated between the last insufficient and the first sufficient number; `fewest` if that suffices, the largest tried
+    if none does.
     """
     ladder = [fewest << i for i in range(int(math.log2(max(most, fewest) / fewest)) + 1)]
     seen: dict[int, float] = {}
@@ -113,5 +118,7 @@ def attainable(split: TensorSplit, k: int) -> float:
     signs = (2 * split.labels - 1).to(split.images.dtype)
     direction: Tensor = split.factors["signal"][0] * signs[0]
     responses = split.images.reshape(len(split), k, -1) @ direction
-    shares = [((soft_threshold(responses, b).sum(1) * signs) > 0).double().mean() for b in torch.linspace(0, 1, 41, device=signs.device)]
+    shares = [
+        ((soft_threshold(responses, b).sum(1) * signs) > 0).double().mean() for b in torch.linspace(0, 1, 41, device=signs.device)
+    ]
     return max(share.item() for share in shares)

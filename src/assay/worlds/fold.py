@@ -1,6 +1,7 @@
 """Another world of which a fold of the training split is held out, for probabilities of samples a network was not trained on.
 
-Cross-validation as confident learning uses it. Row r belongs to fold r mod `folds`; the rows of all worlds here are in random order already.
+Cross-validation as confident learning uses it. Row r belongs to fold r mod `folds`; the rows of all worlds here are in random
+order already.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,8 @@ def fold(
     folds: Annotated[int, Ge(2)] = 2,
     part: Annotated[int, Ge(0)] = 0,
 ) -> World:
-    """Training split without fold `part`, which becomes the further split "held_out". Both get the factor row: its row in the whole split.
+    """Training split without fold `part`, which becomes the further split "held_out". Both get the factor row: its row in the
+    whole split.
 
     Raises StudyError for a part that is not below folds.
     """
