@@ -13,7 +13,7 @@ from assay.batch import Batch
 from assay.objectives.fgsm_training import fgsm_training
 
 
-@pytest.fixture()
+@pytest.fixture
 def logistic():
     """A two-class linear network whose logit difference is w . x + b, with images and labels."""
     torch.manual_seed(0)
@@ -82,3 +82,16 @@ def test_training_loss_of_logistic_regression_is_the_papers_closed_form(logistic
         torch.testing.assert_close(loss, alpha * clean + (1 - alpha) * adversarial)
     loss.backward()
     assert all(p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+@pytest.mark.vouches("attacks/fgsm", paper="P127")
+def test_a_network_that_is_certain_is_attacked_along_the_same_signs():
+    """The sign of a linear network's gradient does not depend on how far the image lies from the boundary."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    images = torch.full((1, 3, 2, 2), 0.5)
+    signs = []
+    for bias in (0.0, 30.0):
+        network[1].bias.data = torch.tensor([bias, -bias])
+        signs.append(fgsm(network, images, torch.tensor([0]), torch.Generator(), eps=0.1) > images)
+    assert signs[0].equal(signs[1])

@@ -22,6 +22,6 @@ def random_sign(
     eps: Annotated[float, Ge(0)] = 0.1,
     clip: bool = True,
 ) -> Tensor:
-    """Images (B, C, H, W) plus eps or minus eps at each pixel and channel, with equal chances; network and labels are not used."""
+    """Images (B, C, H, W) plus eps or minus eps at each pixel and channel, by even chance; network and labels are not used."""
     coin = torch.randint(0, 2, images.shape, generator=generator, device=images.device).to(images.dtype)
     return within(images + eps * (2 * coin - 1), clip)

@@ -1,6 +1,7 @@
-"""False positive rate at 95% true positive rate: what share of negatives passes the strictest threshold that lets 95% of positives pass.
+"""False positive rate at 95% true positive rate: the share of negatives above the threshold that 95% of positives pass.
 
-"Enhancing The Reliability of Out-of-distribution Image Detection in Neural Networks" (P196), section 4.3, with in-distribution as positive.
+"Enhancing The Reliability of Out-of-distribution Image Detection in Neural Networks" (P196), section 4.3, with in-distribution as
+positive.
 """
 
 import math
@@ -11,7 +12,10 @@ from annotated_types import Gt, Le
 
 
 def fpr95(positive: np.ndarray, negative: np.ndarray, *, rate: Annotated[float, Gt(0), Le(1)] = 0.95) -> float:
-    """Scores (P,) of positives and (N,) of negatives; a score at the threshold passes. `rate`: the true positive rate asked for."""
+    """Scores (P,) of positives and (N,) of negatives; a score at the threshold passes.
+
+    `rate`: the true positive rate asked for.
+    """
     needed = math.ceil(rate * len(positive) - 1e-9)
     threshold = np.sort(positive)[len(positive) - needed]
     return float((negative >= threshold).mean())

@@ -1,7 +1,7 @@
-"""How an attack fares against a network: errors over its size, transfer from another network, and how linear the logits are along it.
+"""How an attack fares: errors over its size, transfer from another network, and how linear the logits are along it.
 
-"Explaining and Harnessing Adversarial Examples" (P127): error and confidence (section 4), adversarial examples made on one network
-and shown to another (section 8), logits traced along the attack's direction (figure 4).
+"Explaining and Harnessing Adversarial Examples" (P127): error and confidence (section 4), adversarial examples made on one
+network and shown to another (section 8), logits traced along the attack's direction (figure 4).
 """
 
 from collections.abc import Callable, Iterator
@@ -20,8 +20,8 @@ from assay.plugs import Parent, Plug
 METRICS = {
     "clean_error": "share of untouched test images answered wrongly, 0 to 1",
     "error": "share of attacked test images answered wrongly, 0 to 1; x is the attack's size in the [0, 1] pixel range",
-    "confidence": "mean probability given to the wrong answers to attacked images, 0 to 1 (0 where none is wrong); x as for error",
-    "linearity": "median R2 of straight lines through a logit's values as the image moves from -eps to eps along the attack's direction",
+    "confidence": "mean probability of the wrong answers to attacked images, 0 to 1 (0 where none is wrong); x as for error",
+    "linearity": "median R2 of a straight line through a logit as the image moves from -eps to eps along the attack",
     "agreement": "share of images both networks get wrong under the attack on which they give the same wrong answer, 0 to 1",
 }
 TRACE_POINTS = 21

@@ -1,8 +1,8 @@
 """How well a score tells the network's own test images from images of other kinds.
 
-"Enhancing The Reliability of Out-of-distribution Image Detection in Neural Networks" (P196), section 4: false positive rate at 95%
-true positive rate and area under the ROC curve for each out-of-distribution set. The score's parameters are chosen from a grid
-on one further set and half of the in-distribution test images, by false positive rate; the other half and all other sets are
+"Enhancing The Reliability of Out-of-distribution Image Detection in Neural Networks" (P196), section 4: false positive rate at
+95% true positive rate and area under the ROC curve for each out-of-distribution set. The score's parameters are chosen from a
+grid on one further set and half of the in-distribution test images, by false positive rate; the other half and all other sets are
 never seen in choosing.
 """
 
@@ -57,7 +57,9 @@ def ood(
     own = arm.world.test
     half = len(own) // 2
     yield "top1", top1(predict(arm.network, own.images), own.labels)
-    choice = _choose(arm, score, grid, _rows(own, slice(0, min(half, tune_count))), _rows(outside(arm, tune_on), slice(0, tune_count)))
+    choice = _choose(
+        arm, score, grid, _rows(own, slice(0, min(half, tune_count))), _rows(outside(arm, tune_on), slice(0, tune_count))
+    )
     yield "chosen_temperature", choice.get("temperature", 1.0)
     yield "chosen_eps", choice.get("eps", 0.0)
     chosen = partial(score, **choice)
@@ -83,7 +85,9 @@ def outside(arm: Arm, world: Callable) -> TensorSplit:
 
 
 def _rows(split: TensorSplit, rows: slice | torch.Tensor) -> TensorSplit:
-    return replace(split, images=split.images[rows], labels=split.labels[rows], factors={k: v[rows] for k, v in split.factors.items()})
+    return replace(
+        split, images=split.images[rows], labels=split.labels[rows], factors={k: v[rows] for k, v in split.factors.items()}
+    )
 
 
 def _scores(arm: Arm, score: Callable, split: TensorSplit) -> np.ndarray:

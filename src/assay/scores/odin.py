@@ -1,8 +1,11 @@
-"""ODIN: maximum softmax probability at a high temperature, after a small step of the image towards its own prediction. High means in-distribution.
+"""ODIN: maximum softmax probability at a high temperature, after a small step of the image towards its own prediction.
 
-"Enhancing The Reliability of Out-of-distribution Image Detection in Neural Networks" (P196), equations 1 and 2: with
-S_k(x; T) = softmax(f(x) / T)_k and the predicted class y, the image becomes x - eps sign(-grad_x log S_y(x; T)) and the score is
-max_k S_k of that image. Temperature 1 and eps 0 is `msp`. Here eps is in units of the [0, 1] pixel range, and the moved image is not cut to it.
+High means in-distribution.
+
+"Enhancing The Reliability of Out-of-distribution Image Detection in Neural Networks" (P196), equations 1 and 2: with S_k(x; T) =
+softmax(f(x) / T)_k and the predicted class y, the image becomes x - eps sign(-grad_x log S_y(x; T)) and the score is max_k S_k of
+that image. Temperature 1 and eps 0 is `msp`. Here eps is in units of the [0, 1] pixel range, and the moved image is not cut to
+it.
 """
 
 from typing import Annotated

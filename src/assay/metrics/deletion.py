@@ -1,0 +1,20 @@
+"""Deletion: area under the target's probability as pixels are erased, those the heat map calls most important first.
+
+Lower is better.
+
+"RISE: Randomized Input Sampling for Explanation of Black-box Models", Petsiuk et al. 2018.
+"""
+
+from typing import Annotated
+
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from assay.metrics._erase import erasure_area
+
+
+def deletion(
+    network: nn.Module, images: Tensor, targets: Tensor, heat: Tensor, *, fill: float = 0.0, steps: Annotated[int, Ge(1)] = 16
+) -> float:
+    """Mean over images (B, C, H, W), in [0, 1]; heat (B, 1 or C, H, W); pixels become `fill`, in `steps` equal portions."""
+    return erasure_area(network, images, targets, heat, fill, steps, insert=False)
