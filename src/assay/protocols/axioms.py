@@ -26,7 +26,7 @@ from assay.protocols._rewrites import chain, inhibited, reordered, saturated, sp
 METRICS = {
     "top1": "accuracy of the network on test images, 0 to 1",
     "rewriting_error": "largest relative difference between the logits of the network and those of its rewritings",
-    "violations_saturated": "share of pairs that differ in one pixel, which changes the output but gets no credit; saturating input",
+    "violations_saturated": "share of pairs differing in one pixel, which changes the output yet gets no credit; saturated input",
     "violations_inhibited": "the same for a feature that only lowers the output, on random ReLU(ReLU(a x1) - b - ReLU(c x2))",
     "gap_reordered": "median relative distance (L1) between attributions on the network and on one that rectifies excitation "
     "before inhibition; 0 is invariant",
