@@ -1,4 +1,6 @@
-"""The world `shapes`: drawing against rasterisers and closed forms, factors against pixels, shortcuts and label noise against their rates."""
+"""The world `shapes`: drawing against rasterisers and closed forms, factors against pixels, shortcuts and label noise against
+their rates.
+"""
 
 import numpy as np
 import pytest
@@ -62,7 +64,9 @@ def test_polygon_distances_have_the_sign_and_size_of_the_true_distance(name):
     ],
 )
 def test_round_shapes_have_the_area_of_their_closed_form(name, area):
-    cover = _render.coverage(np.array([_render.SHAPE_NAMES.index(name)]), np.array([[0.5, 0.5]]), np.array([0.4]), np.array([20.0]), 64)
+    cover = _render.coverage(
+        np.array([_render.SHAPE_NAMES.index(name)]), np.array([[0.5, 0.5]]), np.array([0.4]), np.array([20.0]), 64
+    )
     assert abs(cover.sum() / (area * 0.4**2 * 64**2) - 1) < 0.01
 
 

@@ -9,7 +9,9 @@ from assay.worlds import dead_leaves, fractals
 
 
 def spectral_slope(images, low, high):
-    """Slope of log power against log radial frequency between two frequencies (cycles an image), by the plain periodogram with a Hann window."""
+    """Slope of log power against log radial frequency between two frequencies (cycles an image), by the plain periodogram with
+    a Hann window.
+    """
     size = images.shape[-1]
     window = np.hanning(size + 2)[1:-1]
     centred = images - images.mean(axis=(-2, -1), keepdims=True)
@@ -36,7 +38,10 @@ def test_dsd_holds_the_signal_in_one_patch_and_noise_everywhere(make, patches, d
     assert abs(rest.mean()) < 5 * sigma / np.sqrt(rest.size)
     assert stats.kstest(rest[:, 0, 0] / sigma, "norm").pvalue > 1e-4
     assert stats.chisquare(np.bincount(split.factors["patch"], minlength=patches)).pvalue > 1e-4
-    assert stats.chi2_contingency([np.bincount(split.factors["patch"][split.labels == y], minlength=patches) for y in (0, 1)]).pvalue > 1e-4
+    assert (
+        stats.chi2_contingency([np.bincount(split.factors["patch"][split.labels == y], minlength=patches) for y in (0, 1)]).pvalue
+        > 1e-4
+    )
 
 
 @pytest.mark.vouches("worlds/dsd", paper="P019")
@@ -113,26 +118,40 @@ def test_dead_leaves_are_opaque_and_flat(make):
 
 
 def test_fractals_reproduce_the_sierpinski_triangle():
-    """Three maps that halve towards the corners: the chaos game never enters the middle triangle, and visits the three thirds alike."""
+    """Three maps that halve towards the corners: the chaos game never enters the middle triangle, and visits the three thirds
+    alike.
+    """
     corner = np.array([[0, 0], [0.5, 0], [0.25, 0.5]], np.float32)
     maps = np.concatenate([np.tile(np.array([0.5, 0, 0, 0.5], np.float32), (3, 1)), corner], axis=1)
     points = fractals._chaos_game(Draw("test"), maps[np.arange(fractals.MAPS) % 3][None])[0]
     x, y = points.T
     # Corner triangles at the three half-size copies; what is left of the whole is the removed middle.
-    copies = [(y >= cy - 1e-3) & (y <= cy + 0.5 + 1e-3) & (np.abs(x - cx - 0.25) <= 0.25 - (y - cy) / 2 + 1e-3) for cx, cy in corner]
+    copies = [
+        (y >= cy - 1e-3) & (y <= cy + 0.5 + 1e-3) & (np.abs(x - cx - 0.25) <= 0.25 - (y - cy) / 2 + 1e-3) for cx, cy in corner
+    ]
     assert np.any(copies, axis=0).all()
     # Eight map slots hold the three maps 3, 3 and 2 times.
     shares = np.array([copy.mean() for copy in copies])
     np.testing.assert_allclose(shares, [3 / 8, 3 / 8, 2 / 8], atol=0.05)
 
 
-def test_fractals_of_a_class_resemble_each_other_more_than_those_of_others(make):
-    split = make("fractals", train=400, variation=0.05, channels=1).train
-    images = np.where(split.factors["mirrored"][:, None, None], split.images[:, 0, :, ::-1], split.images[:, 0])
-    images = ndimage.gaussian_filter(images / images.max(axis=(1, 2), keepdims=True), (0, 1, 1)).reshape(400, -1)
-    distance = np.linalg.norm(images[:, None] - images, axis=-1)
-    alike = split.labels[:, None] == split.labels
-    assert distance[alike & ~np.eye(400, dtype=bool)].mean() < 0.6 * distance[~alike].mean()
+def test_fractals_are_turned_and_mirrored_as_their_factors_say():
+    """A right angle turned by 90 degrees, clockwise on screen as y points down, and one mirrored left to right."""
+    points = np.array([[[0, 0], [2, 0], [0, 1]]], np.float64) + 5
+    turned = fractals._turned(points, np.array([90.0]), np.array([False]))[0]
+    mirrored = fractals._turned(points, np.array([0.0]), np.array([True]))[0]
+    np.testing.assert_allclose(turned - turned[0], [[0, 0], [0, 2], [-1, 0]], atol=1e-6)
+    np.testing.assert_allclose(mirrored - mirrored[0], [[0, 0], [-2, 0], [0, 1]], atol=1e-6)
+
+
+def test_fractals_of_a_class_share_their_system(make):
+    """What turning and mirroring leave alone, the spread of the points along the two axes of their cloud, tells classes apart."""
+    split = make("fractals", train=400, variation=0.05, channels=1, size=32).train
+    density = split.images[:, 0].reshape(400, -1) / split.images.reshape(400, -1).sum(axis=1, keepdims=True)
+    filled = (density > 0).mean(axis=1)
+    groups = [filled[split.labels == label] for label in range(10)]
+    within = np.mean([group.var() for group in groups])
+    assert np.var([group.mean() for group in groups]) > 2 * within
 
 
 def test_defect_masks_are_the_pixels_that_change_with_the_defect(make):

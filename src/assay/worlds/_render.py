@@ -1,6 +1,7 @@
 """Vectorised drawing: signed distances, coverage, textures, colours and light for many images at once.
 
-Coordinates are fractions of the image side, x to the right and y down, pixel centres at (i + 0.5) / size. Images are (N, C, H, W) float32.
+Coordinates are fractions of the image side, x to the right and y down, pixel centres at (i + 0.5) / size. Images are (N, C, H,
+W) float32.
 """
 
 from collections.abc import Callable
@@ -112,7 +113,8 @@ def grid(size: int) -> tuple[Array, Array]:
 def coverage(shape: Array, position: Array, scale: Array, rotation: Array, size: int) -> Array:
     """(N, H, W) share of each pixel that the shape covers, in [0, 1], by its signed distance in pixels.
 
-    shape: (N,) index into SHAPE_NAMES. position: (N, 2) centre. scale: (N,) radius of the bounding circle. rotation: (N,) degrees, clockwise on screen.
+    shape: (N,) index into SHAPE_NAMES. position: (N, 2) centre. scale: (N,) radius of the bounding circle. rotation: (N,)
+    degrees, clockwise on screen.
     """
     x, y = grid(size)
     result = np.empty((len(shape), size * size), np.float32)
@@ -149,7 +151,8 @@ TEXTURES = ("plain", "stripes", "checker", "dots", "noise")
 
 
 def texture(kind: Array, cycles: Array, angle: Array, phase: Array, grain: Array) -> Array:
-    """(N, H, W) in [0, 1], the share of the second colour: a pattern of `cycles` periods an image, turned by angle (degrees), shifted by phase (periods).
+    """(N, H, W) in [0, 1], the share of the second colour: a pattern of `cycles` periods an image, turned by angle (degrees),
+    shifted by phase (periods).
 
     kind: (N,) index into TEXTURES; grain: (N, H, W) in [0, 1], what "noise" shows.
     """
@@ -202,7 +205,7 @@ def grey(images: Array) -> Array:
 
 
 def boxes_of(masks: Array) -> Array:
-    """(N, K, 4) int64 tight boxes x0, y0, x1, y1 around masks (N, K, H, W), the far edges exclusive; zeros where a mask is empty."""
+    """(N, K, 4) int64 tight boxes x0, y0, x1, y1 around masks (N, K, H, W), far edges exclusive; zeros for an empty mask."""
     columns, rows = masks.any(axis=-2), masks.any(axis=-1)
     width, height = columns.shape[-1], rows.shape[-1]
     box = np.stack(

@@ -1,4 +1,6 @@
-"""Scenes: a background with clutter, objects in front of it, light and sensor noise; every quantity a factor drawn from its own stream."""
+"""Scenes: a background with clutter, objects in front of it, light and sensor noise; every quantity a factor drawn from its own
+stream.
+"""
 
 from dataclasses import dataclass
 
@@ -39,10 +41,10 @@ class Backdrop:
     luminance: Array
 
 
-def backdrop(draw: Draw, count: int, size: int, distractors: int, kind: Array | None = None, hue: Array | None = None) -> Backdrop:
-    """Backgrounds of the four kinds with `distractors` strokes each; a given kind or hue is used instead of a drawn one."""
+def backdrop(draw: Draw, count: int, size: int, distractors: int, hue: Array | None = None) -> Backdrop:
+    """Backgrounds of the four kinds with `distractors` strokes each; a given hue (N,) is used instead of a drawn one."""
     draw = draw.under("background")
-    kind = draw("kind").integers(0, len(BACKGROUNDS), count) if kind is None else kind
+    kind = draw("kind").integers(0, len(BACKGROUNDS), count)
     hue = between(draw("hue"), count, (0, 1)) if hue is None else hue
     luminance = between(draw("luminance"), count, (0.15, 0.85))
     chroma = between(draw("chroma"), count, (0.05, 0.25))

@@ -1,4 +1,6 @@
-"""Real images that ship inside scikit-image and scikit-learn (licences in LICENSES.md), read from the installed packages; nothing is downloaded."""
+"""Real images that ship inside scikit-image and scikit-learn (licences in LICENSES.md), read from the installed packages;
+nothing is downloaded.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -59,7 +61,10 @@ def halves(image: np.ndarray, part: str) -> tuple[np.ndarray, int]:
 
 
 def patches(draw: Draw, part: str, images: list[np.ndarray], labels: np.ndarray, size: int) -> Split:
-    """A random patch of image labels[n] for every n; flips are left to augmentation. Factors: clean_label, source, corner (N, 2) x and y."""
+    """A random patch of image labels[n] for every n; flips are left to augmentation.
+
+    Factors: clean_label, source, corner (N, 2) x and y.
+    """
     where = draw.under(part)("corner").random((len(labels), 2))
     corner = np.empty((len(labels), 2), np.int64)
     result = np.empty((len(labels), len(images[0]), size, size), np.float32)
@@ -70,5 +75,5 @@ def patches(draw: Draw, part: str, images: list[np.ndarray], labels: np.ndarray,
         at = (where[rows] * room).astype(np.int64)
         windows = np.lib.stride_tricks.sliding_window_view(seen, (size, size), axis=(-2, -1))
         result[rows] = windows[:, at[:, 1], at[:, 0]].transpose(1, 0, 2, 3)
-        corner[rows] = at + [first, 0]
+        corner[rows] = at + np.array([first, 0])
     return Split(result, labels, {"clean_label": labels, "source": labels, "corner": corner})

@@ -11,7 +11,8 @@ def radial_frequency(size: int) -> np.ndarray:
 
 
 def shaped_noise(generator: np.random.Generator, shape: tuple[int, ...], gain: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """(..., size, size) float32 Gaussian noise whose amplitude at radial frequency f (cycles an image) is gain(f), mean 0 and deviation 1 in each image.
+    """(..., size, size) float32 Gaussian noise whose amplitude at radial frequency f (cycles an image) is gain(f), mean 0 and
+    deviation 1 in each image.
 
     gain may return one filter, or one for each leading index.
     """

@@ -1,6 +1,5 @@
 """Helpers all worlds share: class-balanced labels, label noise, shortcuts, and one-line errors about arguments."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -24,12 +23,6 @@ def check_counts(world: str, classes: int, **counts: int) -> None:
             raise refuse(world, name, count, f"at least {classes}, one image a class", f"raise {name} or lower classes")
 
 
-def check_size(world: str, size: int, least: int) -> None:
-    """Raise StudyError when images are too small to draw on."""
-    if size < least:
-        raise refuse(world, "size", size, f"at least {least} pixels", "raise size")
-
-
 def check_range(world: str, parameter: str, value: tuple[float, float], low: float, high: float) -> None:
     """Raise StudyError unless low <= value[0] <= value[1] <= high."""
     if not low <= value[0] <= value[1] <= high:
@@ -37,7 +30,9 @@ def check_range(world: str, parameter: str, value: tuple[float, float], low: flo
 
 
 def balanced_labels(generator: np.random.Generator, count: int, classes: int) -> np.ndarray:
-    """(N,) int64 labels in random order, balanced in every run of `classes` images, so that a longer split starts with a shorter one."""
+    """(N,) int64 labels in random order, balanced in every run of `classes` images, so that a longer split starts with a
+    shorter one.
+    """
     runs = -(-count // classes)
     return generator.random((runs, classes)).argsort(axis=1).reshape(-1)[:count]
 
@@ -49,21 +44,21 @@ def between(generator: np.random.Generator, count: int, span: tuple[float, float
 
 
 def aligned_values(draw: Draw, name: str, labels: np.ndarray, values: int, share: float | None) -> np.ndarray:
-    """(N,) int64 values of a shortcut: the label itself in a `share` of images, else one of the other values; None: independent of the label."""
+    """(N,) int64 values of a shortcut: the label itself in a `share` of images, else one of the other values; None: independent
+    of the label.
+    """
     step = 1 + (draw(name, "other").random(len(labels)) * (values - 1)).astype(np.int64)
     aligned = draw(name, "aligned").random(len(labels)) < (1 / values if share is None else share)
     return np.where(aligned, labels, (labels + step) % values)
 
 
-def noisy_labels(
-    draw: Draw, labels: np.ndarray, images: np.ndarray, classes: int, rate: float, kind: NoiseKind
-) -> np.ndarray:
+def noisy_labels(draw: Draw, labels: np.ndarray, images: np.ndarray, classes: int, rate: float, kind: NoiseKind) -> np.ndarray:
     """Labels of which an expected share `rate` is wrong; the draws touch no other stream.
 
-    uniform: each other class is equally likely. class: a class is always mistaken for the next one (pair flip).
-    instance: Part-dependent Label Noise (Xia et al., 2020), algorithm 2: every image has its own flip rate, and a random
-    projection of its pixels decides what it is mistaken for. Here the flip rates' normal (deviation 0.1) is cut symmetrically about
-    `rate`, so that the expected share stays `rate`; images are centred at 0.5.
+    uniform: each other class is equally likely. class: a class is always mistaken for the next one (pair flip). instance:
+    Part-dependent Label Noise (Xia et al., 2020), algorithm 2: every image has its own flip rate, and a random projection of
+    its pixels decides what it is mistaken for. Here the flip rates' normal (deviation 0.1) is cut symmetrically about `rate`,
+    so that the expected share stays `rate`; images are centred at 0.5.
     """
     flip = draw("label_noise", "flip").random(len(labels))
     if kind == "uniform":
@@ -92,9 +87,3 @@ def with_label_noise(draw: Draw, split: Split, classes: int, rate: float, kind: 
     """The split with noisy labels; the true ones are its factor "clean_label"."""
     labels = noisy_labels(draw, split.labels, split.images, classes, rate, kind)
     return Split(split.images, labels, {**split.factors, "clean_label": split.labels})
-
-
-def in_chunks(render: Callable[..., np.ndarray], *arrays: np.ndarray, rows: int = 512) -> np.ndarray:
-    """render(*arrays) for a few hundred images at a time, which keeps the work in the processor's cache (twice as fast)."""
-    parts = [render(*(a[i : i + rows] for a in arrays)) for i in range(0, len(arrays[0]), rows)]
-    return np.concatenate(parts)

@@ -1,8 +1,9 @@
 """Dead leaves: opaque shapes of one grey or colour each that fall on one another until little of the ground is seen.
 
-A classic model of natural images' statistics (Matheron 1975; "Occlusion Models for Natural Images", Lee, Mumford and Huang 2001): with
-radii of density r^-3 the picture looks alike at every scale, has occlusion edges, and a power spectrum near 1/f^2. Stands for real
-images in the study of "Watch your Up-Convolution" (P466). The label is the shape of the leaves; one class gives discs without labels.
+A classic model of natural images' statistics (Matheron 1975; "Occlusion Models for Natural Images", Lee, Mumford and Huang
+2001): with radii of density r^-3 the picture looks alike at every scale, has occlusion edges, and a power spectrum near 1/f^2.
+Stands for real images in the study of "Watch your Up-Convolution" (P466). The label is the shape of the leaves; one class gives
+discs without labels.
 """
 
 from typing import Annotated, Literal
@@ -13,7 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds import _render
-from assay.worlds._split import balanced_labels, check_counts, check_size, refuse
+from assay.worlds._split import balanced_labels, check_counts, refuse
 
 
 def dead_leaves(
@@ -28,11 +29,11 @@ def dead_leaves(
     smallest: Annotated[float, Gt(0), Lt(1)] = 0.06,
     largest: Annotated[float, Gt(0), Le(1)] = 0.4,
 ) -> World:
-    """smallest, largest: radius of a leaf in image sides. Factors: clean_label, shape (index into the shapes' names), leaves (N,) how many fell.
+    """smallest, largest: radius of a leaf in image sides. Factors: clean_label, shape (index into the shapes' names), leaves
+    (N,) how many fell.
 
     Raises StudyError for splits smaller than the classes or a smallest leaf that is not smaller than the largest.
     """
-    check_size("dead_leaves", size, 8)
     check_counts("dead_leaves", classes, train=train, test=test)
     if smallest >= largest:
         raise refuse("dead_leaves", "smallest", smallest, f"below largest = {largest}", "lower smallest")
@@ -72,7 +73,9 @@ def _drop_leaf(draw: Draw, image: np.ndarray, shape: np.ndarray, span: tuple[flo
         image[where] = below + share[..., None] * (random[rows, None, None, 3:6] - below)
 
 
-def _coverage(at: np.ndarray, centre: np.ndarray, radius: np.ndarray, turn: np.ndarray, shape: np.ndarray, size: int) -> np.ndarray:
+def _coverage(
+    at: np.ndarray, centre: np.ndarray, radius: np.ndarray, turn: np.ndarray, shape: np.ndarray, size: int
+) -> np.ndarray:
     """(n, side, side) share covered of the pixels with columns at[:, :, 0] and rows at[:, :, 1]."""
     pixel = (at.astype(np.float32) + np.float32(0.5)) / np.float32(size) - centre[:, None]
     dx, dy = pixel[:, None, :, 0] / radius[:, None, None], pixel[:, :, None, 1] / radius[:, None, None]

@@ -1,7 +1,7 @@
 """Surfaces with and without a defect, with the exact mask of the defect: inspection as in MVTec AD, made to measure.
 
-A surface is one of four textures (weave, wood, stone, metal) in its own shade; a defect is one of four (scratch, spot, stain, missing). By default
-training holds good surfaces alone, as anomaly detection has it; test is half and half.
+A surface is one of four textures (weave, wood, stone, metal) in its own shade; a defect is one of four (scratch, spot, stain,
+missing). By default training holds good surfaces alone, as anomaly detection has it; test is half and half.
 """
 
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds import _render
-from assay.worlds._split import balanced_labels, between, check_counts, check_size
+from assay.worlds._split import balanced_labels, between, check_counts
 
 SURFACES = ("weave", "wood", "stone", "metal")
 DEFECTS = ("none", "scratch", "spot", "stain", "missing")
@@ -30,10 +30,9 @@ def defects(
 ) -> World:
     """Labels 0 good, 1 defective. train_share: share of defective training images; strength: change of luminance a defect makes.
 
-    Factors: clean_label, defect (index into DEFECTS, 0 none), surface (index into SURFACES), mask (N, H, W) of the defect, boxes (N, 1, 4).
-    Raises StudyError for splits with fewer than two images.
+    Factors: clean_label, defect (index into DEFECTS, 0 none), surface (index into SURFACES), mask (N, H, W) of the defect,
+    boxes (N, 1, 4). Raises StudyError for splits with fewer than two images.
     """
-    check_size("defects", size, 16)
     check_counts("defects", 2, train=train, test=test)
     allowed = np.array([SURFACES.index(name) for name in surfaces])
 
@@ -46,7 +45,13 @@ def defects(
         _spoil(part.under("defect"), image, cover, kind, strength)
         image += np.float32(0.02) * part("noise").standard_normal(image.shape, dtype=np.float32)
         mask = (cover >= 0.5).astype(np.uint8)
-        factors = {"clean_label": labels, "defect": kind, "surface": surface, "mask": mask, "boxes": _render.boxes_of(mask[:, None])}
+        factors = {
+            "clean_label": labels,
+            "defect": kind,
+            "surface": surface,
+            "mask": mask,
+            "boxes": _render.boxes_of(mask[:, None]),
+        }
         return Split(np.clip(image, 0, 1), labels, factors)
 
     return World(split(draw.under("train"), train, train_share), split(draw.under("test"), test, 0.5), ("good", "defective"))

@@ -1,6 +1,7 @@
 """scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, a small relative of MNIST.
 
-Source: Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998). Which images are drawn, and their split, depends on the draw.
+Source: Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998). Which images are drawn, and their split, depends
+on the draw.
 """
 
 from functools import cache
@@ -13,7 +14,7 @@ from sklearn.datasets import load_digits
 from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds._sources import resize
-from assay.worlds._split import check_counts, check_size, refuse, with_label_noise
+from assay.worlds._split import check_counts, refuse, with_label_noise
 
 
 def digits(
@@ -26,12 +27,12 @@ def digits(
     label_noise: Annotated[float, Ge(0), Lt(1)] = 0.0,
     noise_kind: Literal["uniform", "class", "instance"] = "uniform",
 ) -> World:
-    """Digits 0 to 9; size above 8 enlarges by bilinear interpolation; channels 3 repeats the grey value. Factors: clean_label, source (row of the collection).
+    """Digits 0 to 9; size above 8 enlarges by bilinear interpolation; channels 3 repeats the grey value. Factors: clean_label,
+    source (row of the collection).
 
     Raises StudyError when train + test exceeds 1,797, or a split is smaller than the ten classes.
     """
     images, labels = _collection()
-    check_size("digits", size, 8)
     check_counts("digits", 10, train=train, test=test)
     if train + test > len(labels):
         raise refuse("digits", "train + test", train + test, f"at most {len(labels)} images", "lower train or test")

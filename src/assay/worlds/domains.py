@@ -1,7 +1,8 @@
-"""Another world in several styles of picture, with other styles in training than in test, as in PACS and other domain generalisation benchmarks.
+"""Another world in several styles of picture, with other styles in training than in test, as in PACS and other domain
+generalisation benchmarks.
 
-Styles: photo (as it is), inverted (negative), grey, sketch (dark outlines on white), poster (few tones of each colour), blurred, washed (low contrast,
-coloured cast). Classes and all other factors stay those of the world.
+Styles: photo (as it is), inverted (negative), grey, sketch (dark outlines on white), poster (few tones of each colour),
+blurred, washed (low contrast, coloured cast). Classes and all other factors stay those of the world.
 """
 
 from collections.abc import Callable
@@ -23,10 +24,15 @@ def domains(
     draw: Draw,
     *,
     of: Annotated[Callable, Plug("worlds")] = "shapes",
-    train_styles: list[Literal["photo", "inverted", "grey", "sketch", "poster", "blurred", "washed"]] = ["photo", "poster", "washed"],  # noqa: B006
+    train_styles: list[Literal["photo", "inverted", "grey", "sketch", "poster", "blurred", "washed"]] = [  # noqa: B006
+        "photo",
+        "poster",
+        "washed",
+    ],
     test_styles: list[Literal["photo", "inverted", "grey", "sketch", "poster", "blurred", "washed"]] = ["sketch"],  # noqa: B006
 ) -> World:
-    """Each image gets one of its split's styles by chance. extra["seen"]: the test images in the training styles. Factor domain: index into STYLES.
+    """Each image gets one of its split's styles by chance. extra["seen"]: the test images in the training styles. Factor
+    domain: index into STYLES.
 
     Raises StudyError when a split has no style.
     """
@@ -72,5 +78,7 @@ STYLE = {
     "sketch": _sketch,
     "poster": lambda images: np.round(images * 3) / 3,
     "blurred": lambda images: ndimage.gaussian_filter(images, (0, 0, 1, 1)),
-    "washed": lambda images: np.float32(0.35) + np.float32(0.35) * images * np.array([1.2, 1.0, 0.7], np.float32)[: images.shape[1], None, None],
+    "washed": lambda images: (
+        np.float32(0.35) + np.float32(0.35) * images * np.array([1.2, 1.0, 0.7], np.float32)[: images.shape[1], None, None]
+    ),
 }

@@ -1,4 +1,6 @@
-"""One hundred faces and one hundred patches without a face, 25 x 25 grey, from Labeled Faces in the Wild as shipped with scikit-image."""
+"""One hundred faces and one hundred patches without a face, 25 x 25 grey, from Labeled Faces in the Wild as shipped with
+scikit-image.
+"""
 
 from typing import Annotated
 

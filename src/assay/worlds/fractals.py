@@ -1,9 +1,10 @@
 """Fractals drawn by iterated function systems, one system a class: an endless supply of labelled pictures without photographs.
 
 After "Pre-training without Natural Images" (Kataoka et al. 2020): a system is 2 to 8 random affine maps, each applied with a
-probability proportional to its determinant; systems whose points fill too little of the picture are rejected; members of a class have their
-maps' parameters scaled by 0.8 to 1.2. Here maps are drawn by their singular values, which makes them contract, as in "Improving Fractal Pre-training"
-(Anderson and Farrell 2022); the picture shows the logarithm of the point count in a random colour, randomly mirrored.
+probability proportional to its determinant; systems whose points fill too little of the picture are rejected; members of a
+class have their maps' parameters scaled by 0.8 to 1.2. Here maps are drawn by their singular values, which makes them contract,
+as in "Improving Fractal Pre-training" (Anderson and Farrell 2022); the picture shows the logarithm of the point count in a
+random colour, turned and mirrored at random.
 """
 
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from annotated_types import Ge, Le
 from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds import _render
-from assay.worlds._split import balanced_labels, between, check_counts, check_size
+from assay.worlds._split import balanced_labels, between, check_counts
 
 MAPS = 8
 PARTICLES = 64
@@ -33,20 +34,21 @@ def fractals(
     classes: Annotated[int, Ge(2), Le(100)] = 10,
     variation: Annotated[float, Ge(0), Le(1)] = 0.2,
 ) -> World:
-    """variation: each parameter of a member's maps is scaled by a factor within 1 +- variation. Factors: clean_label, colour (N, 3), mirrored (N,) bool.
+    """variation: each parameter of a member's maps is scaled by a factor within 1 +- variation. Factors: clean_label, colour
+    (N, 3), rotation (N,) in degrees, mirrored (N,) bool.
 
     Raises StudyError for splits smaller than the classes.
     """
-    check_size("fractals", size, 8)
     check_counts("fractals", classes, train=train, test=test)
     systems = _systems(draw.under("systems"), classes)
 
     def split(part: Draw, count: int) -> Split:
         labels = balanced_labels(part("label"), count, classes)
         factor = between(part("variation"), count * MAPS * 6, (1 - variation, 1 + variation)).reshape(count, MAPS, 6)
-        density = _density(part.under("points"), systems[labels] * factor, size)
+        rotation = between(part("rotation"), count, (0, 360))
         mirrored = part("mirror").random(count) < 0.5
-        density[mirrored] = density[mirrored, :, ::-1]
+        points = _chaos_game(part.under("points"), systems[labels] * factor)
+        density = _density(_turned(points, rotation, mirrored), size)
         colour = _render.colour(
             between(part("luminance"), count, (0.6, 0.9)),
             between(part("chroma"), count, (0.1, 0.4)),
@@ -55,7 +57,8 @@ def fractals(
         images = _render.mix(np.zeros_like(colour), colour, density)
         if channels == 1:
             images = _render.grey(images)
-        return Split(images, labels, {"clean_label": labels, "colour": colour, "mirrored": mirrored})
+        factors = {"clean_label": labels, "colour": colour, "rotation": rotation, "mirrored": mirrored}
+        return Split(images, labels, factors)
 
     names = tuple(f"system {index}" for index in range(classes))
     return World(split(draw.under("train"), train), split(draw.under("test"), test), names)
@@ -67,7 +70,7 @@ def _systems(draw: Draw, classes: int) -> np.ndarray:
     round_number = 0
     while len(kept) < classes:
         candidates = _candidates(draw.under(round_number), 4 * classes)
-        filled = (_density(draw.under("trial", round_number), candidates, 16) > 0).mean(axis=(1, 2))
+        filled = (_density(_chaos_game(draw.under("trial", round_number), candidates), 16) > 0).mean(axis=(1, 2))
         kept = np.concatenate([kept, candidates[filled >= LEAST_FILLED]])
         round_number += 1
     return kept[:classes]
@@ -90,13 +93,21 @@ def _rotation(angle: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([cos, -sin], axis=-1), np.stack([sin, cos], axis=-1)], axis=-2)
 
 
-def _density(draw: Draw, systems: np.ndarray, size: int) -> np.ndarray:
-    """(N, size, size) float32 in [0, 1]: logarithm of how often the chaos game of each system (N, MAPS, 6) visits a pixel, 1 at the most visited one."""
-    points = _chaos_game(draw, systems)
+def _turned(points: np.ndarray, rotation: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """(N, points, 2) points mirrored where asked, then turned by rotation (N,) degrees about their mean."""
+    points = (points - points.mean(axis=1, keepdims=True)) * np.where(mirrored[:, None, None], [-1, 1], 1)
+    return points @ _rotation(np.deg2rad(rotation)).transpose(0, 2, 1)
+
+
+def _density(points: np.ndarray, size: int) -> np.ndarray:
+    """(N, size, size) float32 in [0, 1] from points (N, points, 2): the logarithm of their count in a pixel, 1 where most are.
+
+    The picture is stretched to what the points span.
+    """
     low, high = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
     cell = np.clip((points - low) / np.maximum(high - low, 1e-6) * size, 0, size - 1).astype(np.int64)
-    index = cell[..., 1] * size + cell[..., 0] + np.arange(len(systems))[:, None] * size * size
-    count = np.bincount(index.reshape(-1), minlength=len(systems) * size * size).reshape(-1, size, size)
+    index = cell[..., 1] * size + cell[..., 0] + np.arange(len(points))[:, None] * size * size
+    count = np.bincount(index.reshape(-1), minlength=len(points) * size * size).reshape(-1, size, size)
     density = np.log1p(count).astype(np.float32)
     return density / density.max(axis=(1, 2), keepdims=True)
 
@@ -114,7 +125,9 @@ def _chaos_game(draw: Draw, systems: np.ndarray) -> np.ndarray:
     for step in range(STEPS):
         maps = systems[np.arange(count)[:, None], chosen[:, step]]
         x, y = at[..., 0], at[..., 1]
-        at = np.stack([maps[..., 0] * x + maps[..., 1] * y + maps[..., 4], maps[..., 2] * x + maps[..., 3] * y + maps[..., 5]], axis=-1)
+        at = np.stack(
+            [maps[..., 0] * x + maps[..., 1] * y + maps[..., 4], maps[..., 2] * x + maps[..., 3] * y + maps[..., 5]], axis=-1
+        )
         if step >= BURN_IN:
             visited.append(at)
     return np.concatenate(visited, axis=1)

@@ -1,8 +1,8 @@
 """Two cues for the class, one in the low and one in the high frequencies, hidden in 1 / f^2 noise: which one does a network use?
 
-Each class has a fixed pattern in each band (drawn once for a world, noise of that band alone, shifted cyclically at random in each image so that
-no single pixel tells). In training both patterns are of the class. In test the high one is of a random class in a share
-`test_conflict` of images; the low one always tells the label.
+Each class has a fixed pattern in each band (drawn once for a world, noise of that band alone, shifted cyclically at random in
+each image so that no single pixel tells). In training both patterns are of the class. In test the high one is of a random class
+in a share `test_conflict` of images; the low one always tells the label.
 """
 
 from typing import Annotated
@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le
 from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds._spectrum import band, power_law, shaped_noise
-from assay.worlds._split import aligned_values, balanced_labels, check_counts, check_size, refuse
+from assay.worlds._split import aligned_values, balanced_labels, check_counts, refuse
 
 
 def frequency_cues(
@@ -23,20 +23,19 @@ def frequency_cues(
     train: Annotated[int, Ge(1)] = 2048,
     test: Annotated[int, Ge(1)] = 1024,
     classes: Annotated[int, Ge(2), Le(20)] = 4,
-    low: Annotated[float, Ge(0), Le(1)] = 0.1,
-    high: Annotated[float, Ge(0), Le(1)] = 0.1,
+    low: Annotated[float, Ge(0), Le(1)] = 0.05,
+    high: Annotated[float, Ge(0), Le(1)] = 0.05,
     noise: Annotated[float, Ge(0), Le(1)] = 0.1,
     border: Annotated[float, Gt(1)] = 4.0,
     shift: bool = True,
     test_conflict: Annotated[float, Ge(0), Le(1)] = 0.0,
 ) -> World:
-    """low, high, noise: deviation of each part, in units of the pixel range; border: cycles an image between the bands, the high band ends at
-    size / 2; shift: move the patterns cyclically. Images are grey, (N, 1, H, W).
+    """low, high, noise: deviation of each part, in units of the pixel range; border: cycles an image between the bands, the
+    high band ends at size / 2; shift: move the patterns cyclically. Images are grey, (N, 1, H, W).
 
-    Factors: clean_label (class of the low pattern), high_class, low_pattern and high_pattern (N, H, W) as added. Raises StudyError when
-    the border leaves no high band or a split is smaller than the classes.
+    Factors: clean_label (class of the low pattern), high_class, low_pattern and high_pattern (N, H, W) as added. Raises
+    StudyError when the border leaves no high band or a split is smaller than the classes.
     """
-    check_size("frequency_cues", size, 16)
     check_counts("frequency_cues", classes, train=train, test=test)
     if border >= size / 2:
         raise refuse("frequency_cues", "border", border, f"below size / 2 = {size / 2:g} cycles an image", "lower border")

@@ -33,7 +33,8 @@ def photos(
     test: Annotated[int, Ge(1)] = 512,
     shrink_by: Annotated[int, Ge(1)] = 2,
 ) -> World:
-    """shrink_by: the photographs are averaged over blocks of this side first. Factors: clean_label, source, corner (N, 2) in shrunken pixels.
+    """shrink_by: the photographs are averaged over blocks of this side first. Factors: clean_label, source, corner (N, 2) in
+    shrunken pixels.
 
     Raises StudyError when a patch does not fit or a split is smaller than the nine classes.
     """

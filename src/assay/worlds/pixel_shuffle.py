@@ -21,7 +21,10 @@ def pixel_shuffle(
     of: Annotated[Callable, Plug("worlds")] = "shapes",
     per_image: bool = False,
 ) -> World:
-    """per_image: draw a permutation for each image. Masks are permuted with the image; boxes, which have no meaning then, are left out."""
+    """per_image: draw a permutation for each image.
+
+    Masks are permuted with the image; boxes, which have no meaning then, are left out.
+    """
     draw_own = draw.under("pixel_shuffle")
 
     def shuffle(name: str, split: Split) -> Split:

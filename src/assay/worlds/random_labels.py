@@ -22,7 +22,10 @@ def random_labels(
     of: Annotated[Callable, Plug("worlds")] = "shapes",
     fraction: Annotated[float, Ge(0), Le(1)] = 1.0,
 ) -> World:
-    """Each training label is replaced with probability `fraction`. Factor clean_label keeps what it was before any noise; factor corrupted says which were drawn."""
+    """Each training label is replaced with probability `fraction`.
+
+    Factor clean_label keeps what it was before any noise; factor corrupted says which were drawn.
+    """
     world = of(draw)
     draw = draw.under("random_labels")
     count = len(world.train)

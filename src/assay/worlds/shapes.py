@@ -1,8 +1,8 @@
 """The main procedural world: one class of shape an image, in any texture, colour, place, size and turn, before any background.
 
-Every quantity is drawn from its own stream and returned as a factor, so a study can hold one still, tie one to the class (a shortcut
-whose strength is `correlation`) or move one between training and test. Label noise touches labels alone.
-Shapes are drawn by signed distance (anti-aliased), textures and backgrounds have two colours each, light falls off to one side.
+Every quantity is drawn from its own stream and returned as a factor, so a study can hold one still, tie one to the class (a
+shortcut whose strength is `correlation`) or move one between training and test. Label noise touches labels alone. Shapes are
+drawn by signed distance (anti-aliased), textures and backgrounds have two colours each, light falls off to one side.
 """
 
 from dataclasses import replace
@@ -19,7 +19,6 @@ from assay.worlds._split import (
     balanced_labels,
     check_counts,
     check_range,
-    check_size,
     refuse,
     with_label_noise,
 )
@@ -53,22 +52,28 @@ def shapes(
 ) -> World:
     """Images of shapes; the label is the class of the front object.
 
-    position: range of the object's centre in image sides; scale: of its bounding circle's radius in image sides; rotation: degrees;
-    contrast: of the luminance step from background to object; noise: deviation of the sensor noise; distractors: strokes behind.
-    test_*: another range for the test split. With several objects, their classes differ and `position` spans the ring they lie on.
-    shortcut: a visible cue that takes one value a class ("background" and "colour": hue; "texture": pattern and its coarseness;
-    "position": a place on a ring; "patch": the hue of a corner square). In training it is that of the class in a share `correlation`
-    of images, else that of another class; in test in a share `test_correlation`, None for independent of the class.
+    position: range of the object's centre in image sides. scale: of its bounding circle's radius in image sides.
+    rotation: of its turn in degrees. contrast: of the luminance step from the background to it. test_position, test_scale,
+    test_rotation: another range for the test split.
+    distractors: strokes behind the object. noise: deviation of the sensor noise. objects: with several, their classes differ
+    and they lie on the ring that `position` spans.
+
+    shortcut: a visible cue that takes one value a class ("background" and "colour": hue; "texture": pattern and its
+    coarseness; "position": a place on a ring; "patch": the hue of a corner square). In training it is that of the class in a
+    share `correlation` of images, else that of another class; in test in a share `test_correlation`, None for independent.
 
     Factors: clean_label, objects (N, K) classes, present (N, classes), shape, texture, colour (N, 3), hue, background,
-    background_hue, position (N, 2), scale, rotation, mask (N, H, W) of all objects, masks (N, K, H, W), boxes (N, K, 4) and, with a
-    shortcut, shortcut (N,) and group = class * classes + shortcut. Scalars are the front object's.
-    Raises StudyError for ranges out of order, splits smaller than the classes, more objects than classes, or too many values for a shortcut.
+    background_hue, position (N, 2), scale, rotation, mask (N, H, W) of all objects, masks (N, K, H, W), boxes (N, K, 4) and,
+    with a shortcut, shortcut (N,) and group = class * classes + shortcut. Scalars are the front object's.
+
+    Raises StudyError for ranges out of order, splits smaller than the classes, more objects than classes, or too many values
+    for a shortcut.
     """
-    _check(size, train, test, classes, objects, shortcut)
-    spans = {"position": (position, 0, 1), "scale": (scale, 0.01, 1), "rotation": (rotation, -360, 360)}
-    for name, (span, low, high) in spans.items():
-        check_range("shapes", name, span, low, high)
+    _check(train, test, classes, objects, shortcut)
+    tested = (test_position or position, test_scale or scale, test_rotation or rotation)
+    for prefix, spans in (("", (position, scale, rotation)), ("test_", tested)):
+        for name, span, low, high in zip(("position", "scale", "rotation"), spans, (0, 0.01, -360), (1, 1, 360), strict=True):
+            check_range("shapes", prefix + name, span, low, high)
     check_range("shapes", "contrast", contrast, 0, 0.6)
 
     def split(part: Draw, count: int, place: Span, radius: Span, turn: Span, share: float | None) -> Split:
@@ -91,14 +96,7 @@ def shapes(
         return Split(image, labels, factors)
 
     training = split(draw.under("train"), train, position, scale, rotation, correlation)
-    testing = split(
-        draw.under("test"),
-        test,
-        test_position or position,
-        test_scale or scale,
-        test_rotation or rotation,
-        test_correlation,
-    )
+    testing = split(draw.under("test"), test, *tested, test_correlation)
     return World(
         with_label_noise(draw.under("train"), training, classes, label_noise, noise_kind),
         with_label_noise(draw.under("test"), testing, classes, 0.0, noise_kind),
@@ -106,11 +104,12 @@ def shapes(
     )
 
 
-def _check(size: int, train: int, test: int, classes: int, objects: int, shortcut: str) -> None:
-    check_size("shapes", size, 8)
+def _check(train: int, test: int, classes: int, objects: int, shortcut: str) -> None:
     check_counts("shapes", classes, train=train, test=test)
     if objects > classes:
-        raise refuse("shapes", "objects", objects, f"at most {classes}, as objects differ in class", "raise classes or lower objects")
+        raise refuse(
+            "shapes", "objects", objects, f"at most {classes}, as objects differ in class", "raise classes or lower objects"
+        )
     if shortcut == "texture" and classes > 10:
         raise refuse("shapes", "classes", classes, "at most 10 with shortcut: texture, one pattern a class", "lower classes")
 

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt
 from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds._spectrum import power_law, shaped_noise
-from assay.worlds._split import balanced_labels, check_counts, check_size, refuse
+from assay.worlds._split import balanced_labels, check_counts, refuse
 
 
 def spectrum_noise(
@@ -24,13 +24,13 @@ def spectrum_noise(
     alphas: list[float] = [0.0, 1.0, 2.0, 3.0],  # noqa: B006  (parameters are read from the source; never changed)
     deviation: Annotated[float, Gt(0)] = 0.15,
 ) -> World:
-    """alphas: exponent of each class; one alone gives images without classes. deviation: of the pixels, before clipping to [0, 1].
+    """alphas: exponent of each class; one alone gives images without classes. deviation: of the pixels, before clipping to [0,
+    1].
 
     Factors: clean_label, alpha (N,). Raises StudyError without exponents or for splits smaller than the classes.
     """
     if not alphas:
         raise refuse("spectrum_noise", "alphas", alphas, "one exponent or more", "name at least one")
-    check_size("spectrum_noise", size, 8)
     check_counts("spectrum_noise", len(alphas), train=train, test=test)
 
     def split(part: Draw, count: int) -> Split:

@@ -1,8 +1,9 @@
-"""Patches of a rectified stereo pair with its true disparity: the Motorcycle pair of Middlebury 2014, as shipped with scikit-image.
+"""Patches of a rectified stereo pair with its true disparity: the Motorcycle pair of Middlebury 2014, as shipped with
+scikit-image.
 
-"High-resolution stereo datasets with subpixel-accurate ground truth", Scharstein et al. 2014. Left and right patch are cut at the same
-place; the point at column x of the left image is at column x - disparity of the right one. There is one class, without meaning.
-Training patches come from the left 60% of the pictures, test patches from the rest.
+"High-resolution stereo datasets with subpixel-accurate ground truth", Scharstein et al. 2014. Left and right patch are cut at
+the same place; the point at column x of the left image is at column x - disparity of the right one. There is one class, without
+meaning. Training patches come from the left 60% of the pictures, test patches from the rest.
 """
 
 from typing import Annotated
@@ -27,8 +28,8 @@ def stereo(
     """images: left patches. Factors: right (N, 3, H, W), disparity (N, H, W) float32 in pixels of the patch, known (N, H, W) bool
     where the truth was measured (disparity is 0 elsewhere), corner (N, 2), clean_label.
 
-    shrink_by: pictures and disparities are averaged over blocks of this side first, disparities also divided by it; a block counts
-    as known when all of it is. Raises StudyError when a patch does not fit.
+    shrink_by: pictures and disparities are averaged over blocks of this side first, disparities also divided by it; a block
+    counts as known when all of it is. Raises StudyError when a patch does not fit.
     """
     truth = array("motorcycle_disp.npz")[None]
     known = shrink(np.isfinite(truth).astype(np.float32), shrink_by) == 1

@@ -23,7 +23,8 @@ def textures(
     test: Annotated[int, Ge(1)] = 512,
     shrink_by: Annotated[int, Ge(1)] = 1,
 ) -> World:
-    """shrink_by: the pictures are averaged over blocks of this side first. Factors: clean_label, source, corner (N, 2) in shrunken pixels.
+    """shrink_by: the pictures are averaged over blocks of this side first. Factors: clean_label, source, corner (N, 2) in
+    shrunken pixels.
 
     Raises StudyError when a patch does not fit or a split is smaller than the three classes.
     """

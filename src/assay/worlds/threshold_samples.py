@@ -25,7 +25,8 @@ def threshold_samples(
     of: Annotated[Callable, Plug("worlds")] = "shapes",
     part: Annotated[int, Ge(0)] = 0,
 ) -> World:
-    """part: which of the c + 1 disjoint sets of samples to relabel. Adds class "threshold" and the training factor threshold (N,) bool.
+    """part: which of the c + 1 disjoint sets of samples to relabel. Adds class "threshold" and the training factor threshold
+    (N,) bool.
 
     Factor clean_label is kept (the labels, where the world has no noise). Raises StudyError for a part beyond c.
     """

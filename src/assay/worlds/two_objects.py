@@ -1,8 +1,9 @@
 """Two objects of different classes in every test image, with a mask and a box for each: what a localisation method is judged on.
 
-The network learns the classes from training images with one object each, at the same sizes and places, so it has no reason to look
-beside the object. In a test image the label is the class of one of the two by chance (object 0), so top-1 accuracy cannot pass one half;
-extra["single"] holds test images with one object. Factor "present" (N, classes) says which classes an image shows.
+The network learns the classes from training images with one object each, at the same sizes and places, so it has no reason to
+look beside the object. In a test image the label is the class of one of the two by chance (object 0), so top-1 accuracy cannot
+pass one half; extra["single"] holds test images with one object. Factor "present" (N, classes) says which classes an image
+shows.
 """
 
 from functools import partial
@@ -12,14 +13,13 @@ from annotated_types import Ge, Le
 
 from assay.seeds import Draw
 from assay.world import World
-from assay.worlds._split import check_size
 from assay.worlds.shapes import shapes
 
 
 def two_objects(
     draw: Draw,
     *,
-    size: Annotated[int, Ge(8)] = 16,
+    size: Annotated[int, Ge(12)] = 16,
     train: Annotated[int, Ge(1)] = 2048,
     test: Annotated[int, Ge(1)] = 1024,
     classes: Annotated[int, Ge(2), Le(20)] = 6,
@@ -27,11 +27,12 @@ def two_objects(
     scale: tuple[float, float] = (0.19, 0.24),
     contrast: tuple[float, float] = (0.3, 0.6),
 ) -> World:
-    """The world `shapes` with two objects on opposite sides of the centre, at any angle, in the test split; its factors and its errors.
+    """The world `shapes` with two objects on opposite sides of the centre, at any angle, in the test split; its factors and its
+    errors.
 
-    scale: range of the radius of an object's bounding circle, in image sides. Raises StudyError below 12 px, where objects have no shape.
+    scale: range of the radius of an object's bounding circle, in image sides. Raises StudyError below 12 px, where objects have
+    no shape.
     """
-    check_size("two_objects", size, 12)
     make = partial(
         shapes,
         draw,

@@ -1,10 +1,12 @@
-"""UrbanCars with shapes: two classes, and two shortcuts, the background and a co-occurring object, each 95% aligned with the class.
+"""UrbanCars with shapes: two classes, and two shortcuts, the background and a co-occurring object, each 95% aligned with the
+class.
 
-UrbanCars of "A Whac-A-Mole Dilemma: Shortcuts Come in Multiples Where Mitigating One Amplifies Others" (P093). As there: the core
-object has half the image side and lies in the middle, the co-object a quarter of the side at (0.5, 0.875); given the class the two
-shortcuts are independent; training holds exactly the asked share of every combination (at least one image each), test and validation
-are balanced over all eight. Here cars are stars (urban) and crosses (country) of any colour and texture; a background is a grey
-grid or a green meadow; a co-object is a reddish disc or a bluish triangle. The core is jittered about the middle.
+UrbanCars of "A Whac-A-Mole Dilemma: Shortcuts Come in Multiples Where Mitigating One Amplifies Others" (P093). As there: the
+core object has half the image side and lies in the middle, the co-object a quarter of the side at (0.5, 0.875); given the class
+the two shortcuts are independent; training holds exactly the asked share of every combination (at least one image each), test
+and validation are balanced over all eight. Here cars are stars (urban) and crosses (country) of any colour and texture; a
+background is a grey grid or a green meadow; a co-object is a reddish disc or a bluish triangle. The core is jittered about the
+middle.
 """
 
 from typing import Annotated
@@ -15,7 +17,7 @@ from annotated_types import Ge, Gt, Lt
 from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds import _render, _scene
-from assay.worlds._split import balanced_labels, between, check_counts, check_size
+from assay.worlds._split import balanced_labels, between, check_counts
 
 CORE = ("star", "cross")
 CO_OBJECT = ("circle", "triangle")
@@ -25,7 +27,7 @@ CO_OBJECT_HUE = (0.0, 0.6)
 def urban_shapes(
     draw: Draw,
     *,
-    size: Annotated[int, Ge(8)] = 16,
+    size: Annotated[int, Ge(12)] = 16,
     train: Annotated[int, Ge(1)] = 2048,
     test: Annotated[int, Ge(1)] = 1024,
     valid: Annotated[int, Ge(0)] = 0,
@@ -34,10 +36,10 @@ def urban_shapes(
 ) -> World:
     """Labels 0 urban, 1 country. valid: size of a balanced validation split, extra["valid"]; 0 for none.
 
-    Factors: background, co_object (0 urban, 1 country), group = class * 4 + background * 2 + co_object, mask (N, H, W) of the core,
-    masks (N, 2, H, W) and boxes (N, 2, 4) of core and co-object. Raises StudyError when a split has fewer than eight images.
+    Factors: background, co_object (0 urban, 1 country), group = class * 4 + background * 2 + co_object, mask (N, H, W) of the
+    core, masks (N, 2, H, W) and boxes (N, 2, 4) of core and co-object, backdrop (N, 3, H, W) the same picture without objects.
+    Raises StudyError when a split has fewer than eight images.
     """
-    check_size("urban_shapes", size, 12)
     check_counts("urban_shapes", 8, train=train, test=test, **({"valid": valid} if valid else {}))
     training = _split(draw.under("train"), train, size, background_correlation, co_object_correlation)
     testing = _split(draw.under("test"), test, size, 0.5, 0.5)
@@ -58,6 +60,7 @@ def _split(draw: Draw, count: int, size: int, background_share: float, co_object
         "group": labels * 4 + background * 2 + co_object,
         "mask": masks[:, 0],
         "masks": masks,
+        "backdrop": _scene.expose(draw, scene.image.copy(), 0.04),
         "boxes": _render.boxes_of(masks),
     }
     return Split(_scene.expose(draw, image, 0.04), labels, factors)
