@@ -174,6 +174,7 @@
   });
 
   form.hidden = false;
+  $("export").hidden = false;
   const asked = readHash();
   update();
   if (asked) $("papers").scrollIntoView();

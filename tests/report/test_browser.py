@@ -149,8 +149,7 @@ def test_sorting_by_a_header_and_back(atlas, papers):
     header.find_element(By.TAG_NAME, "button").click()
     assert header.get_attribute("aria-sort") == "descending"
     # Papers without an effect stay below in both directions.
-    assert set(shown(atlas)[:6]) == set(order[:6])
-    assert shown(atlas)[:6] == order[:6][::-1]
+    assert shown(atlas)[:5] == order[:5][::-1]
     choose(atlas, "sort", "id")
     atlas.find_element(By.ID, "reverse").click()
     assert shown(atlas) == list(papers)

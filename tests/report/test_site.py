@@ -12,6 +12,7 @@ import synthetic
 
 from assay import catalogue, report
 from assay.errors import StudyError
+from assay.plugs import find
 
 STUDIES = [*synthetic.VERDICTS, "hostile", "aum", "blurpool"]
 VOID = {"meta", "link", "img", "input", "br"}
@@ -144,6 +145,18 @@ def test_failed_study_says_where_and_why(pages):
 def test_figures_have_a_description_from_the_data(pages):
     (image,) = pages["studies/mixup.html"].all("img")
     assert re.match(r"Means over seeds\. top1: erm 0\.\d{3}, treated 0\.\d{3}", image["alt"])
+
+
+def test_every_figure_plug_says_how_to_read_it(pages):
+    assert "thick lines 95% intervals" in pages["studies/mixup.html"].text
+    assert "bands 95% intervals" in pages["studies/augmix.html"].text
+    assert all(plug.constants["CAPTION"] for plug in find("figures").values())
+
+
+def test_effect_of_an_invalid_study_is_not_listed(pages):
+    rows = {attributes.get("id"): attributes for attributes in pages["index.html"].all("tr")}
+    assert rows["P127"]["data-effect"] == ""
+    assert float(rows["P166"]["data-effect"]) > 0
 
 
 def test_studies_are_chained_in_order(pages):

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from assay.figures import _style
 from assay.summary import plain, summarise
 
+CAPTION = "Ticks are means over seeds, thick lines 95% intervals, points single seeds; bars are differences from the baseline."
+
 
 def bars(page, *, metrics: list[str] | None = None) -> Figure:
     """One panel for each metric that has no x (or those named), arms from top to bottom as the study lists them."""

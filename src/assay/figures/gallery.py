@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from assay.figures import _style
 
+CAPTION = "Pictures as they were kept; maps with values outside [0, 1] run from blue (negative) over white (zero) to red."
 LABEL_WIDTH = 1.1
 TILE = 0.62
 

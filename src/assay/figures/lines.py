@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from assay.figures import _style
 from assay.summary import curves, summarise
 
+CAPTION = "Curves are means over seeds, bands 95% intervals."
 FEW = 7
 
 

@@ -5,6 +5,8 @@ from matplotlib.figure import Figure
 from assay.figures import _style
 from assay.summary import plain, summarise
 
+CAPTION = "Points are single seeds, crosses means over seeds with 95% intervals."
+
 
 def scatter(page, *, x: str, y: str, log_x: bool = False, log_y: bool = False) -> Figure:
     """Metric `y` over metric `x`, both without a coordinate of their own; StudyError if one was not measured."""

@@ -3,11 +3,12 @@
 import io
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from assay.plugs import load
+from assay.plugs import describe, load
 from assay.report.evidence import Page
 from assay.report.words import number
 from assay.summary import curves, plain, summarise
@@ -19,7 +20,7 @@ ALT_METRICS = 3
 
 def figure(page: Page) -> bytes:
     """Draw the study's figure as SVG; a study that names none gets `bars`."""
-    name, parameters = next(iter((page.study.figure or {"bars": {}}).items()))
+    name, parameters = plug(page)
     # Names of arms and metrics are text, never mathematics: a lone "$" must not fail.
     with mpl.rc_context(fname=str(ASSETS / "figures.mplstyle")), mpl.rc_context({"svg.hashsalt": page.study.name}):
         drawn = load("figures", name)(page, **parameters)
@@ -27,6 +28,16 @@ def figure(page: Page) -> bytes:
         stream = io.StringIO()
         drawn.savefig(stream, format="svg", metadata=NO_METADATA)
     return with_style(stream.getvalue()).encode()
+
+
+def plug(page: Page) -> tuple[str, dict[str, Any]]:
+    """The figure plug of the study and its parameters."""
+    return next(iter((page.study.figure or {"bars": {}}).items()))
+
+
+def caption(page: Page) -> str:
+    """How to read the figure: the CAPTION of its plug, if it has one."""
+    return describe("figures", plug(page)[0]).constants.get("CAPTION", "")
 
 
 def with_style(svg: str) -> str:

@@ -14,7 +14,7 @@ from assay.errors import EvidenceError, StudyError
 from assay.files import write_atomic
 from assay.report import plots, words
 from assay.report.evidence import Page, StudyView, read_page, read_verdicts
-from assay.report.figure import ASSETS, describe_figure
+from assay.report.figure import ASSETS, caption, describe_figure
 from assay.summary import curves, plain, summarise
 
 ROWS_SHOWN = 300
@@ -43,8 +43,10 @@ class Entry:
 
     @property
     def effect(self) -> float | None:
-        """The standardised effect of the first expectation, the one a study is known by."""
-        values = plots.standardised(self.verdict["expectations"][0]) if self.verdict and self.verdict["expectations"] else None
+        """The standardised effect of the first expectation, the one a study is known by; none where a control failed."""
+        if not self.verdict or self.state == "invalid":
+            return None
+        values = plots.standardised(self.verdict["expectations"][0])
         return values[0] if values else None
 
     @property
@@ -130,7 +132,11 @@ def study_files(results: Path, environment: Environment, entry: Entry, context: 
         files[f"studies/{name}.csv"] = (results / "observations" / name / "observations.csv").read_bytes()
         if drawn.exists():
             files[f"figures/{name}.svg"] = drawn.read_bytes()
-            context["figure"] = {"path": f"../figures/{name}.svg", "alt": describe_figure(entry.page)}
+            context["figure"] = {
+                "path": f"../figures/{name}.svg",
+                "alt": describe_figure(entry.page),
+                "caption": caption(entry.page),
+            }
         context |= study_context(entry.page)
     template = "study.html" if entry.page else "unfinished.html"
     files[f"studies/{name}.html"] = environment.get_template(template).render(context)
