@@ -403,9 +403,7 @@ class _Reader:
         same_way = len(terms) == 3 and type(operations[0]) is type(operations[1])
         if not same_way or terms[0].references or terms[2].references:
             form = "number < expression < number"
-            raise self.fail(
-                node, f"a chain is an equivalence, {form}; write an ordering of arms as several expectations"
-            )
+            raise self.fail(node, f"a chain is an equivalence, {form}; write an ordering of arms as several expectations")
         lower, upper = terms[0].value({}), terms[2].value({})
         if isinstance(operations[0], ast.Gt):
             lower, upper = upper, lower
@@ -440,9 +438,7 @@ class _Reader:
             raise self.fail(node, f"{name}() inside another function of a series; its result is one number already")
         term = self.term(argument, inside=inside or name in AGGREGATES, depth=depth)
         if name in AGGREGATES and not term.series:
-            raise self.fail(
-                node, f"{name}() needs arm.metric without an index; '{self.source(argument)}' is one number"
-            )
+            raise self.fail(node, f"{name}() needs arm.metric without an index; '{self.source(argument)}' is one number")
         return self.folded(node, _applied(name, term))
 
     def folded(self, node: ast.expr, term: Term) -> Term:

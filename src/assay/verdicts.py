@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from scipy import special, stats
+from scipy import special
 
 from assay.errors import AssayError, EvidenceError, StudyError
 from assay.expectations import Expectation, Table, cells, coordinate, margin_of, parse
@@ -117,7 +117,7 @@ def _negated(sample: Sample) -> Sample:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values: at most alpha where the step-down procedure rejects at family-wise level alpha."""
     count, adjusted, running = len(p_values), [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(count), key=p_values.__getitem__)):
+    for rank, index in enumerate(_ascending(p_values)):
         running = max(running, min(1.0, (count - rank) * p_values[index]))
         adjusted[index] = running
     return adjusted
@@ -125,7 +125,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """q-values: at most alpha where the step-up procedure rejects at false-discovery rate alpha."""
-    return [float(q) for q in stats.false_discovery_control(p_values)] if p_values else []
+    count, adjusted, running = len(p_values), [0.0] * len(p_values), 1.0
+    for rank, index in reversed(list(enumerate(_ascending(p_values), 1))):
+        running = min(running, p_values[index] * count / rank)
+        adjusted[index] = running
+    return adjusted
+
+
+def _ascending(p_values: Sequence[float]) -> list[int]:
+    return sorted(range(len(p_values)), key=p_values.__getitem__)
 
 
 # One expectation

@@ -155,6 +155,11 @@ def test_benjamini_hochberg_on_the_paper_s_example():
     assert benjamini_hochberg([]) == []
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_benjamini_hochberg_agrees_with_scipy(p_values):
+    assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values).tolist(), abs=1e-12)
+
+
 # One expectation
 
 
