@@ -105,25 +105,13 @@ class Expectation:
         finite = [abs(bound) for bound in (self.lower, self.upper) if math.isfinite(bound)]
         return max(self.measure.size(table), *finite)
 
-    def check(self, arms: Collection[str], metrics: Collection[str], xs: Collection | None = None) -> None:
-        """Raise StudyError, naming the nearest valid name, if the text reads what will not be measured.
-
-        xs: the values of a swept study; None if x comes from the protocol and is known only when measured.
-        """
+    def check(self, arms: Collection[str], metrics: Collection[str]) -> None:
+        """Raise StudyError, naming the nearest valid name, if the text reads an arm or a metric that is not among these."""
         for reference in sorted(self.references(), key=str):
             if reference.arm not in arms:
                 raise StudyError(f"'{self.text}': {unknown('arm', reference.arm, arms)}")
             if reference.metric not in metrics:
                 raise StudyError(f"'{self.text}': {unknown('metric', reference.metric, metrics)}")
-            if xs is not None:
-                self._check_coordinate(reference, dict.fromkeys(map(coordinate, xs), 0.0))
-
-    def _check_coordinate(self, reference: Reference, measured: Series) -> None:
-        name = f"{reference.arm}.{reference.metric}"
-        if reference.x is None:
-            raise StudyError(f"'{self.text}': {_needs_index(name, measured)}")
-        if reference.x is not ... and reference.x not in measured:
-            raise StudyError(f"'{self.text}': {name} has no x = {_shown(reference.x)} (swept: {_listed(measured)})")
 
 
 def parse(text: str) -> Expectation:
@@ -268,10 +256,6 @@ def _listed(series: Series) -> str:
     return ", ".join(map(_shown, series))
 
 
-def _needs_index(name: str, series: Series) -> str:
-    return f"'{name}' is measured over x = {_listed(series)}; write {name}[x] or, for all x, mean({name})"
-
-
 def _points(table: Table, reference: Reference) -> Series:
     points = table.get((reference.arm, reference.metric))
     if not points:
@@ -284,7 +268,8 @@ def _cell(table: Table, reference: Reference) -> float:
     if reference.x in points:
         return points[reference.x]
     if reference.x is None:
-        raise StudyError(_needs_index(f"{reference.arm}.{reference.metric}", points))
+        name = f"{reference.arm}.{reference.metric}"
+        raise StudyError(f"'{name}' is measured over x = {_listed(points)}; write {name}[x] or, for all x, mean({name})")
     raise EvidenceError(
         f"arm '{reference.arm}', metric '{reference.metric}' has no x = {_shown(reference.x)} (has: {_listed(points)})"
     )

@@ -179,23 +179,6 @@ def test_check_names_the_nearest_valid_name(text, said):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("a.top1[3] > 0", "a.top1 has no x = 3 (swept: 0, 0.2, True)"),
-        ("a.top1 > 0", "write a.top1[x] or, for all x, mean(a.top1)"),
-    ],
-)
-def test_check_knows_the_values_of_a_sweep(text, said):
-    with pytest.raises(StudyError) as refusal:
-        parse(text).check(["a"], ["top1"], [0, 0.2, True])
-    assert said in str(refusal.value)
-
-
-def test_check_accepts_what_a_sweep_measures():
-    parse("slope(a.top1) > a.top1[0.2] - a.top1['True']").check(["a"], ["top1"], [0, 0.2, True])
-
-
-@pytest.mark.parametrize(
     ("text", "error", "said"),
     [
         ("a.error > 0", StudyError, "measured over x = 1, 2, 4, 8; write a.error[x] or, for all x, mean(a.error)"),
