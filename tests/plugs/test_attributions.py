@@ -28,7 +28,7 @@ from assay.metrics.rank_correlation import rank_correlation
 from assay.models.allconv import AllConv
 from assay.models.mlp import MLP
 from assay.network import Network
-from assay.protocols._rewrites import chain, reordered, saturated, split
+from assay.protocols._rewrites import chain, in_turn, reordered, saturated, split
 from assay.protocols.axioms import completeness, violations
 
 TARGET = torch.tensor([0])
@@ -137,7 +137,7 @@ def test_lrp_names_the_layer_without_a_rule():
 def test_rewritten_networks_compute_the_same_function():
     network, images, _ = allconv()
     plain = chain(network)
-    for rewritten in (plain, reordered(plain), split(plain)):
+    for rewritten in (plain, reordered(plain), in_turn(plain), split(plain)):
         torch.testing.assert_close(rewritten(images), network(images))
     torch.testing.assert_close(saturated(plain, 3, 0.5)(images), network((images / 0.5).clamp(max=1)))
     with pytest.raises(StudyError, match="no plain chain"):
@@ -148,6 +148,16 @@ def test_the_figure_7_rewriting_is_what_reordered_does():
     rewritten = reordered(first_network())
     torch.testing.assert_close(rewritten(POINT), second_network()(POINT))
     torch.testing.assert_close(deeplift(rewritten, POINT, TARGET), torch.tensor([[2.0, -1.0]]).double())
+
+
+def test_deeplift_tells_two_orders_of_inhibition_apart_by_hand():
+    """ReLU(p + q - n) from (1, 0, 2) to (3, 2, 2): one chord of 3/4, or 1/2 for p - n and n - p and 2/3 for what is left to q."""
+    unit = nn.Sequential(linear(np.eye(3), np.zeros(3)), nn.ReLU(), linear([[1, 1, -1]], [0]), nn.ReLU())
+    point, baseline = torch.tensor([[3.0, 2.0, 2.0]]).double(), torch.tensor([[1.0, 0.0, 2.0]]).double()
+    halves = in_turn(unit)
+    torch.testing.assert_close(halves(point), unit(point))
+    torch.testing.assert_close(deeplift(unit, point, TARGET, baseline=baseline), torch.tensor([[1.5, 1.5, 0]]).double())
+    torch.testing.assert_close(deeplift(halves, point, TARGET, baseline=baseline), torch.tensor([[5 / 3, 4 / 3, 0]]).double())
 
 
 def test_violations_count_only_pairs_whose_output_changes():

@@ -4,6 +4,7 @@ All are chains (`nn.Sequential`) of modules used once, which every attribution m
 """
 
 import copy
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -47,29 +48,64 @@ def reordered(network: nn.Sequential) -> nn.Sequential:
     ReLU(W h + b) = ReLU(ReLU(W+ h + b) - ReLU(W- h)) for h >= 0, where W = W+ - W- with no negative entries: the rewriting of
     the paper's figure 7, from ReLU(ReLU(x1) - 1 - ReLU(x2)) to ReLU(ReLU(x1 - 1) - ReLU(x2)).
     """
+    return _with_inner_layers(network, _excitation_first)
+
+
+def in_turn(network: nn.Sequential) -> nn.Sequential:
+    """The same function with inhibition met by half of the inputs first and its rest by the others, in layers between two ReLUs.
+
+    ReLU(p + q - n) = ReLU(ReLU(p - n) + ReLU(q - ReLU(n - p))) for p, q, n >= 0; p and q are what the two halves excite.
+    """
+    return _with_inner_layers(network, _halves_in_turn)
+
+
+def _with_inner_layers(network: nn.Sequential, rewrite: Callable[[nn.Module], list[nn.Module]]) -> nn.Sequential:
+    """The chain with `rewrite` applied to every layer whose input comes from a ReLU and whose output goes into one."""
     layers = list(network)
     result: list[nn.Module] = []
     for before, layer, after in zip([None, *layers], layers, [*layers[1:], None], strict=False):
         inner = isinstance(before, nn.ReLU) and isinstance(after, nn.ReLU) and isinstance(layer, nn.Conv2d | nn.Linear)
-        result += _excitation_first(layer) if inner else [layer]
+        result += rewrite(layer) if inner else [layer]
     return nn.Sequential(*result)
 
 
 def _excitation_first(layer: nn.Conv2d | nn.Linear) -> list[nn.Module]:
     """The layer as [W+ h + b, W- h], ReLU, first minus second."""
-    outputs = len(layer.weight)
-    both = _like(layer, layer.weight.shape[1], 2 * outputs)
-    both.weight.data = torch.cat([layer.weight.clamp(min=0), (-layer.weight).clamp(min=0)])
-    both.bias.data = torch.cat([layer.bias, torch.zeros_like(layer.bias)])
-    eye = torch.eye(outputs)
-    difference = torch.cat([eye, -eye], dim=1)
-    if isinstance(layer, nn.Conv2d):
-        join = nn.Conv2d(2 * outputs, outputs, 1, bias=False)
-        difference = difference[:, :, None, None]
+    weight, bias = layer.weight, layer.bias
+    both = _stacked(layer, [weight.clamp(min=0), (-weight).clamp(min=0)], [bias, torch.zeros_like(bias)])
+    return [both, nn.ReLU(), _mixing(layer, [[1, -1]])]
+
+
+def _halves_in_turn(layer: nn.Conv2d | nn.Linear) -> list[nn.Module]:
+    """The layer as [p, q, n], then [p - n, n - p, q], then [p - n, q - (n - p)], then their sum, with ReLUs between."""
+    excite, inhibit = layer.weight.clamp(min=0), (-layer.weight).clamp(min=0)
+    first, second = excite.clone(), excite.clone()
+    half = excite.shape[1] // 2
+    first[:, half:], second[:, :half] = 0, 0
+    biases = [layer.bias.clamp(min=0), torch.zeros_like(layer.bias), (-layer.bias).clamp(min=0)]
+    parts = _stacked(layer, [first, second, inhibit], biases)
+    met = _mixing(layer, [[1, 0, -1], [-1, 0, 1], [0, 1, 0]])
+    rest = _mixing(layer, [[1, 0, 0], [0, -1, 1]])
+    return [parts, nn.ReLU(), met, nn.ReLU(), rest, nn.ReLU(), _mixing(layer, [[1, 1]])]
+
+
+def _stacked(layer: nn.Conv2d | nn.Linear, weights: list[Tensor], biases: list[Tensor]) -> nn.Module:
+    """Layers of the same geometry side by side, their outputs one after the other."""
+    stacked = _like(layer, layer.weight.shape[1], len(weights) * len(layer.weight))
+    stacked.weight.data, stacked.bias.data = torch.cat(weights).detach(), torch.cat(biases).detach()
+    return stacked.requires_grad_(False)
+
+
+def _mixing(layer: nn.Conv2d | nn.Linear, matrix: list[list[int]]) -> nn.Module:
+    """Sums and differences of blocks of channels, each as wide as the layer's output; one row of the matrix a block made."""
+    weight = torch.kron(torch.tensor(matrix).to(layer.weight), torch.eye(len(layer.weight)).to(layer.weight))
+    if isinstance(layer, nn.Linear):
+        mixing = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
     else:
-        join = nn.Linear(2 * outputs, outputs, bias=False)
-    join.weight.data = difference
-    return [both.requires_grad_(False), nn.ReLU(), join.to(layer.weight).requires_grad_(False)]
+        mixing = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)
+        weight = weight[:, :, None, None]
+    mixing.weight.data = weight
+    return mixing.requires_grad_(False)
 
 
 def split(network: nn.Sequential, share: float = 3.0) -> nn.Sequential:
@@ -84,10 +120,7 @@ def split(network: nn.Sequential, share: float = 3.0) -> nn.Sequential:
 
 
 def _doubled_outputs(layer: nn.Conv2d | nn.Linear) -> nn.Module:
-    doubled = _like(layer, layer.weight.shape[1], 2 * len(layer.weight))
-    doubled.weight.data = torch.cat([layer.weight, layer.weight])
-    doubled.bias.data = torch.cat([layer.bias, layer.bias])
-    return doubled.requires_grad_(False)
+    return _stacked(layer, [layer.weight, layer.weight], [layer.bias, layer.bias])
 
 
 def _shared_inputs(layer: nn.Conv2d | nn.Linear, share: float) -> nn.Module:

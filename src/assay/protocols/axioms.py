@@ -21,7 +21,7 @@ from assay.metrics.deletion import deletion
 from assay.metrics.insertion import insertion
 from assay.metrics.top1 import top1
 from assay.plugs import Plug
-from assay.protocols._rewrites import chain, inhibited, reordered, saturated, split
+from assay.protocols._rewrites import chain, in_turn, inhibited, reordered, saturated, split
 
 METRICS = {
     "top1": "accuracy of the network on test images, 0 to 1",
@@ -30,6 +30,7 @@ METRICS = {
     "violations_inhibited": "the same for a feature that only lowers the output, on random ReLU(ReLU(a x1) - b - ReLU(c x2))",
     "gap_reordered": "median relative distance (L1) between attributions on the network and on one that rectifies excitation "
     "before inhibition; 0 is invariant",
+    "gap_in_turn": "the same for a network where inhibition meets one half of the inputs first and its rest the other",
     "gap_split": "the same for a network whose hidden units are doubled with cancelling outgoing weights",
     "completeness": "median of |sum of attributions - difference of outputs| / |difference of outputs|; 0 is complete",
     "deletion": "area under the target's probability as pixels are erased, most important first, 0 to 1; lower is better",
@@ -60,7 +61,7 @@ def axioms(
     targets = logits.argmax(1)
     explain = partial(_explain, attribution)
     heat = explain(network, images, targets, torch.zeros_like(images))
-    others = {"gap_reordered": reordered(network), "gap_split": split(network)}
+    others = {"gap_reordered": reordered(network), "gap_in_turn": in_turn(network), "gap_split": split(network)}
     yield "rewriting_error", max(_relative(logits, predict(other, images)).max() for other in [arm.network, *others.values()])
     for metric, other in others.items():
         yield metric, _relative(heat, explain(other, images, targets, torch.zeros_like(images))).median()
