@@ -17,6 +17,11 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
+        # Evidence and figures are asked for by name: Snakemake does not make a missing file again just because one made
+        # from it is there.
+        expand(RESULTS + "/observations/{study}/{file}", study=STUDIES, file=EVIDENCE),
+        expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
+        RESULTS + "/verdicts.json",
         RESULTS + "/report/manifest.json",
 
 

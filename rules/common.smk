@@ -23,6 +23,7 @@ except AssayError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{CONFIG.scale}"
+EVIDENCE = ("observations.csv", "arrays.npz", "provenance.json")
 
 
 wildcard_constraints:

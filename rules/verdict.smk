@@ -3,7 +3,7 @@
 
 rule judge:
     input:
-        expand(RESULTS + "/observations/{study}/provenance.json", study=STUDIES),
+        expand(RESULTS + "/observations/{study}/{file}", study=STUDIES, file=EVIDENCE),
     output:
         RESULTS + "/verdicts.json",
     params:

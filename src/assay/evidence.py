@@ -90,10 +90,10 @@ def read_evidence(folder: Path) -> Evidence:
     for name, key in (("observations.csv", "sha256"), ("arrays.npz", "arrays_sha256")):
         path = folder / name
         if not path.exists():
-            raise EvidenceError(f"{path}: does not exist; delete {folder} and run snakemake again")
+            raise EvidenceError(f"{path}: does not exist; run snakemake again to measure it anew")
         if sha256(path) != provenance.get(key):
             raise EvidenceError(
-                f"{path}: truncated or altered (its sha256 differs from provenance.json); delete {folder} and run snakemake again"
+                f"{path}: truncated or altered (not the sha256 in provenance.json); run snakemake again to measure anew"
             )
     with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
         arrays = dict(archive)

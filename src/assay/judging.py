@@ -30,6 +30,22 @@ def judge_results(judgements: Iterable[dict], results: Path) -> dict:
     return {**verdicts, "failed": {**failed, **verdicts["failed"]}}
 
 
+def require_evidence(studies: Iterable[str], results: Path) -> None:
+    """Check the evidence of all studies; EvidenceError for the first that is damaged.
+
+    The provenance of damaged evidence is removed, since it no longer vouches for it: the next run measures it again.
+    """
+    errors = []
+    for name in studies:
+        try:
+            read_evidence(results / "observations" / name)
+        except EvidenceError as error:
+            (results / "observations" / name / "provenance.json").unlink(missing_ok=True)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
 def write_verdicts(judgements: Iterable[dict], results: Path, name: str = "verdicts.json") -> None:
     """Judge and write results/<scale>/<name>."""
     text = json.dumps(judge_results(judgements, results), indent=1, sort_keys=True, allow_nan=False)

@@ -76,9 +76,8 @@ class NetworkStore:
         about = self.about(recipe, seed)
         path = self.weights(recipe, seed)
         if about is None:
-            raise EvidenceError(
-                f"{path}: missing, truncated or altered; delete {self.folder / recipe.name} and run snakemake again"
-            )
+            self._withdraw(recipe)
+            raise EvidenceError(f"{path}: missing, truncated or altered; run snakemake again to train it anew")
         try:
             tensors = load_file(path, device=str(self.device))
         except SafetensorError as error:
@@ -87,6 +86,12 @@ class NetworkStore:
         network.load_state_dict(_part(tensors, "network"))
         network.to(self.device).eval().requires_grad_(False)
         return Trained(network, _part(tensors, "records"), recipe.data, _part(tensors, "objective"))
+
+    def _withdraw(self, recipe: Recipe) -> None:
+        """Remove the manifests that vouch for a network which is not what they say, so that the next run makes it again."""
+        for manifest in self.folder.glob("*.json"):
+            if recipe.name in read_json(manifest)["networks"]:
+                manifest.unlink()
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -359,16 +359,16 @@ class _Compiler:
         return next(iter(self.file.sweep.values()), [None])
 
     def _check_judgement(self, metrics: dict[str, str]) -> None:
-        parsed = []
+        parsed = {"controls": [], "expect": []}
         for group, texts in (("controls", self.file.controls), ("expect", self.file.expect)):
             for number, text in enumerate(texts, 1):
                 try:
-                    parsed.append(expectations.parse(text))
-                    parsed[-1].check(self.file.arms, metrics)
+                    parsed[group].append(expectations.parse(text))
+                    parsed[group][-1].check(self.file.arms, metrics)
                 except StudyError as error:
                     raise self.fail(f"{group}[{number}]", error) from None
         try:
-            expectations.check_margins(self.file.margin, parsed, metrics)
+            expectations.check_margins(self.file.margin, parsed["expect"], metrics)
         except StudyError as error:
             raise self.fail("margin", error) from None
 

@@ -24,7 +24,7 @@ def execute(project: Project, line: str) -> None:
     command = [str(Path(sys.executable).with_name(program)), *arguments]
     if program == "snakemake":
         command += ["--cores", "2"]
-    done = subprocess.run(command, cwd=project.root, env=project.environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=project.root, env=project.environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
 

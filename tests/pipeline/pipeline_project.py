@@ -83,6 +83,13 @@ class Project:
         self.study("plain", PLAIN)
         self.study("tuned", TUNED)
 
+    def copy(self, root: Path) -> "Project":
+        """The same project, results and Snakemake's records included, somewhere else."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True, symlinks=True)
+        copied = Project.__new__(Project)
+        copied.root = root
+        return copied
+
     def write(self, path: str, text: str) -> Path:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +112,7 @@ class Project:
         config = [] if any(a.startswith("scale=") for a in arguments) else ["--config", "scale=ci"]
         return [str(SNAKEMAKE), "--cores", "2", *arguments, *config]
 
-    def snakemake(self, *arguments: str, timeout: int = 240) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, timeout: int = 1200) -> subprocess.CompletedProcess:
         return subprocess.run(
             self.command(*arguments), cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=timeout
         )
