@@ -23,6 +23,7 @@ from assay.objective import Objective, Player
 from assay.recipes import Recipe, bind
 from assay.seeds import Draw, seed_of
 
+CLASSIFIERS = ("model.fc.", "model.head.")  # where architectures keep what a network may have unlike its parent
 CHECK_EVERY_STEPS = 50  # how often a GPU is asked whether its losses are finite; a CPU answers every step
 
 
@@ -105,16 +106,16 @@ def _initial_network(recipe: Recipe, seed: int, world: TensorWorld, setting: Set
 
 
 def _copy_matching(weights: dict[str, Tensor], network: Network, recipe: Recipe) -> None:
-    """Start from a parent's weights and its input statistics; only a classifier of another shape keeps its fresh values."""
+    """Start from a parent's weights and its input statistics; only a classifier of another kind or shape stays fresh."""
     own = network.state_dict()
-    missing = sorted(set(own) ^ set(weights))
+    missing = sorted(name for name in set(own) ^ set(weights) if not name.startswith(CLASSIFIERS))
     if missing:
         raise StudyError(
             f"{recipe.name}: start: the parent's architecture differs (only one of the two has {missing[0]}); use the same model"
         )
     # A parent may have lived on a GPU with another memory layout; copy_ takes both.
     for name, value in weights.items():
-        if own[name].shape == value.shape:
+        if name in own and own[name].shape == value.shape:
             own[name].copy_(value)
 
 
