@@ -27,7 +27,7 @@ class Mean(nn.Module):
         return torch.stack([mean, torch.zeros_like(mean)], dim=1)
 
 
-@pytest.fixture()
+@pytest.fixture
 def batch():
     labels = torch.zeros(6, dtype=torch.long)
     original, shown, other = (torch.rand(6, 3, 4, 4, generator=torch.Generator().manual_seed(s)) for s in range(3))
@@ -75,7 +75,8 @@ def test_a_student_that_is_its_teacher_loses_nothing_only_where_both_see_the_sam
 def test_labels_play_no_part_and_the_teacher_does_not_learn(batch):
     teacher, student = Mean(3), Mean(1)
     loss = distill(student, batch, teacher=Trained(teacher))
-    assert loss == distill(student, replace(batch, labels=1 - batch.labels, targets=batch.targets.flip(1)), teacher=Trained(teacher))
+    relabelled = replace(batch, labels=1 - batch.labels, targets=batch.targets.flip(1))
+    assert loss == distill(student, relabelled, teacher=Trained(teacher))
     loss.backward()
     assert teacher.scale.grad is None
     assert student.scale.grad.abs() > 0

@@ -17,12 +17,12 @@ from assay.metrics.svcca import svcca
 from assay.metrics.unmatched_share import unmatched_share
 
 
-@pytest.fixture()
+@pytest.fixture
 def rng():
     return np.random.default_rng(0)
 
 
-@pytest.fixture()
+@pytest.fixture
 def related(rng):
     """Two sets of six units: some shared, some mixed, some of one set alone."""
     common = rng.normal(size=(500, 6))
@@ -102,7 +102,7 @@ def test_a_shuffled_network_is_predicted_but_for_the_shrinkage_and_an_unrelated_
     # One weight of 1 - decay / 2 leaves (decay / 2)^2 of the variance.
     assert sparse_prediction(first, second, decay=0.2) == pytest.approx(1 - 0.01, abs=0.005)
     assert sparse_prediction(first, second, decay=0) == pytest.approx(1)
-    assert abs(sparse_prediction(first, rng.normal(size=(4000, 8)), decay=0.2)) < 0.01
+    assert abs(sparse_prediction(first, rng.normal(size=(4000, 8)), decay=0.2)) < 0.03
     dead = np.zeros((4000, 1))
     assert len(held_out_r2(first, np.concatenate([second, dead], axis=1), 0.1)) == 8
     assert sparse_prediction(first, dead) == 0

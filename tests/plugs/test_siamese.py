@@ -1,6 +1,7 @@
-"""SimSiam and SimCLR against closed forms and by the identities that define them; kNN and spread against scikit-learn and theory."""
+"""SimSiam and SimCLR against closed forms and defining identities; kNN and spread against scikit-learn and theory."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_the_loss_is_minus_the_mean_cosine_by_hand():
     assert negative_cosine(p, z).item() == pytest.approx(-(24 + 24) / 50 / 2)
     network, objective = made(SimSiam(width=16, predictor="none"))
     same = two_views()
-    same = Batch(same.images, same.labels, same.targets, same.index, same.original, views=(same.images, same.images))
+    same = replace(same, views=(same.images, same.images))
     assert objective.loss(network, same).item() == pytest.approx(-1, abs=1e-5)
 
 
@@ -115,7 +116,7 @@ def test_one_view_is_too_few(objective):
     network, objective = made(objective)
     batch = two_views()
     with pytest.raises(StudyError, match="has 1 views; add augment views"):
-        objective.loss(network, Batch(batch.images, batch.labels, batch.targets, batch.index, batch.original, views=batch.views[:1]))
+        objective.loss(network, replace(batch, views=batch.views[:1]))
 
 
 @pytest.mark.vouches("objectives/simclr", paper="P232")

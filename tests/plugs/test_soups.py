@@ -11,6 +11,7 @@ from assay.errors import StudyError
 from assay.models.resnet import resnet
 from assay.network import Bench, Network, Trained
 from assay.surgery._averaging import accuracy, soup
+from assay.surgery.batch_statistics import batch_statistics
 from assay.surgery.best_member import best_member
 from assay.surgery.greedy_soup import greedy_soup
 from assay.surgery.uniform_soup import uniform_soup
@@ -122,6 +123,23 @@ def test_batch_norm_statistics_of_a_soup_are_those_of_its_own_activations():
     torch.testing.assert_close(made.model.conv1.weight, expected)
 
 
+@pytest.mark.vouches("surgery/batch_statistics", paper="P011")
+def test_renewed_statistics_normalise_every_layer_on_the_training_images():
+    images = torch.rand(256, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    network = Network(resnet(3, 4, 8, width=4), torch.zeros(3), torch.ones(3)).eval()
+    data = TensorSplit(images, torch.zeros(256, dtype=torch.long), {})
+    renewed = batch_statistics(network, Bench(TensorWorld(data, data, ("a",), {}), torch.Generator(), torch.device("cpu")))
+    seen = []
+    renewed.model.layer3[0].bn2.register_forward_hook(lambda module, inputs, output: seen.append(output.clone()))
+    renewed(images)
+    torch.testing.assert_close(seen[0].mean((0, 2, 3)), torch.zeros(16), atol=1e-3, rtol=0)
+    torch.testing.assert_close(seen[0].var((0, 2, 3)), torch.ones(16), atol=0.02, rtol=0)
+    assert network.model.bn1.num_batches_tracked == 0
+    for name, value in network.named_parameters():
+        assert torch.equal(value, renewed.get_parameter(name))
+
+
 def test_all_the_weight_on_one_network_returns_it_untouched():
     torch.manual_seed(0)
     networks = [Network(resnet(3, 4, 8, width=4), torch.zeros(3), torch.ones(3)).eval() for _ in range(2)]
@@ -131,8 +149,8 @@ def test_all_the_weight_on_one_network_returns_it_untouched():
 
 
 def test_what_cannot_be_averaged_is_named():
+    wide = Network(nn.Sequential(nn.Flatten(), nn.Linear(2, 3, bias=False)), torch.zeros(2), torch.ones(2))
     with pytest.raises(StudyError, match=r"network 2 differs from the first in 'model\.1\.weight'"):
-        wide = Network(nn.Sequential(nn.Flatten(), nn.Linear(2, 3, bias=False)), torch.zeros(2), torch.ones(2))
         soup([by(1, 0), wide], HELD_OUT.images)
     with pytest.raises(StudyError, match=r"held_out = held_out: the world has no such split \(has: none\)"):
         greedy_soup(by(1, 0), bench(), members=[Trained(by(1, 0))])

@@ -14,10 +14,11 @@ from assay.augment.views import views
 from assay.batch import Batch
 from assay.errors import StudyError
 from assay.models import _shim  # noqa: F401  (before torchvision)
+
 from torchvision.transforms.v2 import functional as TF  # isort: skip
 
 
-@pytest.fixture()
+@pytest.fixture
 def batch():
     images = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(3))
     labels = torch.arange(64) % 4

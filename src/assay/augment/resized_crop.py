@@ -29,7 +29,7 @@ def resized_crop(
     smallest: Annotated[float, Gt(0), Le(1)] = 0.2,
     largest: Annotated[float, Gt(0), Le(1)] = 1.0,
 ) -> Batch:
-    """Each image (B, C, H, W) is replaced by a window that covers a share of its area drawn from [smallest, largest].
+    """Replace each image (B, C, H, W) by a window that covers a share of its area drawn from [smallest, largest].
 
     Raises StudyError when smallest exceeds largest.
     """

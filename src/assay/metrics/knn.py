@@ -7,7 +7,6 @@ Siamese Representation Learning" (P232).
 
 from typing import Annotated
 
-import torch
 import torch.nn.functional as F
 from annotated_types import Ge, Gt
 from torch import Tensor

@@ -18,21 +18,22 @@ from assay.metrics._units import standardise
 def sparse_prediction(first: np.ndarray, second: np.ndarray, *, decay: Annotated[float, Ge(0)] = 0.05) -> float:
     """Predict each of the Q units of the second (N, Q) from the P of the first (N, P) on the same inputs; their mean R2.
 
-    The first half of the samples fits, the second half judges; below 0 where a mapping is worse than the mean. Units that do not
-    vary in both halves are left out; 0 if none is left.
+    The first half of the samples fits, the second half judges. Units that never change are left out; 0 if none is left.
     """
     explained = held_out_r2(first, second, decay)
     return float(explained.mean()) if len(explained) else 0.0
 
 
 def held_out_r2(first: np.ndarray, second: np.ndarray, decay: float) -> np.ndarray:
-    """R2 on the second half of the samples for each unit of the second network that varies in both halves."""
+    """One minus the mean squared error on the second half of the samples for each unit of the second network that varies.
+
+    Relative to the variance over all samples, because a unit that fires rarely may be constant in one half.
+    """
     inputs, targets = standardise(first), standardise(second)
     half = len(inputs) // 2
-    targets = targets[:, (targets[:half].std(0) > 0) & (targets[half:].std(0) > 0)]
+    targets = targets[:, targets.any(0)]
     weights = mapping(inputs[:half], targets[:half], decay)
-    residual = targets[half:] - inputs[half:] @ weights
-    return 1 - (residual**2).mean(0) / targets[half:].var(0)
+    return 1 - ((targets[half:] - inputs[half:] @ weights) ** 2).mean(0)
 
 
 def mapping(inputs: np.ndarray, targets: np.ndarray, decay: float) -> np.ndarray:

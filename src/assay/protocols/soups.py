@@ -36,23 +36,27 @@ def soups(
     *,
     pool: list[Annotated[Trained, Parent()]] = [],  # noqa: B006  (read, never altered)
     path: list[Annotated[Trained, Parent()]] = [],  # noqa: B006
-    corruptions: list[Annotated[Callable, Plug("corruptions")]] = ("gaussian_noise", "defocus_blur", "fog", "contrast"),
+    corruptions: list[Annotated[Callable, Plug("corruptions")]] = ("gaussian_noise", "defocus_blur", "fog"),
     severity: Annotated[int, Ge(1), Le(5)] = 3,
+    images: Annotated[int, Ge(1)] = 512,
 ) -> Iterator[tuple]:
-    """Measure the arm's network or, if a pool is given, the mean of its logits instead. path: two networks to walk between."""
+    """Measure the arm's network or, if a pool is given, the mean of its logits instead.
+
+    path: two networks to walk between. images: how many test images are corrupted.
+    """
     if len(path) not in (0, 2):
         raise StudyError(f"protocol soups: path names {len(path)} networks (allowed: none or 2); name both ends")
     test = arm.world.test
     networks = [member.network for member in pool] or [arm.network]
-    shifted = [corruption(test.images, severity, arm.generator(corruption.func.__name__)) for corruption in corruptions]
+    shifted = [corruption(test.images[:images], severity, arm.generator(corruption.func.__name__)) for corruption in corruptions]
     clean = torch.stack([predict(network, test.images) for network in networks])
-    corrupted = [torch.stack([predict(network, images) for network in networks]) for images in shifted]
+    corrupted = [torch.stack([predict(network, changed) for network in networks]) for changed in shifted]
     yield "top1", top1(clean.mean(0), test.labels)
     yield "loss", F.cross_entropy(clean.mean(0), test.labels).item()
-    yield "shifted", _mean(top1(logits.mean(0), test.labels) for logits in corrupted)
+    yield "shifted", _mean(top1(logits.mean(0), test.labels[:images]) for logits in corrupted)
     if pool:
         yield "single", _mean(top1(own, test.labels) for own in clean)
-        yield "single_shifted", _mean(top1(own, test.labels) for logits in corrupted for own in logits)
+        yield "single_shifted", _mean(top1(own, test.labels[:images]) for logits in corrupted for own in logits)
     if path:
         yield from _walk(arm, *(end.network for end in path))
 

@@ -33,8 +33,13 @@ def soup(networks: Sequence[Network], images: Tensor, weights: Sequence[float] |
     }
     mixed.load_state_dict(mean)
     if len(used) > 1:
-        update_bn(images.split(STATISTICS_BATCH), mixed)
+        refresh(mixed, images)
     return mixed.eval()
+
+
+def refresh(network: Network, images: Tensor) -> None:
+    """Set batch norm's running statistics, in place, to averages over the images (N, C, H, W)."""
+    update_bn(images.split(STATISTICS_BATCH), network)
 
 
 def held_out(bench: Bench, name: str) -> TensorSplit:
