@@ -95,19 +95,35 @@ def read_evidence(folder: Path) -> Evidence:
             raise EvidenceError(
                 f"{path}: truncated or altered (not the sha256 in provenance.json); run snakemake again to measure anew"
             )
-    with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
-        arrays = dict(archive)
-    return Evidence(_rows(folder / "observations.csv"), arrays, provenance)
+    return Evidence(_rows(folder / "observations.csv"), read_arrays(folder / "arrays.npz"), provenance)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays by name. EvidenceError if the file is missing, is no archive of arrays, or holds pickles, which are never loaded."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise EvidenceError(f"{path}: arrays cannot be read ({_line(error)}); delete it and run snakemake again") from None
 
 
 def _rows(path: Path) -> list[Observation]:
     with open(path, newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
-        if tuple(next(rows, ())) != COLUMNS:
-            raise EvidenceError(f"{path}: its header is not {','.join(COLUMNS)}; delete {path.parent} and run snakemake again")
-        return [
-            Observation(study, arm, int(seed), metric, coordinate(x), float(value)) for study, arm, seed, metric, x, value in rows
-        ]
+        try:
+            if tuple(next(rows, ())) != COLUMNS:
+                raise ValueError(f"its header is not {','.join(COLUMNS)}")
+            return [
+                Observation(study, arm, int(seed), metric, coordinate(x), float(value))
+                for study, arm, seed, metric, x, value in rows
+            ]
+        except (ValueError, csv.Error) as error:
+            where = f"{path}:{rows.line_num}"
+            raise EvidenceError(f"{where}: {_line(error)}; delete {path.parent} and run snakemake again") from None
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def coordinate(text: str) -> float | str | None:

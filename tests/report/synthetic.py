@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from assay import catalogue, report
-from assay.report.evidence import COLUMNS
+from assay.evidence import COLUMNS
 
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7*7 }}$x$"
 VERDICTS = {

@@ -204,7 +204,7 @@ def test_altered_evidence_fails_that_study_alone(studies, papers, tmp_path):
     report.build(results, tmp_path / "out", studies, papers)
     text = Document(tmp_path / "out" / "studies" / "mixup.html").text
     assert "stage “report”" in text
-    assert "cut or altered" in text
+    assert "truncated or altered" in text
     assert "Holds" not in text
     assert "Does not hold" in Document(tmp_path / "out" / "studies" / "augmix.html").text
 

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from assay.plugs import describe, load
-from assay.report.evidence import Page
+from assay.report.page import Page
 from assay.report.words import number
 from assay.summary import curves, plain, summarise
 

@@ -13,8 +13,8 @@ from assay.catalogue import Catalogue, Paper
 from assay.errors import EvidenceError, StudyError
 from assay.files import write_atomic
 from assay.report import plots, words
-from assay.report.evidence import Page, StudyView, read_page, read_verdicts
 from assay.report.figure import ASSETS, caption, describe_figure
+from assay.report.page import Page, StudyView, read_page, read_verdicts
 from assay.summary import curves, plain, summarise
 
 ROWS_SHOWN = 300

@@ -1,0 +1,77 @@
+"""What a page is made of: the study as shown, its paper, and its evidence as tables for figures and templates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.catalogue import Paper
+from assay.evidence import COLUMNS, Observation, read_evidence
+from assay.files import read_json
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A compiled study as far as the report shows it.
+
+    arms: arm -> its own settings, base: what all arms share. metrics: metric -> one line of description.
+    figure: {figure plug: its parameters}. expect and controls are the expressions as written.
+    stale: reasons why the evidence is out of date; None if not checked.
+    """
+
+    name: str
+    family: str
+    paper: str
+    question: str
+    arms: dict[str, dict[str, Any]]
+    protocol: str
+    base: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
+    margin: dict[str, float] = field(default_factory=dict)
+    notes: str = ""
+    baseline: str | None = None
+    expect: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
+    yaml: str = ""
+    figure: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stale: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One study with everything known of it; figures and templates get this. observations has columns COLUMNS."""
+
+    study: StudyView
+    paper: Paper
+    observations: pd.DataFrame
+    arrays: dict[str, np.ndarray]
+    verdict: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+def read_page(results: Path, study: StudyView, paper: Paper, verdict: dict[str, Any] | None = None) -> Page:
+    """Read the evidence of one study from results/<scale>/observations/<study>/; EvidenceError if it is missing or altered."""
+    evidence = read_evidence(results / "observations" / study.name)
+    return Page(study, paper, as_table(evidence.observations), evidence.arrays, verdict or {}, evidence.provenance)
+
+
+def read_verdicts(results: Path, name: str = "verdicts.json") -> dict[str, Any]:
+    """results/<scale>/<name>, with nothing judged if there is no such file yet."""
+    path = results / name
+    return read_json(path) if path.exists() else {"studies": {}, "failed": {}}
+
+
+def as_table(observations: Sequence[Observation]) -> pd.DataFrame:
+    """Observations as a table. x is numeric where every x is a number, text otherwise, and missing where there is none."""
+    table = pd.DataFrame(observations, columns=COLUMNS)
+    # One name among the coordinates makes all of them names: they cannot share an axis with numbers.
+    named = any(isinstance(x, str) for x in table["x"])
+    table["x"] = table["x"].map(_name if named else float, na_action="ignore").astype(object if named else float)
+    return table.astype({"seed": int, "value": float})
+
+
+def _name(x: float | str) -> str:
+    return x if isinstance(x, str) else f"{x:g}"
