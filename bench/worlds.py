@@ -1,4 +1,4 @@
-"""Images per second of each world at its default size, on one thread: `OMP_NUM_THREADS=1 python bench/worlds.py [name ...]`."""
+"""Images per processor second of each world at its default size: `OMP_NUM_THREADS=1 python bench/worlds.py [name ...]`."""
 
 import sys
 import time
@@ -11,15 +11,15 @@ REPEATS = 3
 
 
 def images_per_second(name: str) -> tuple[float, int]:
-    """The best of a few repeats, which others on the machine disturb least, and the size of an image."""
+    """The best of a few repeats, by processor time, which others on the machine disturb least; and the size of an image."""
     make = load("worlds", name)
     if "of" in find("worlds")[name].parameters:
         make = partial(make, of=load("worlds", "shapes"))
     speeds = []
     for repeat in range(REPEATS):
-        start = time.perf_counter()
+        start = time.process_time()
         world = make(Draw("bench", repeat))
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         speeds.append(sum(len(split) for split in world.splits().values()) / seconds)
     return max(speeds), world.train.images.shape[-1]
 

@@ -40,7 +40,6 @@ def test_shapes_types_and_ranges(make, name):
         assert np.isfinite(split.images).all()
         if name != "dsd":  # by definition unbounded
             assert 0 <= split.images.min() <= split.images.max() <= 1
-        assert "clean_label" in split.factors
         for factor, value in split.factors.items():
             assert len(value) == len(split), factor
             assert value.dtype.kind in "biuf", factor

@@ -57,20 +57,23 @@ def radii(generator: np.random.Generator, count: int, span: tuple[float, float])
 
 
 def _drop_leaf(draw: Draw, image: np.ndarray, shape: np.ndarray, span: tuple[float, float]) -> None:
-    """One leaf on each image (N, H, W, 3), in place. Leaves are drawn in windows as large as they are, in octaves of size."""
+    """One leaf on each image (N, H, W, 3), in place. Leaves are drawn in windows of their size, in half octaves."""
     count, size = len(image), image.shape[1]
+    pixels = image.reshape(-1, 3)
     random = draw("look").random((count, 8), dtype=np.float32)
     radius = radii(draw("radius"), count, span)
     centre = random[:, :2] * (1 + 2 * radius[:, None]) - radius[:, None]
-    window = 2 ** np.ceil(np.log2(2 * radius * size + 3)).astype(int)
+    window = np.ceil(2 ** (np.ceil(2 * np.log2(2 * radius * size + 3)) / 2)).astype(int)
     for side in np.unique(window):
         rows = np.flatnonzero(window == side)
         corner = np.floor(centre[rows] * size - side / 2 + 0.5).astype(int)
         at = np.clip(corner[:, None] + np.arange(side)[:, None], 0, size - 1)
         share = _coverage(at, centre[rows], radius[rows], random[rows, 2], shape[rows], size)
-        where = rows[:, None, None], at[:, :, None, 1], at[:, None, :, 0]
-        below = image[where]
-        image[where] = below + share[..., None] * (random[rows, None, None, 3:6] - below)
+        touched = share > 0
+        where = ((rows[:, None, None] * size + at[:, :, None, 1]) * size + at[:, None, :, 0])[touched]
+        own = np.broadcast_to(np.arange(len(rows))[:, None, None], share.shape)[touched]
+        below = pixels[where]
+        pixels[where] = below + share[touched][:, None] * (random[rows, 3:6][own] - below)
 
 
 def _coverage(

@@ -19,8 +19,8 @@ from assay.worlds._split import balanced_labels, between, check_counts
 
 MAPS = 8
 PARTICLES = 64
-STEPS = 40
-BURN_IN = 8
+STEPS = 28
+BURN_IN = 6
 LEAST_FILLED = 0.2  # share of a 16 x 16 picture that a class must reach
 
 
