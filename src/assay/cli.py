@@ -14,9 +14,9 @@ from rich.table import Table
 from assay.catalogue import load as load_catalogue
 from assay.coverage import coverage as compute_coverage
 from assay.coverage import introduced, row_at, vouches
-from assay.errors import AssayError, StudyError
+from assay.errors import AssayError, StudyError, unknown
 from assay.files import ROOT, read_json, write_atomic
-from assay.plugs import everything
+from assay.plugs import everything, find, kinds
 from assay.studies import NAME, Study, load_studies, scales, study_paths
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
@@ -52,26 +52,48 @@ def verdicts_at(scale: str) -> dict[str, dict]:
 
 @app.command("list")
 @in_one_line
-def list_studies(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
-    """List all studies with their verdicts."""
-    verdicts = verdicts_at(scale)
-    rows = [
-        {
-            "study": s.name,
-            "family": s.family,
-            "paper": s.file.paper,
-            "verdict": verdicts.get(s.name, {}).get("verdict"),
-            "question": s.file.question,
-        }
-        for s in load_studies(scale).values()
-    ]
+def list_what(
+    what: Annotated[str, typer.Argument(help="studies, or a kind of plug such as worlds.")] = "studies",
+    scale: AtScale = "laptop",
+    as_json: AsJson = False,
+) -> None:
+    """List all studies with their verdicts, or all plugs of a kind with their parameters."""
+    if what != "studies" and what not in kinds():
+        raise StudyError(unknown("list", what, ("studies", *kinds())))
+    rows = _study_rows(scale) if what == "studies" else _plug_rows(what)
     if as_json:
         print_json(rows)
         return
-    table = Table("study", "family", "paper", "verdict", "question", title=f"{len(rows)} studies, verdicts at scale {scale}")
+    title = f"{len(rows)} {what}" + (f", verdicts at scale {scale}" if what == "studies" else "")
+    table = Table(*(rows[0] if rows else ("nothing found",)), title=title)
     for row in rows:
-        table.add_row(row["study"], row["family"], row["paper"], _coloured(row["verdict"]), row["question"])
+        table.add_row(*(_coloured(value) if key == "verdict" else str(value) for key, value in row.items()))
     out.print(table)
+
+
+def _study_rows(scale: str) -> list[dict]:
+    verdicts = verdicts_at(scale)
+    return [
+        {
+            "study": study.name,
+            "family": study.family,
+            "paper": study.file.paper,
+            "verdict": verdicts.get(study.name, {}).get("verdict"),
+            "question": study.file.question,
+        }
+        for study in load_studies(scale).values()
+    ]
+
+
+def _plug_rows(kind: str) -> list[dict]:
+    return [
+        {
+            "plug": plug.name,
+            "computes": plug.doc.partition("\n\n")[0].replace("\n", " "),
+            "parameters": ", ".join(plug.parameters),
+        }
+        for plug in find(kind).values()
+    ]
 
 
 def _coloured(verdict: str | None) -> str:
