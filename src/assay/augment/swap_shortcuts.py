@@ -1,10 +1,11 @@
 """Breaks one shortcut of each image at a time: a background, or a co-occurring object, as images of another class have it.
 
 The augmentations of Last Layer Ensemble on UrbanCars, "A Whac-A-Mole Dilemma: Shortcuts Come in Multiples Where Mitigating
-One Amplifies Others" (P093). Every image is equally likely to stay as it is or to have one of the shortcuts swapped. An
-image with its background swapped is put together from its core object, the empty background of a random image of another
-class, and the co-object of a random image of its own class; with its co-object swapped, from a background of its own class
-and a co-object of another. Donors come from the batch (in the paper from the whole training split).
+One Amplifies Others" (P093). Every image is equally likely to have nothing or one of the shortcuts swapped. It is put together
+from its own core object, the empty background of a random image, and the co-object of another: both of the image's class, but
+for the shortcut that is swapped, which is of another class. Donors come from the batch (in the paper from the whole training
+split). UrbanCars' images are made of such parts to begin with; the images here are rendered in one piece, so those with nothing
+swapped are put together too, and seams and light do not give away what was done.
 """
 
 from dataclasses import replace
@@ -46,9 +47,7 @@ def swap_shortcuts(
     core, co_object = batch.factors["masks"].to(batch.images.dtype).unsqueeze(2).unbind(1)
     made = batch.factors["backdrop"][donors["background"]]
     made = paste(made, batch.images[donors["co_object"]], co_object[donors["co_object"]])
-    made = paste(made, batch.images, core)
-    images = torch.where((shift == 0)[:, None, None, None], batch.images, made)
-    images = images.contiguous(memory_format=torch.channels_last)
+    images = paste(made, batch.images, core).contiguous(memory_format=torch.channels_last)
     return replace(batch, images=images, factors={**batch.factors, "shift": shift})
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from assay.batch import Batch
 from assay.errors import StudyError
+from assay.models.last_layer_ensemble import LastLayers
 
 
 def last_layer_ensemble(network: nn.Module, batch: Batch) -> Tensor:
@@ -23,13 +24,14 @@ def last_layer_ensemble(network: nn.Module, batch: Batch) -> Tensor:
         raise StudyError(
             "objective last_layer_ensemble: no augmentation says how it shifts an image; add augment: swap_shortcuts"
         )
-    if not hasattr(network.model, "each"):
+    last = getattr(network.model, "fc", None)
+    if not isinstance(last, LastLayers):
         raise StudyError("objective last_layer_ensemble: needs model: last_layer_ensemble")
-    shift, shifts = batch.factors["shift"], len(network.model.heads)
+    shift, shifts = batch.factors["shift"], len(last.heads)
     if int(shift.max()) >= shifts:
         raise StudyError(
             f"objective last_layer_ensemble: shift {int(shift.max())} has no classifier; the model has shifts: {shifts}"
         )
     features = network.features(batch.images)
-    logits = network.model.each(features)[torch.arange(len(shift), device=shift.device), shift]
-    return F.cross_entropy(logits, batch.targets) + F.cross_entropy(network.model.shift(features), shift)
+    logits = last.each(features)[torch.arange(len(shift), device=shift.device), shift]
+    return F.cross_entropy(logits, batch.targets) + F.cross_entropy(last.shift(features), shift)
