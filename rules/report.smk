@@ -1,5 +1,7 @@
 """Report: a figure a study, and the pages, from observations and verdicts alone."""
 
+from assay.coverage import introductions
+
 
 rule figure:
     input:
@@ -36,6 +38,7 @@ rule report:
         RESULTS + "/report/manifest.json",
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
+        tests=lambda wildcards: digest({study.name: str(introductions(study)) for study in STUDIES.values()}),
         studies=list(STUDIES),
         code=code_behind("assay.reporting"),
         scale=CONFIG.scale,

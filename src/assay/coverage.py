@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from assay.catalogue import Catalogue
-from assay.errors import AssayError
+from assay.errors import AssayError, StudyError
 from assay.evidence import read_evidence, staleness
 from assay.files import ROOT, read_json
 from assay.plugs import describe
@@ -31,11 +31,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Vouch:
-    """A test that checks a plug against an independent truth, for a paper."""
+    """A test that checks a plug against an independent truth, for a paper; None if the catalogue has no row for the method."""
 
     plug: str
-    paper: str
+    paper: str | None
     test: str
+
+
+@dataclass(frozen=True)
+class Introduction:
+    """A plug that a study's paper brings: what it computes, in a line, and the tests that vouch for it."""
+
+    plug: str
+    text: str
+    tests: tuple[str, ...]
 
 
 def coverage(catalogue: Catalogue, root: Path = ROOT) -> dict:
@@ -98,12 +107,21 @@ def introduced(study: Study) -> list[str]:
     return sorted(plug for plug in study.plugs if cited.search(describe(*plug.split("/")).doc))
 
 
+def introductions(study: Study, tests: Path = ROOT / "tests") -> list[Introduction]:
+    """What the study's paper brings, with the tests that vouch for each plug on that paper's behalf."""
+    by_plug: dict[str, list[str]] = {}
+    for vouch in vouches(tests):
+        if vouch.paper == study.file.paper:
+            by_plug.setdefault(vouch.plug, []).append(vouch.test)
+    texts = {plug: describe(*plug.split("/")).doc.partition("\n")[0] for plug in introduced(study)}
+    return [Introduction(plug, text, tuple(by_plug.get(plug, ()))) for plug, text in texts.items()]
+
+
 def _untested(study: Study, tests: Path) -> list[str]:
-    plugs = introduced(study)
+    plugs = introductions(study, tests)
     if not plugs:
         return [f"no plug of the study cites {study.file.paper} in its docstring"]
-    vouched = {vouch.plug for vouch in vouches(tests) if vouch.paper == study.file.paper}
-    return [f"no oracle test vouches for {plug}" for plug in plugs if plug not in vouched]
+    return [f"no oracle test vouches for {introduction.plug}" for introduction in plugs if not introduction.tests]
 
 
 @cache
@@ -118,8 +136,16 @@ def _vouches_in(path: Path, tests: Path) -> Iterator[Vouch]:
             continue
         for mark in node.decorator_list:
             if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.vouches":
-                yield Vouch(
-                    plug=ast.literal_eval(mark.args[0]),
-                    paper=next(ast.literal_eval(keyword.value) for keyword in mark.keywords if keyword.arg == "paper"),
-                    test=f"{path.relative_to(tests.parent)}::{node.name}",
-                )
+                yield Vouch(*_plug_and_paper(mark, path), test=f"{path.relative_to(tests.parent)}::{node.name}")
+
+
+def _plug_and_paper(mark: ast.Call, path: Path) -> tuple[str, str | None]:
+    try:
+        (plug,) = map(ast.literal_eval, mark.args)
+        keywords = {keyword.arg: ast.literal_eval(keyword.value) for keyword in mark.keywords}
+        if set(keywords) - {"paper"}:
+            raise ValueError
+    except ValueError:
+        wanted = 'pytest.mark.vouches("kind/name", paper="P000")'
+        raise StudyError(f"{path}:{mark.lineno}: {ast.unparse(mark)} cannot be read; write {wanted} with literals") from None
+    return plug, keywords.get("paper")

@@ -1,18 +1,22 @@
 """From compiled studies and stored evidence to the report: the views the pages are made of."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from assay.cards import card_name
 from assay.catalogue import load as load_catalogue
+from assay.coverage import introductions, row_at
 from assay.errors import EvidenceError
 from assay.evidence import staleness
 from assay.files import read_json, sha256, write_atomic
+from assay.recipes import parents_in
 from assay.report import Page, StudyView, build, figure, read_page
 from assay.studies import Study
 
 
-def study_view(study: Study, results: Path) -> StudyView:
-    """What the pages show of a study, with the reasons why its evidence is stale, if it is."""
+def study_view(study: Study) -> StudyView:
+    """What figures and pages show of a study, by its file alone."""
     file = study.file
     return StudyView(
         name=study.name,
@@ -21,6 +25,7 @@ def study_view(study: Study, results: Path) -> StudyView:
         question=file.question,
         arms={arm: settings or {} for arm, settings in file.arms.items()},
         protocol=study.protocol,
+        base=file.base,
         metrics=study.metrics,
         margin=file.margin,
         notes=file.notes,
@@ -29,8 +34,28 @@ def study_view(study: Study, results: Path) -> StudyView:
         controls=tuple(file.controls),
         yaml=study.text,
         figure=study.figure,
-        stale=_stale(study, results),
+        worlds=_worlds(study),
     )
+
+
+def checked_view(study: Study, results: Path) -> StudyView:
+    """The study with how its row stands: what its paper brings, which tests vouch for that, whether the evidence is fresh."""
+    root = results.resolve().parents[1]
+    return replace(
+        study_view(study),
+        introduces=tuple(introductions(study, root / "tests")),
+        stale=_stale(study, results),
+        missing=tuple(row_at(study, root).missing),
+    )
+
+
+def _worlds(study: Study) -> dict[str, tuple[str, ...]]:
+    """The worlds that have a card, each with the arms that see it."""
+    arms: dict[str, dict[str, None]] = {}
+    for cell in study.cells:
+        if not parents_in(cell.recipe.data["world"]):
+            arms.setdefault(card_name(cell.recipe.data["world"]), {})[cell.arm] = None
+    return {name: tuple(seen_by) for name, seen_by in arms.items()}
 
 
 def _stale(study: Study, results: Path) -> tuple[str, ...] | None:
@@ -42,7 +67,7 @@ def _stale(study: Study, results: Path) -> tuple[str, ...] | None:
 
 def study_page(study: Study, results: Path) -> Page:
     """A study's page without its verdict, which is what figures are drawn from."""
-    return read_page(results, study_view(study, results), load_catalogue().get(study.file.paper))
+    return read_page(results, study_view(study), load_catalogue()[study.file.paper])
 
 
 def draw_figure(study: Study, results: Path) -> bytes:
@@ -52,7 +77,7 @@ def draw_figure(study: Study, results: Path) -> bytes:
 
 def write_report(studies: list[Study], results: Path, verdicts: str = "verdicts.json") -> None:
     """Write results/<scale>/report/; whatever else lies there is removed, the manifest of a complete report included."""
-    views = [study_view(study, results) for study in studies]
+    views = [checked_view(study, results) for study in studies]
     build(results, results / "report", views, load_catalogue(), verdicts)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from assay import catalogue, report
+from assay.coverage import Introduction
 from assay.evidence import COLUMNS
 
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7*7 }}$x$"
@@ -39,7 +40,13 @@ def view(name: str, paper: str, family: str, **changes) -> report.StudyView:
         "controls": ("erm.top1 > 0.3",),
         "yaml": f"paper: {paper}\nquestion: Does it?\n",
         "figure": {"bars": {}},
+        "worlds": {"shapes-0a1b2c3d": ("erm", "treated"), "dsd-0a1b2c3d": ("shuffled",), "lost-0a1b2c3d": ("shuffled",)},
+        "introduces": (
+            Introduction("augment/mixup", "Convex combinations of pairs.", ("tests/plugs/test_mixup.py::test_pairs",)),
+            Introduction("protocols/classify", "How well a network classifies.", ()),
+        ),
         "stale": (),
+        "missing": (),
     }
     return report.StudyView(**(defaults | changes))
 
@@ -130,12 +137,42 @@ def judged(study: report.StudyView, verdict: str, shift: float = 0.04) -> dict:
     }
 
 
+def write_world(
+    results: Path, name: str, spec: dict, images: np.ndarray, classes: list[str], wrong: int = 0, factor: str = "mask"
+) -> None:
+    """A world's card: the images take the classes in turn, and the first `wrong` of them are given the next class's label."""
+    folder = results / "worlds" / name
+    folder.mkdir(parents=True)
+    truth = np.arange(len(images)) % len(classes)
+    labels = np.where(np.arange(len(images)) < wrong, (truth + 1) % len(classes), truth)
+    np.savez(folder / "samples.npz", images=images, labels=labels, clean_label=truth)
+    factors = {"clean_label": {"shape": [], "dtype": "int64"}, factor: {"shape": [16, 16], "dtype": "uint8"}}
+    sizes = {"test": 1024, "train": 1536, "valid": 256}
+    splits = {split: {"samples": size, "image": list(images.shape[1:]), "factors": factors} for split, size in sizes.items()}
+    card = {"world": spec, "classes": classes, "splits": splits, "sha256": "ef" * 32, "core_seconds": 0.1}
+    (folder / "card.json").write_text(json.dumps(card))
+
+
+def write_worlds(results: Path) -> None:
+    """A noisy world in colours, signals that leave [0, 1], and a hostile card."""
+    draw = np.random.default_rng(0)
+    noisy = {"plug": "worlds/shapes", "parameters": {"label_noise": 0.4, "size": 16}}
+    colours = draw.random((24, 3, 16, 16), np.float32)
+    write_world(results, "shapes-0a1b2c3d", noisy, colours, ["circle", "square", "star"], wrong=1)
+    signals = {"plug": "worlds/dsd", "parameters": {}}
+    write_world(results, "dsd-0a1b2c3d", signals, draw.normal(size=(24, 1, 1, 128)).astype(np.float32), ["minus", "plus"])
+    hostile = {"plug": f"worlds/{HOSTILE.replace('/', '')}", "parameters": {HOSTILE: HOSTILE}}
+    write_world(results, "hostile-0a1b2c3d", hostile, np.ones((2, 2, 9, 9), np.float32), [HOSTILE], factor=HOSTILE)
+
+
 def write_results(results: Path) -> list[report.StudyView]:
     """Write a results folder with a study of every kind; returns the studies."""
+    write_worlds(results)
     studies, verdicts, failed = [], {}, {}
     for number, (name, (paper, family, verdict)) in enumerate(VERDICTS.items()):
         figure = {"lines": {"xlabel": "severity"}} if verdict == "contradicted" else {"bars": {}}
-        study = view(name, paper, family, figure=figure, stale=("augment/mixup.py changed",) if verdict == "invalid" else ())
+        stale = ("augment/mixup.py changed",) if verdict == "invalid" else ()
+        study = view(name, paper, family, figure=figure, stale=stale, missing=tuple(f"evidence is stale: {r}" for r in stale))
         store(results, study, rows(study))
         verdicts[name] = judged(study, verdict, 0.05 - 0.025 * number)
         studies.append(study)
@@ -144,6 +181,7 @@ def write_results(results: Path) -> list[report.StudyView]:
         "hostile", "P223", HOSTILE, question=HOSTILE, arms=hostile_arms, base={HOSTILE: HOSTILE},
         protocol=HOSTILE, metrics={HOSTILE: HOSTILE},
         notes=HOSTILE, baseline=HOSTILE, expect=(HOSTILE,), controls=(HOSTILE,), yaml=HOSTILE, stale=(HOSTILE,),
+        worlds={"hostile-0a1b2c3d": (HOSTILE,)}, missing=(HOSTILE,), introduces=(Introduction(HOSTILE, HOSTILE, (HOSTILE,)),),
     )  # fmt: skip
     store(results, hostile, [["hostile", HOSTILE, seed, HOSTILE, "", 0.5] for seed in range(5)], tested=HOSTILE)
     verdicts["hostile"] = judged(hostile, "supported")

@@ -94,7 +94,7 @@ def test_hostile_text_is_shown_as_text(pages):
     for page in pages.values():
         scripts = [attributes.get("src") for attributes in page.all("script")]
         assert scripts in ([], ["assets/atlas.js"]), page.path
-        assert all(attributes["src"].startswith("../figures/") for attributes in page.all("img")), page.path
+        assert all(attributes["src"].startswith(("../figures/", "../worlds/")) for attributes in page.all("img")), page.path
         for tag, attributes in page.elements:
             assert not [name for name in attributes if name.startswith("on")], f"{page.path}: {tag}"
             assert "style" not in attributes, f"{page.path}: {tag}"
@@ -143,7 +143,7 @@ def test_failed_study_says_where_and_why(pages):
 
 
 def test_figures_have_a_description_from_the_data(pages):
-    (image,) = pages["studies/mixup.html"].all("img")
+    image, *_ = pages["studies/mixup.html"].all("img")
     assert re.match(r"Means over seeds\. top1: erm 0\.\d{3}, treated 0\.\d{3}", image["alt"])
 
 
@@ -167,6 +167,44 @@ def test_studies_are_chained_in_order(pages):
         names.append(target.removesuffix(".html"))
         target = next((a["href"] for a in pages[f"studies/{target}"].all("a") if a.get("rel") == "next"), None)
     assert sorted(names) == sorted(STUDIES)
+
+
+def test_study_page_shows_its_worlds(site, pages):
+    page = pages["studies/mixup.html"]
+    pictures = [image for image in page.all("img") if image["src"].startswith("../worlds/")]
+    assert [image["src"] for image in pictures] == ["../worlds/shapes-0a1b2c3d.png", "../worlds/dsd-0a1b2c3d.png"]
+    assert "16 by 16 pixels: square (in truth circle), square, star" in pictures[0]["alt"]
+    for part in (
+        "{shapes: {label_noise: 0.4}}",
+        "erm, treated",
+        "square (in truth circle)",
+        "train: 1,536 images of 3 × 16 × 16; test: 1,024 images",
+        "3 classes",
+        "clean label, mask 16 × 16",
+        "are drawn from black to white",
+        "worlds/lost-0a1b2c3d/card.json: does not exist",
+    ):
+        assert part in page.text, part
+    assert all(path.stat().st_size < 8_000 for path in (site / "worlds").iterdir())
+
+
+def test_worlds_beyond_the_first_are_folded_away(results, papers, tmp_path):
+    names = ("shapes-0a1b2c3d", "dsd-0a1b2c3d", "hostile-0a1b2c3d", "lost-0a1b2c3d", "gone-0a1b2c3d")
+    study = synthetic.view("mixup", "P166", "training-recipes", worlds=dict.fromkeys(names, ("erm",)))
+    report.build(results, tmp_path, [study], papers)
+    page = Document(tmp_path / "studies" / "mixup.html")
+    assert "2 more worlds" in page.text
+    assert page.open == []
+
+
+def test_study_page_says_what_the_paper_brings_and_who_checks_it(pages):
+    works, stale = pages["studies/mixup.html"].text, pages["studies/fgsm.html"].text
+    for part in ("augment/mixup", "Convex combinations of pairs.", "1 oracle test", "tests/plugs/test_mixup.py::test_pairs"):
+        assert part in works, part
+    assert "No oracle test vouches for it." in works
+    assert "This row of the catalogue works" in works
+    assert "does not count as working yet" in stale
+    assert "evidence is stale: augment/mixup.py changed" in stale
 
 
 def test_csv_is_the_stored_table(site, results):
@@ -193,6 +231,9 @@ def test_rebuilding_leaves_unchanged_files_and_removes_dropped_studies(results, 
     assert (tmp_path / "mine.txt").exists()
     assert (tmp_path / "studies" / "mixup.csv").stat().st_mtime == 1
     assert (tmp_path / "figures" / "mixup.svg").stat().st_mtime == 1
+    assert (tmp_path / "worlds" / "shapes-0a1b2c3d.png").stat().st_mtime == 1
+    report.build(results, tmp_path, [], papers)
+    assert not list((tmp_path / "worlds").iterdir())
 
 
 def test_altered_evidence_fails_that_study_alone(studies, papers, tmp_path):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,18 @@ from assay.catalogue import Paper
 from assay.evidence import COLUMNS, Observation, read_evidence
 from assay.files import read_json
 
+if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
+    from assay.coverage import Introduction
+
 
 @dataclass(frozen=True)
 class StudyView:
     """A compiled study as far as the report shows it.
 
     arms: arm -> its own settings, base: what all arms share. metrics: metric -> one line of description.
-    figure: {figure plug: its parameters}. expect and controls are the expressions as written.
-    stale: reasons why the evidence is out of date; None if not checked.
+    figure: {figure plug: its parameters}. expect and controls are the expressions as written. worlds: names of the cards of
+    the worlds it draws from -> arms that see it. introduces: what the paper brings. stale: reasons why the evidence is out of
+    date, missing: what the paper's row lacks to count as working; None if not checked.
     """
 
     name: str
@@ -37,7 +41,10 @@ class StudyView:
     controls: tuple[str, ...] = ()
     yaml: str = ""
     figure: dict[str, dict[str, Any]] = field(default_factory=dict)
+    worlds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    introduces: tuple["Introduction", ...] = ()
     stale: tuple[str, ...] | None = None
+    missing: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

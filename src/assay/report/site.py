@@ -15,9 +15,11 @@ from assay.files import write_atomic
 from assay.report import plots, words
 from assay.report.figure import ASSETS, caption, describe_figure
 from assay.report.page import Page, StudyView, read_page, read_verdicts
+from assay.report.worlds import WorldView, read_world
 from assay.summary import curves, plain, summarise
 
 ROWS_SHOWN = 300
+WORLDS_SHOWN = 3
 NOT_STUDIED, NOT_RUN, FAILED = "not studied", "not run", "failed"
 
 
@@ -68,10 +70,12 @@ def build(
     entries = [read_entry(results, study, catalogue, verdicts) for study in sorted(studies, key=lambda s: (s.family, s.name))]
     environment = make_environment()
     common = {"scale": results.name, "alpha": verdicts.get("alpha", 0.05), "total": len(catalogue)}
+    worlds = read_worlds(results, [entry.study for entry in entries if entry.page])
     files = {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}
     for number, entry in enumerate(entries):
         around = {"previous": entries[number - 1] if number else None, "next": (entries[number + 1 :] or [None])[0]}
-        files |= study_files(results, environment, entry, common | around)
+        files |= study_files(results, environment, entry, common | around | {"worlds": worlds, "worlds_shown": WORLDS_SHOWN})
+    files |= {f"worlds/{name}.png": world.picture for name, world in worlds.items() if isinstance(world, WorldView)}
     files["index.html"] = environment.get_template("index.html").render(atlas(entries, catalogue) | common)
     for name, content in files.items():
         write_changed(out / name, content)
@@ -117,6 +121,17 @@ def read_entry(results: Path, study: StudyView, catalogue: Catalogue, verdicts: 
     except EvidenceError as error:
         return Entry(study, paper, None, {"stage": "report", "error": str(error)})
     return Entry(study, paper, page, None)
+
+
+def read_worlds(results: Path, studies: Sequence[StudyView]) -> dict[str, WorldView | str]:
+    """The worlds of all studies by name, each read once; the error's text instead of one that cannot be shown."""
+    worlds: dict[str, WorldView | str] = {}
+    for name in sorted({name for study in studies for name in study.worlds}):
+        try:
+            worlds[name] = read_world(results, name)
+        except EvidenceError as error:
+            worlds[name] = str(error)
+    return worlds
 
 
 # Study pages
@@ -233,7 +248,7 @@ def write_changed(path: Path, content: str | bytes) -> None:
 
 def remove_others(out: Path, names: set[str]) -> None:
     """Remove files of an earlier report from the folders that the report owns."""
-    for folder in ("assets", "figures", "studies"):
+    for folder in ("assets", "figures", "studies", "worlds"):
         for path in (out / folder).glob("*"):
             if f"{folder}/{path.name}" not in names:
                 path.unlink()

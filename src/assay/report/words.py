@@ -91,9 +91,9 @@ def label(slug: str) -> str:
     return slug.replace("-", " ").replace("_", " ")
 
 
-def plural(count: int, noun: str) -> str:
-    """ "1 seed", "5 seeds"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, noun: str, several: str = "") -> str:
+    """ "1 seed", "5 seeds", "2 classes"."""
+    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
 
 
 def safe_url(url: str | None) -> str | None:

@@ -1,0 +1,126 @@
+"""The worlds of a study as its page shows them: a strip of training images, and the sizes of splits, classes and factors."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from assay.errors import EvidenceError
+from assay.evidence import read_arrays
+from assay.files import read_json
+from assay.plugs import find
+from assay.report.words import number
+
+SAMPLES, WIDTH = 12, 640  # at most this many images, and pixels, in a row
+TILE, LOWEST, GAP = 48, 16, 4  # pixels: a small image's longer side, a signal's height, the space between two
+COLOURS = 127  # a palette keeps the file at a few kB; one more entry is transparent
+
+
+@dataclass(frozen=True)
+class WorldView:
+    """A world's card, ready to be shown.
+
+    written: the world as a study would write it. labels: what training is told of each image in the strip, with the truth where
+    they differ. span: least and greatest pixel value if any leaves [0, 1], which the strip is scaled by; else None.
+    """
+
+    name: str
+    written: Any
+    classes: list[str]
+    splits: dict[str, dict[str, Any]]
+    labels: list[str]
+    span: tuple[float, float] | None
+    picture: bytes
+
+    @property
+    def alt(self) -> str:
+        """The strip in words."""
+        plug = self.written if isinstance(self.written, str) else next(iter(self.written))
+        height, width = self.splits["train"]["image"][1:]
+        return f"{len(self.labels)} training images of the world {plug}, {height} by {width} pixels: {', '.join(self.labels)}."
+
+    @property
+    def scaling(self) -> str:
+        """How pixel values were changed to be seen; empty if they were not."""
+        if self.span is None:
+            return ""
+        return f"Pixel values from {number(self.span[0])} to {number(self.span[1])} are drawn from black to white."
+
+
+def read_world(results: Path, name: str) -> WorldView:
+    """Read results/<scale>/worlds/<name>/; EvidenceError if the card or its samples are missing or damaged."""
+    folder = results / "worlds" / name
+    card, samples = read_json(folder / "card.json"), read_arrays(folder / "samples.npz")
+    try:
+        images = samples["images"][: fitting(*samples["images"].shape[2:])]
+        low, high = float(images.min()), float(images.max())
+        span = (low, high) if low < 0 or high > 1 else None
+        return WorldView(
+            name=name,
+            written=written(card["world"]),
+            classes=card["classes"],
+            splits={split: card["splits"][split] for split in dict.fromkeys(("train", "test", *card["splits"]))},
+            labels=labels(samples, card["classes"])[: len(images)],
+            span=span,
+            picture=strip((images - low) / (high - low) if span else images),
+        )
+    except (KeyError, IndexError, ValueError) as error:
+        raise EvidenceError(
+            f"{folder}: card and samples disagree ({error!r}); delete the folder and run snakemake again"
+        ) from None
+
+
+def written(spec: Any) -> Any:
+    """A canonical world in the words of a study file: `shapes`, or `{shapes: {label_noise: 0.4}}` where it leaves defaults."""
+    if isinstance(spec, list):
+        return [written(item) for item in spec]
+    if not isinstance(spec, dict) or "plug" not in spec:
+        return spec
+    kind, name = spec["plug"].split("/")
+    declared = find(kind)[name].parameters if name in find(kind) else {}
+    defaults = {parameter.name: parameter.default for parameter in declared.values()}
+    chosen = {key: written(value) for key, value in spec["parameters"].items()}
+    chosen = {key: value for key, value in chosen.items() if key not in defaults or value != defaults[key]}
+    return {name: chosen} if chosen else name
+
+
+def labels(samples: dict[str, np.ndarray], classes: list[str]) -> list[str]:
+    """The class each sample is given, and the true one where that is known to be another."""
+    given = samples["labels"]
+    truth = samples.get("clean_label", given)
+    return [classes[a] if a == b else f"{classes[a]} (in truth {classes[b]})" for a, b in zip(given, truth, strict=True)]
+
+
+def fitting(height: int, width: int) -> int:
+    """How many images of this size a row takes."""
+    return max(1, min(SAMPLES, (WIDTH + GAP) // (width * enlarged(height, width) + GAP)))
+
+
+def enlarged(height: int, width: int) -> int:
+    """The whole number by which images of this size are enlarged."""
+    return max(1, TILE // max(height, width))
+
+
+def strip(images: np.ndarray) -> bytes:
+    """A PNG of (N, C, H, W) images in [0, 1] side by side, enlarged without smoothing; grey unless there are three channels."""
+    if images.shape[1] != 3:
+        images = images.mean(axis=1, keepdims=True).repeat(3, axis=1)
+    across = enlarged(*images.shape[2:])
+    down = max(across, LOWEST // images.shape[2])
+    tiles = (images * 255).round().astype(np.uint8).transpose(0, 2, 3, 1).repeat(down, axis=1).repeat(across, axis=2)
+    count, height, width, _ = tiles.shape
+    spaced = np.zeros((height, count, width + GAP, 3), np.uint8)
+    spaced[:, :, :width] = tiles.transpose(1, 0, 2, 3)
+    row = spaced.reshape(height, -1, 3)[:, :-GAP]
+    picture = Image.fromarray(row).quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
+    palette, places = picture.getpalette(), np.array(picture)
+    clear = len(palette) // 3
+    places[:, np.arange(places.shape[1]) % (width + GAP) >= width] = clear
+    drawn = Image.fromarray(places, "P")
+    drawn.putpalette([*palette, 0, 0, 0])
+    stream = io.BytesIO()
+    drawn.save(stream, "PNG", optimize=True, transparency=clear)
+    return stream.getvalue()
