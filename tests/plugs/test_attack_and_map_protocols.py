@@ -16,7 +16,7 @@ from assay.batch import to_tensors
 from assay.models.allconv import AllConv
 from assay.network import Network
 from assay.protocols.adversarial import adversarial, r_squared
-from assay.protocols.axioms import axioms
+from assay.protocols.axioms import axioms, gap
 from assay.protocols.localisation import corner_share, discrimination, localisation
 from assay.protocols.ood import ood, outside
 from assay.seeds import Draw
@@ -201,3 +201,10 @@ def test_shares_of_heat_by_hand():
     own, other = torch.zeros(2, 12, 12), torch.zeros(2, 12, 12)
     own[:, 0, :2], other[:, 1] = 1, 1
     assert discrimination(heat, own, other) == pytest.approx(0.75)
+
+
+def test_gap_by_hand():
+    first = torch.tensor([[1.0, 2.0], [0.0, 4.0]])
+    second = torch.tensor([[1.0, 2.0], [4.0, 0.0]])
+    assert gap(first, second).tolist() == [0, 1]
+    assert gap(first, 2 * first).tolist() == pytest.approx([1 / 3, 1 / 3])

@@ -28,8 +28,8 @@ METRICS = {
     "rewriting_error": "largest relative difference between the logits of the network and those of its rewritings",
     "violations_saturated": "share of pairs differing in one pixel, which changes the output yet gets no credit; saturated input",
     "violations_inhibited": "the same for a feature that only lowers the output, on random ReLU(ReLU(a x1) - b - ReLU(c x2))",
-    "gap_reordered": "median relative distance (L1) between attributions on the network and on one that rectifies excitation "
-    "before inhibition; 0 is invariant",
+    "gap_reordered": "median distance (L1, over the sum of both norms, 0 to 1) between attributions on the network and on one "
+    "that rectifies excitation before inhibition; 0 is invariant",
     "gap_in_turn": "the same for a network where inhibition meets one half of the inputs first and its rest the other",
     "gap_split": "the same for a network whose hidden units are doubled with cancelling outgoing weights",
     "completeness": "median of |sum of attributions - difference of outputs| / |difference of outputs|; 0 is complete",
@@ -64,7 +64,7 @@ def axioms(
     others = {"gap_reordered": reordered(network), "gap_in_turn": in_turn(network), "gap_split": split(network)}
     yield "rewriting_error", max(_relative(logits, predict(other, images)).max() for other in [arm.network, *others.values()])
     for metric, other in others.items():
-        yield metric, _relative(heat, explain(other, images, targets, torch.zeros_like(images))).median()
+        yield metric, gap(heat, explain(other, images, targets, torch.zeros_like(images))).median()
     yield "completeness", completeness(network, images, targets, heat).median()
     yield "violations_saturated", _saturated_violations(arm, explain, network, images, targets, level)
     yield "violations_inhibited", _inhibited_violations(arm, explain)
@@ -83,6 +83,12 @@ def _relative(first: Tensor, second: Tensor) -> Tensor:
     """L1 distance of each row of second to that of first, relative to the latter, shape (B,)."""
     first, second = first.flatten(1).double(), second.flatten(1).double()
     return (first - second).abs().sum(1) / first.abs().sum(1).clamp_min(1e-12)
+
+
+def gap(first: Tensor, second: Tensor) -> Tensor:
+    """L1 distance of attributions over the sum of their L1 norms, shape (B,): 0 where equal, 1 where they share nothing."""
+    first, second = first.flatten(1).double(), second.flatten(1).double()
+    return (first - second).abs().sum(1) / (first.abs().sum(1) + second.abs().sum(1)).clamp_min(1e-12)
 
 
 def completeness(network: nn.Module, images: Tensor, targets: Tensor, heat: Tensor) -> Tensor:
