@@ -28,11 +28,13 @@ class Needs:
 NEEDS = {
     "attributions/lrp": Needs(model="allconv", model_parameters={"norm": False}),
     "augment/swap_shortcuts": Needs(world="urban_shapes"),
+    "objectives/gan": Needs(model="generator"),
     "objectives/group_dro": Needs(world="urban_shapes", parameters={"factors": ["background"]}),
     "objectives/jsd": Needs(augment="augmix"),
     "objectives/last_layer_ensemble": Needs(world="urban_shapes", model="last_layer_ensemble", augment="swap_shortcuts"),
     "objectives/simclr": Needs(augment="views"),
     "objectives/simsiam": Needs(augment="views"),
+    "objectives/spectral_gan": Needs(model="generator"),
     "surgery/best_member": Needs(world="fold"),
     "surgery/greedy_soup": Needs(world="fold"),
 }

@@ -27,6 +27,7 @@ class Generator(nn.Module):
     """
 
     takes_latents = True
+    makes_images = True
 
     def __init__(
         self,
