@@ -1,0 +1,174 @@
+"""The command line on a project of one study: what it prints, its JSON, its one-line errors and exit codes."""
+
+import json
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+import yaml
+from project_tree import STUDY, Tree
+from typer.testing import CliRunner
+
+from assay import cli, coverage, studies
+from assay.plugs import PlugInfo
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    tree = Tree(tmp_path).complete()
+    config = tmp_path / "config"
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    monkeypatch.setattr(cli, "load_studies", partial(studies.load_studies, config=config))
+    monkeypatch.setattr(cli, "study_paths", partial(studies.study_paths, config))
+    monkeypatch.setattr(cli, "scales", partial(studies.scales, config))
+    monkeypatch.setattr(cli, "row_at", partial(coverage.row_at, root=tmp_path))
+    monkeypatch.setattr(cli, "compute_coverage", partial(coverage.coverage, root=tmp_path))
+    return tree
+
+
+def run(*arguments: str, code: int = 0):
+    result = CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    return result
+
+
+def data(*arguments: str, code: int = 0):
+    return json.loads(run(*arguments, "--json", code=code).stdout)
+
+
+def error(*arguments: str) -> str:
+    """What goes to stderr when a command refuses: one line, no traceback, nothing on stdout."""
+    result = run(*arguments, code=1)
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_list_has_each_study_with_its_verdict(tree):
+    (row,) = data("list")
+    assert row == {
+        "study": "mixup",
+        "family": "training-recipes",
+        "paper": "P166",
+        "verdict": "supported",
+        "question": "Does it help?",
+    }
+    text = run("list").stdout
+    for part in ("mixup", "P166", "supported", "Does it help?"):
+        assert part in text
+
+
+def test_list_before_the_first_run(tree):
+    (tree.results / "verdicts.json").unlink()
+    assert data("list")[0]["verdict"] is None
+    assert "not run" in run("list").stdout
+
+
+def test_show_says_what_the_study_is_and_what_came_out(tree):
+    facts = data("show", "mixup")
+    assert facts["working"] is True
+    assert facts["missing"] == []
+    assert facts["introduces"] == ["augment/mixup", "protocols/classify"]
+    assert facts["file"] == "config/studies/training-recipes/mixup.yaml"
+    assert facts["paper"]["id"] == "P166"
+    assert facts["verdict"]["verdict"] == "supported"
+    assert facts["vouched_by"] == ["tests/test_mixup.py::test_counted", "tests/test_mixup.py::test_mixed"]
+    assert len(facts["networks"]) == 2
+    text = run("show", "mixup").stdout
+    for part in ("Beyond Empirical Risk Minimization", "mixup.top1 > erm.top1", "networks: 2 x 5 seeds", "verdict: supported"):
+        assert part in text, part
+
+
+def test_show_names_what_is_missing(tree):
+    tree.test("")
+    assert "no oracle test vouches for augment/mixup" in run("show", "mixup").stdout
+    (tree.results / "verdicts.json").unlink()
+    assert "snakemake results/laptop/figures/mixup.svg" in run("show", "mixup").stdout
+
+
+def test_unknown_names_get_the_nearest(tree):
+    assert "unknown study 'mixpu'; did you mean 'mixup'?" in error("show", "mixpu")
+    assert "unknown scale 'lptop'; did you mean 'laptop'?" in error("list", "--scale", "lptop")
+    assert "unknown paper 'P1666'" in error("new", "P1666")
+
+
+def test_check_passes_where_nothing_is_wrong(tree):
+    found = data("check")
+    assert found["problems"] == []
+    assert (found["studies"], found["scales"]) == (1, 1)
+    assert "all good" in run("check").stdout
+
+
+def test_check_names_every_study_that_is_wrong(tree):
+    tree.study("first", protocol="clasify")
+    tree.study("second", paper="P999")
+    problems = data("check", code=1)["problems"]
+    assert len(problems) == 2
+    assert "did you mean 'classify'?" in problems[0]
+    assert "unknown paper 'P999'" in problems[1]
+    result = run("check", code=1)
+    assert result.stderr.count("error: ") == 2
+    assert "2 problems" in result.stdout
+
+
+def test_check_wants_docstrings_and_annotations(tree, tmp_path, monkeypatch):
+    (tmp_path / "bare.py").write_text("def bare(images, *, eps=0.1): ...\n")
+    monkeypatch.setattr(cli, "everything", lambda: [PlugInfo("attacks", "bare", tmp_path / "bare.py")])
+    assert "parameter 'eps' has no annotation" in data("check", code=1)["problems"][0]
+    (tmp_path / "bare.py").write_text("def bare(images, *, eps: float = 0.1): ...\n")
+    assert "has no module docstring" in data("check", code=1)["problems"][0]
+
+
+def test_new_writes_a_skeleton_that_only_lacks_the_study(tree):
+    written = data("new", "P194")
+    path = tree.root / written["file"]
+    assert written["study"] == path.stem
+    skeleton = yaml.safe_load(path.read_text())
+    assert skeleton["paper"] == "P194"
+    assert set(STUDY) <= set(skeleton)
+    (problem,) = data("check", code=1)["problems"]
+    assert f"{path.name}: key '" in problem
+
+
+def test_new_takes_a_name(tree):
+    assert "wrote config/studies/" in run("new", "P194", "--name", "my-study").stdout
+    assert list((tree.root / "config/studies").glob("*/my-study.yaml"))
+
+
+@pytest.mark.parametrize("paper", ["P166", "P194"])
+def test_new_refuses_to_overwrite_whatever_the_family(tree, paper):
+    path = tree.root / "config/studies/training-recipes/mixup.yaml"
+    before = path.read_bytes()
+    message = error("new", paper, "--name", "mixup")
+    assert "'mixup' is taken by config/studies/training-recipes/mixup.yaml; choose another" in message
+    assert path.read_bytes() == before
+    assert len(list((tree.root / "config/studies").rglob("*.yaml"))) == 1
+
+
+@pytest.mark.parametrize("name", ["../evil", "A", "a/b", "x" * 65])
+def test_new_refuses_names_that_are_no_file_names(tree, name):
+    assert "is not allowed; use lower-case letters" in error("new", "P194", "--name", name)
+    assert len(list(tree.root.rglob("*.yaml"))) == 2
+
+
+def test_coverage_counts_and_says_what_is_missing(tree):
+    found = data("coverage")
+    assert (found["total"], found["working"]) == (764, 1)
+    assert "1 of 764 papers work" in run("coverage").stdout
+    tree.test("")
+    text = run("coverage").stdout
+    assert "0 of 764 papers work" in text
+    assert "P166 mixup: no oracle test vouches for augment/mixup" in text
+
+
+def test_help_lists_the_commands():
+    text = run("--help").stdout
+    for command in ("list", "show", "check", "new", "coverage"):
+        assert command in text
+
+
+def test_nothing_imports_torch():
+    code = "import sys, assay.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

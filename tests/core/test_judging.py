@@ -1,0 +1,86 @@
+"""Judging on stored evidence: what is there is judged, what is not is listed with its reason, damaged evidence is withdrawn."""
+
+import json
+
+import pytest
+from project_tree import Tree
+
+from assay.errors import EvidenceError
+from assay.evidence import read_evidence
+from assay.fingerprints import digest
+from assay.judging import judge_results, require_evidence, write_verdicts
+
+
+@pytest.fixture
+def tree(tmp_path):
+    tree = Tree(tmp_path).complete()
+    tree.study("other")
+    return tree
+
+
+def judged(tree) -> dict:
+    return judge_results([json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")], tree.results)
+
+
+def leave(path, **content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def test_a_verdict_names_what_it_rests_on(tree):
+    record = judged(tree)["studies"]["mixup"]
+    provenance = read_evidence(tree.results / "observations/mixup").provenance
+    assert record["verdict"] == "supported"
+    assert record["expectations"][0]["effect"] == pytest.approx(0.1)
+    assert record["rests_on"]["observations_sha256"] == provenance["sha256"]
+    assert record["rests_on"]["study_sha256"] == tree.compiled().digest
+    assert record["rests_on"]["code"] == digest(provenance["code"])
+
+
+def test_study_without_evidence_is_listed_and_the_other_judged(tree):
+    found = judged(tree)
+    assert set(found["studies"]) == {"mixup"}
+    assert found["failed"]["other"]["stage"] == "measure"
+    assert "provenance.json: does not exist" in found["failed"]["other"]["error"]
+
+
+def test_what_the_measurement_left_is_the_reason(tree):
+    leave(tree.results / "plan.json", other=["linear-shapes-12345678"])
+    leave(tree.results / "logs/train/linear-shapes-12345678.failed.json", stage="train", error="diverged", log="train.log")
+    assert judged(tree)["failed"]["other"] == {"stage": "train", "error": "diverged", "log": "train.log"}
+    leave(tree.results / "logs/measure/other.failed.json", stage="measure", error="no finite number", log="measure.log")
+    assert judged(tree)["failed"]["other"]["error"] == "no finite number"
+
+
+def test_failed_training_of_another_study_is_no_reason(tree):
+    leave(tree.results / "plan.json", mixup=["linear-shapes-12345678"], other=[])
+    leave(tree.results / "logs/train/linear-shapes-12345678.failed.json", stage="train", error="diverged", log="train.log")
+    assert judged(tree)["failed"]["other"]["stage"] == "measure"
+
+
+def test_evidence_that_cannot_be_judged_fails_alone(tree):
+    tree.study("other", expect=["mixup.loss < erm.loss"])
+    tree.measure("other")
+    found = judged(tree)
+    assert found["failed"]["other"]["stage"] == "judge"
+    assert set(found["studies"]) == {"mixup"}
+
+
+def test_damaged_evidence_is_withdrawn_and_named(tree):
+    tree.measure("other")
+    require_evidence(["mixup", "other"], tree.results)
+    for name in ("mixup", "other"):
+        table = tree.results / "observations" / name / "observations.csv"
+        table.write_bytes(table.read_bytes()[:-5])
+    with pytest.raises(EvidenceError, match=r"mixup/observations\.csv: truncated or altered"):
+        require_evidence(["mixup", "other"], tree.results)
+    assert not list(tree.results.rglob("provenance.json"))
+
+
+def test_written_verdicts_are_strict_json_with_the_same_bytes(tree):
+    judgements = [json.loads(tree.compiled().judgement)]
+    write_verdicts(judgements, tree.results, "again.json")
+    text = (tree.results / "again.json").read_text()
+    assert text == (tree.results / "verdicts.json").read_text()
+    data = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert set(data) == {"alpha", "studies", "failed"}
