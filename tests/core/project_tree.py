@@ -77,7 +77,19 @@ class Tree:
             for arm, (mean, spread) in arms.items()
             for seed in range(5)
         ]
-        provenance = {"study_sha256": study.digest, "code": study_code(study), "data": {}, "versions": {}}
+        provenance = {
+            "study_sha256": study.digest,
+            "code": study_code(study),
+            "data": {},
+            "versions": {},
+            "platform": {},
+            "recipes": [recipe.name for recipe in study.recipes],
+            "seeds": list(range(5)),
+            "cost": {"train_core_s": 1.0, "measure_core_s": 0.5},
+            "tested": "16 px shapes",
+            "commit": None,
+            "dirty": None,
+        }
         write_evidence(self.results / "observations" / name, rows, {}, provenance | changes)
 
     def judge(self, *names: str) -> None:

@@ -115,3 +115,17 @@ def test_one_seed_has_no_interval():
     assert row["mean"] == 0.5
     assert math.isnan(row["low"])
     assert math.isnan(row["high"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((1, "seed"), "1 seed"),
+        ((0, "seed"), "0 seeds"),
+        ((1536, "image"), "1,536 images"),
+        ((1, "class", "classes"), "1 class"),
+        ((2, "class", "classes"), "2 classes"),
+    ],
+)
+def test_counts_agree_with_their_noun(arguments, text):
+    assert words.plural(*arguments) == text

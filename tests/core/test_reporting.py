@@ -1,0 +1,77 @@
+"""From a project's files to its report: the pages say how the study's row stands and show the worlds it draws from."""
+
+import hashlib
+import json
+
+import pytest
+from project_tree import Tree
+
+from assay.cards import card_name, write_card
+from assay.reporting import checked_view, draw_figure, study_view, write_manifest, write_report
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path).complete()
+
+
+def page(tree) -> str:
+    write_report([tree.compiled()], tree.results)
+    return (tree.results / "report/studies/mixup.html").read_text()
+
+
+def test_arms_on_one_world_share_its_card_and_arms_on_another_have_theirs(tree):
+    (shared,) = study_view(tree.compiled()).worlds.items()
+    assert shared[1] == ("erm", "mixup")
+    tree.study(arms={"erm": {}, "mixup": {}, "noisy": {"world": {"shapes": {"label_noise": 0.4}}}})
+    worlds = study_view(tree.compiled()).worlds
+    assert list(worlds.values()) == [("erm", "mixup"), ("noisy",)]
+    assert shared[0] in worlds
+
+
+def test_worlds_made_from_trained_networks_have_no_card(tree):
+    cleaned = {"without_flagged": {"of": "shapes", "judges": ["first"]}}
+    tree.study(networks={"first": {"record": ["margins"]}}, arms={"erm": {}, "mixup": {"world": cleaned}})
+    assert list(study_view(tree.compiled()).worlds.values()) == [("erm",)]
+
+
+def test_view_says_how_the_row_stands(tree):
+    view = checked_view(tree.compiled(), tree.results)
+    assert (view.stale, view.missing) == ((), ())
+    assert [part.plug for part in view.introduces] == ["augment/mixup", "protocols/classify"]
+    assert view.base == {"world": "shapes", "model": "linear"}
+    tree.test("")
+    assert len(checked_view(tree.compiled(), tree.results).missing) == 2
+    tree.study(base={"world": "shapes", "model": "mlp"})
+    assert "what the study measures changed" in checked_view(tree.compiled(), tree.results).stale
+
+
+def test_study_never_measured_has_no_freshness(tree):
+    tree.study("other")
+    view = checked_view(tree.compiled("other"), tree.results)
+    assert view.stale is None
+    assert view.missing[0].startswith("no evidence at scale laptop")
+
+
+def test_report_shows_the_card_of_its_world(tree):
+    (cell, *_) = tree.compiled().cells
+    world = cell.recipe.data["world"]
+    assert "card.json: does not exist" in page(tree)
+    write_card(world, tree.results / "worlds" / card_name(world))
+    text = page(tree)
+    assert "train: 64 images of 3 × 16 × 16; test: 32 images of 3 × 16 × 16" in text
+    assert f"../worlds/{card_name(world)}.png" in text
+    assert "This row of the catalogue works" in text
+
+
+def test_manifest_lists_every_file_with_its_checksum(tree):
+    (tree.results / "figures").mkdir()
+    (tree.results / "figures/mixup.svg").write_bytes(draw_figure(tree.compiled(), tree.results))
+    page(tree)
+    report = tree.results / "report"
+    write_manifest(report / "manifest.json")
+    manifest = json.loads((report / "manifest.json").read_text())
+    assert {"index.html", "studies/mixup.html", "studies/mixup.csv", "figures/mixup.svg", "assets/report.css"} <= set(manifest)
+    assert all(hashlib.sha256((report / name).read_bytes()).hexdigest() == digest for name, digest in manifest.items())
+    write_manifest(report / "manifest.json")
+    assert json.loads((report / "manifest.json").read_text()) == manifest
