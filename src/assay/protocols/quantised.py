@@ -17,7 +17,7 @@ from assay.measuring import Arm
 from assay.metrics.top1 import top1
 from assay.network import Bench, Network
 from assay.plugs import Plug
-from assay.surgery._layers import as_rows, layer_inputs
+from assay.surgery._layers import as_rows, input_of, layer_inputs
 
 METRICS = {
     "top1": "accuracy of the quantised network on test images, 0 to 1; x is bits where several are asked for",
@@ -58,11 +58,12 @@ def quantised(
 @torch.no_grad()
 def relative_error(analog: Network, network: Network, images: Tensor, layer: int) -> float:
     """Relative square error of the layer's pre-activations, without biases."""
+    name = [name for name, _ in layer_inputs(analog, images[:1])][layer]
     products = []
     for each in (analog, network):
-        name, inputs = list(layer_inputs(each, images))[layer]
         module = each.get_submodule(name)
-        products.append(as_rows(module, inputs).double() @ module.weight.flatten(1).double().T)
+        rows = as_rows(module, input_of(each, module, images))
+        products.append(rows.double() @ module.weight.flatten(1).double().T)
     return float((products[0] - products[1]).square().sum() / products[0].square().sum())
 
 
