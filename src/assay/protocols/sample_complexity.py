@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from statistics import fmean
 from typing import Annotated
 
 import torch
@@ -44,12 +45,14 @@ def sample_complexity(
     accuracy: Annotated[float, Gt(0.5), Lt(1)] = 0.9,
     rates: Annotated[list[float], MinLen(1)] = [0.1, 1.0],  # noqa: B006
     fewest: Annotated[int, Ge(2)] = 4,
+    sets: Annotated[int, Ge(1)] = 1,
 ) -> Iterator[tuple[str, int, float]]:
     """patches: values of k at the world's own d; dimensions: values of d at the world's own k. rates: learning rates to
     choose from.
 
-    fewest: smallest number of samples tried; the largest is the world's training split. The arm's budget gives the steps.
-    StudyError unless the world is dsd.
+    fewest: smallest number of samples tried; the largest is the world's training split. sets: disjoint sets of that many
+    training samples over which the accuracy is averaged, as far as the split goes. The arm's budget gives the steps. StudyError
+    unless the world is dsd.
     """
     own = arm.recipe["world"]["parameters"]
     if arm.recipe["world"]["plug"] != "worlds/dsd":
@@ -61,14 +64,14 @@ def sample_complexity(
     for letter, settings in sweeps.items():
         for k, d in settings:
             if (k, d) not in found:
-                found[k, d] = _measure(arm, k, d, accuracy, rates, fewest)
+                found[k, d] = _measure(arm, k, d, accuracy, rates, fewest, sets)
             needed, attainable = found[k, d]
             x = k if letter == "k" else d
             yield f"samples_{letter}", x, needed
             yield f"attainable_{letter}", x, attainable
 
 
-def _measure(arm: Arm, k: int, d: int, accuracy: float, rates: list[float], fewest: int) -> tuple[float, float]:
+def _measure(arm: Arm, k: int, d: int, accuracy: float, rates: list[float], fewest: int, sets: int) -> tuple[float, float]:
     """Samples needed at k patches of d pixels, and the accuracy of the true filter there."""
     recipe = deepcopy(arm.recipe)
     recipe["world"]["parameters"].update(patches=k, dimension=d)
@@ -76,17 +79,17 @@ def _measure(arm: Arm, k: int, d: int, accuracy: float, rates: list[float], fewe
     world = to_tensors(make_world(Recipe(recipe), arm.seed), arm.device)
 
     def reached(count: int) -> float:
-        return max(_accuracy(recipe, arm, world, count, rate) for rate in rates)
+        starts = range(0, len(world.train) - count + 1, count)[:sets]
+        return max(fmean(_accuracy(recipe, arm, world, slice(a, a + count), rate) for a in starts) for rate in rates)
 
     return samples_needed(reached, accuracy, fewest, len(world.train)), attainable(world.test, k)
 
 
-def _accuracy(recipe: dict, arm: Arm, world: TensorWorld, count: int, rate: float) -> float:
-    """Test accuracy after training on the first `count` samples, all in every step."""
+def _accuracy(recipe: dict, arm: Arm, world: TensorWorld, rows: slice, rate: float) -> float:
+    """Test accuracy after training on these rows of the training split, all in every step."""
     own = deepcopy(recipe)
-    own["budget"]["batch"] = count
+    own["budget"]["batch"] = rows.stop - rows.start
     own["optimizer"]["parameters"]["lr"] = rate
-    rows = slice(count)
     factors = {name: value[rows] for name, value in world.train.factors.items()}
     few = replace(world, train=TensorSplit(world.train.images[rows], world.train.labels[rows], factors))
     trained = train(Recipe(own), arm.seed, Setting(arm.device), few)
