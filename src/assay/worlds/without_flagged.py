@@ -29,7 +29,7 @@ def without_flagged(
     """judges: networks trained on worlds made from the same one. score: above 0 is flagged. Training factor row: the row in
     the whole split.
 
-    Raises StudyError when the judges do not cover all samples, or fewer samples than classes would be left.
+    Raises StudyError when the judges do not cover all samples or no sample would be left.
     """
     from assay.batch import to_tensors
     from assay.mislabelling import judge
@@ -48,9 +48,13 @@ def without_flagged(
         )
     row = np.arange(len(world.train))
     kept = row[~(suspicion > 0)]
-    if len(kept) < len(world.classes):
+    if len(kept) == 0:
         raise refuse(
-            "without_flagged", "score", f"{len(row) - len(kept)} of {len(row)} samples flagged", "fewer", "use another score"
+            "without_flagged",
+            "score",
+            f"all {len(row)} samples flagged",
+            "fewer",
+            "use another score or train its judges for longer",
         )
     train = replace(world.train, factors={**world.train.factors, "row": row}).take(kept)
     return replace(world, train=train)
