@@ -23,6 +23,9 @@ def lines(
     figure, axes = _style.panels([height + 0.3 * (name == names[0]) for name in names])
     for axis, name in zip(axes, names, strict=True):
         axis.set(title=_style.short(name), xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+        if log_y:
+            # The default labels are mathematics, which the report's figures do not read.
+            axis.yaxis.set_major_formatter("{x:g}")
         _panel(axis, summarise(table[table["metric"] == name]), arms)
     axes[-1].set_xlabel(xlabel)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=min(len(arms), 3))
