@@ -18,7 +18,7 @@ from typing import Any
 from scipy import special
 
 from assay.errors import AssayError, EvidenceError, StudyError
-from assay.expectations import Expectation, Table, cells, coordinate, margin_of, parse
+from assay.expectations import Expectation, Series, Table, cells, coordinate, margin_of, parse
 
 ALPHA = 0.05
 POWER = 0.8
@@ -31,7 +31,8 @@ FINDINGS = ("supported", "contradicted", "no effect")
 class Sample:
     """One number a seed, (n,), and how finely such numbers can be told apart.
 
-    `fixed`: every observation behind them is the same for all seeds (closed-form arms), so nothing is left to chance.
+    `fixed`: every observation behind them is the same for all seeds, up to rounding (closed-form arms), so nothing is left to
+    chance.
     """
 
     values: tuple[float, ...]
@@ -184,8 +185,14 @@ def sampled(expectation: Expectation, tables: Mapping[int, Table], *, effects: b
         except EvidenceError as error:
             raise EvidenceError(f"seed {seed}: {error}") from error
     read = [[cells(table, reference) for reference in expectation.references()] for table in tables.values()]
-    size = max(expectation.size(table) for table in tables.values())
-    return Sample(tuple(values), RESOLUTION * size, fixed=all(each == read[0] for each in read))
+    resolution = RESOLUTION * max(expectation.size(table) for table in tables.values())
+    fixed = all(_same(one, first, resolution) for each in read for one, first in zip(each, read[0], strict=True))
+    return Sample(tuple(values), resolution, fixed)
+
+
+def _same(one: Series, other: Series, resolution: float) -> bool:
+    """Whether two seeds' observations differ by no more than rounding."""
+    return set(one) == set(other) and all(abs(one[x] - other[x]) <= resolution for x in one)
 
 
 def _judge_expectations(

@@ -97,6 +97,14 @@ def test_one_seed_proves_nothing():
     assert interval(sample, 0.95) is None
 
 
+def test_observations_equal_up_to_rounding_are_fixed():
+    record = judged("a.m < 0.01", a=[5.1e-9, 4.9e-9, 5.0e-9, 5.0e-9, 5.2e-9])["expectations"][0]
+    assert (record["verdict"], record["p"]) == ("supported", 0.0)
+    # The same spread of the effect while the observations vary is a tie, for which five seeds do not do.
+    varied = judged("a.m > b.m", a=[0.6, 0.7, 0.8, 0.7, 0.6], b=[0.5, 0.6, 0.7, 0.6, 0.5])["expectations"][0]
+    assert varied["verdict"] == "inconclusive"
+
+
 def test_fixed_values_are_decided_exactly():
     sample = Sample((0.5,) * 3, fixed=True)
     assert (p_above(sample, 0.4), p_above(sample, 0.5), p_above(sample, 0.6)) == (0.0, 1.0, 1.0)

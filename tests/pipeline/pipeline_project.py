@@ -117,9 +117,9 @@ class Project:
             self.command(*arguments), cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=timeout
         )
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, timeout: int = 1200) -> str:
         """Run and expect success; all output."""
-        done = self.snakemake(*arguments)
+        done = self.snakemake(*arguments, timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -1,5 +1,6 @@
 """A multi-layer perceptron on raw pixels: flatten, hidden layers with ReLU, linear classifier."""
 
+from itertools import pairwise
 from typing import Annotated
 
 from annotated_types import Ge
@@ -25,8 +26,7 @@ class MLP(nn.Module):
         super().__init__()
         widths = [channels * size * size] + [width] * hidden
         layers = [
-            nn.Sequential(nn.Linear(fan_in, fan_out), nn.ReLU(), nn.Dropout(drop_rate))
-            for fan_in, fan_out in zip(widths, widths[1:], strict=False)
+            nn.Sequential(nn.Linear(fan_in, fan_out), nn.ReLU(), nn.Dropout(drop_rate)) for fan_in, fan_out in pairwise(widths)
         ]
         self.layers = nn.Sequential(*layers)
         self.fc = nn.Linear(width, classes)

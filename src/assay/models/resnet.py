@@ -14,13 +14,16 @@ from assay.models import _shim  # noqa: F401  (before timm)
 from timm.models.resnet import BasicBlock, ResNet  # isort: skip
 
 
-def resnet(channels: int, classes: int, size: int, *, width: Annotated[int, Ge(2)] = 8, blocks: Annotated[int, Ge(1)] = 1) -> nn.Module:
+def resnet(
+    channels: int, classes: int, size: int, *, width: Annotated[int, Ge(2)] = 8, blocks: Annotated[int, Ge(1)] = 1
+) -> nn.Module:
     """Stages of width, 2, 4 and 8 times the width with `blocks` basic blocks each; images (B, channels, size, size)."""
     model = ResNet(
         BasicBlock,
         layers=(blocks,) * 4,
         channels=tuple(width * factor for factor in (1, 2, 4, 8)),
-        stem_type="deep",  # timm ties the first stage's input width to stem_width only for this stem; its layers are replaced below
+        # Only for this stem does timm tie the first stage's input width to stem_width; its layers are replaced below.
+        stem_type="deep",
         stem_width=width // 2,
         num_classes=classes,
         in_chans=channels,

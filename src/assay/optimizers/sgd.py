@@ -11,7 +11,7 @@ from torch import nn
 def sgd(
     parameters: Iterable[nn.Parameter],
     *,
-    lr: Annotated[float, Gt(0)] = 0.1,
+    lr: Annotated[float, Gt(0)] = 0.2,
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.9,
     weight_decay: Annotated[float, Ge(0)] = 5e-4,
 ) -> torch.optim.Optimizer:

@@ -12,8 +12,6 @@ from assay.plugs import Parent
 from assay.surgery._averaging import soup
 
 
-def uniform_soup(
-    network: Network, bench: Bench, *, members: list[Annotated[Trained, Parent()]]
-) -> Network:
+def uniform_soup(network: Network, bench: Bench, *, members: list[Annotated[Trained, Parent()]]) -> Network:
     """The mean of the members' parameters; `network` itself is not used. StudyError if their architectures differ."""
     return soup([member.network for member in members], bench.world.train.images)

@@ -1,0 +1,52 @@
+"""End to end: every committed study from YAML to its page, at ci scale."""
+
+import json
+import re
+import shutil
+
+import pytest
+from pipeline_project import ROOT, Project
+
+from assay.studies import study_paths
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("everything"))
+    shutil.rmtree(project.root / "config/studies")
+    shutil.copytree(ROOT / "config/studies", project.root / "config/studies")
+    project.run(timeout=3600)
+    return project
+
+
+def test_every_study_is_measured_judged_and_drawn(everything):
+    results = everything.root / "results/ci"
+    verdicts = json.loads((results / "verdicts.json").read_text())
+    assert verdicts["failed"] == {}
+    assert set(verdicts["studies"]) == set(study_paths())
+    for name in study_paths():
+        assert (results / f"figures/{name}.svg").stat().st_size > 1000
+        assert f"figures/{name}.svg" in (results / f"report/studies/{name}.html").read_text()
+
+
+def test_one_seed_concludes_nothing(everything):
+    verdicts = json.loads((everything.root / "results/ci/verdicts.json").read_text())
+    assert {study["verdict"] for study in verdicts["studies"].values()} <= {"inconclusive", "invalid"}
+
+
+def test_every_job_has_a_log_and_a_benchmark(everything):
+    results = everything.root / "results/ci"
+    logs = {path.relative_to(results / "logs").with_suffix("") for path in (results / "logs").rglob("*.log")}
+    benchmarks = {path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.tsv")}
+    assert logs == benchmarks
+    assert len(logs) > 3 * len(study_paths())
+
+
+def test_output_names_can_be_read(everything):
+    names = [path.name for path in (everything.root / "results/ci/networks").iterdir() if path.is_dir()]
+    assert all(re.fullmatch(r"[a-z0-9-]+-[0-9a-f]{8}", name) for name in names)
+
+
+def test_results_hold_no_path_of_this_machine(everything):
+    for path in (everything.root / "results/ci").rglob("provenance.json"):
+        assert str(everything.root) not in path.read_text()
