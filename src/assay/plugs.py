@@ -154,10 +154,10 @@ def _marks(annotation: Any) -> tuple[list[Any], bool]:
     """All `Annotated` marks inside an annotation, and whether they sit inside a list."""
     origin = typing.get_origin(annotation)
     if origin is Annotated:
-        return list(annotation.__metadata__), False
-    inner = (
-        [_marks(part) for part in typing.get_args(annotation)] if origin in (list, tuple, typing.Union, types.UnionType) else []
-    )
+        marks, many = _marks(annotation.__origin__)
+        return [*annotation.__metadata__, *marks], many
+    parts = typing.get_args(annotation) if origin in (list, tuple, typing.Union, types.UnionType) else ()
+    inner = [_marks(part) for part in parts]
     marks = [mark for found, _ in inner for mark in found]
     return marks, bool(marks) and (origin in (list, tuple) or any(many for _, many in inner))
 

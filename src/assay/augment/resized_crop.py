@@ -44,7 +44,7 @@ def resized_crop(
 
 
 def cut(images: Tensor, corner: Tensor, extent: Tensor) -> Tensor:
-    """Windows with top left corner (B, 2) and extent (B, 2), as (y, x) shares of the sides, resampled bilinearly to the full size.
+    """Windows with top left corner (B, 2) and extent (B, 2), as (y, x) shares of the sides, resampled bilinearly to full size.
 
     Nothing outside the window is seen: positions within half a pixel of its edge take the value half a pixel inside.
     """

@@ -11,7 +11,9 @@ from annotated_types import Ge
 from torch import nn
 
 from assay.models import _shim  # noqa: F401  (before timm)
-from timm.models.resnet import BasicBlock, ResNet  # isort: skip
+
+# isort: split
+from timm.models.resnet import BasicBlock, ResNet
 
 
 def resnet(

@@ -9,7 +9,9 @@ from annotated_types import Ge
 from torch import nn
 
 from assay.models import _shim  # noqa: F401  (before timm)
-from timm.models.vision_transformer import VisionTransformer  # isort: skip
+
+# isort: split
+from timm.models.vision_transformer import VisionTransformer
 
 
 def vit(
