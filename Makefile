@@ -7,7 +7,7 @@ ENV := .venv/.made
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env report figures test lint check lock clean
+.PHONY: help env report figures test lint check schemas lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: $(ENV) ## check style and formatting
 
 check: $(ENV) ## check every study, recipe and plug
 	$(BIN)/assay check
+
+schemas: $(ENV) ## write config/schemas from the code
+	$(BIN)/python -m assay.schemas
 
 lock: ## write envs/lock.txt from a fresh resolution of pyproject.toml
 	bash envs/lock.sh $(PYTHON)

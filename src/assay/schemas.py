@@ -1,0 +1,27 @@
+"""JSON schemas of the files users write, for editors that complete and check keys; `make schemas` writes config/schemas/."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from assay.configuration import Config
+from assay.files import ROOT, write_atomic
+from assay.studies import Scale, StudyFile
+
+SCHEMAS: dict[str, type[BaseModel]] = {"config": Config, "scale": Scale, "study": StudyFile}
+
+
+def schema_text(name: str) -> str:
+    """The schema of one kind of file as JSON."""
+    return json.dumps(SCHEMAS[name].model_json_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def write_schemas(folder: Path = ROOT / "config" / "schemas") -> None:
+    """Write one schema a kind of file."""
+    for name in SCHEMAS:
+        write_atomic(folder / f"{name}.schema.json", schema_text(name))
+
+
+if __name__ == "__main__":
+    write_schemas()

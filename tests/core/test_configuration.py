@@ -1,0 +1,57 @@
+"""The configuration is checked before anything runs, and the schemas in config/schemas are those of the code."""
+
+import pytest
+
+from assay.configuration import load_config
+from assay.errors import StudyError
+from assay.files import ROOT
+from assay.schemas import SCHEMAS, schema_text
+from assay.studies import Scale, load_scale, parse, read_yaml, scales
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"scael": "ci"}, "config/config.yaml: unknown key 'scael'; did you mean 'scale'?"),
+        ({"scale": "labtop"}, "config: scale: unknown scale 'labtop'; did you mean 'laptop'?"),
+        ({"studies": ["mixpu"]}, "config: studies: unknown study 'mixpu'; did you mean 'mixup'?"),
+        ({"device": "gpu"}, "config/config.yaml: key 'device': "),
+        ({"studies": 3}, "config/config.yaml: key 'studies"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(given, said):
+    with pytest.raises(StudyError) as caught:
+        load_config(given)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_committed_configuration_is_valid():
+    assert load_config(read_yaml(ROOT / "config" / "config.yaml")).scale == "laptop"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seeds": 0}, "key 'seeds': "),
+        ({"world": {"size": 16, "train": 10}}, "key 'world.test' is missing"),
+        ({"wrold": {}}, "unknown key 'wrold'; did you mean 'world'?"),
+        ({"budget": {"epochs": 2, "batch": 8, "steps": 3}}, "unknown key 'budget.steps'"),
+        ({"cap": {"train": "few"}}, "key 'cap.train': "),
+    ],
+)
+def test_a_wrong_scale_is_named_with_its_key(tmp_path, change, said):
+    good = load_scale("ci").model_dump()
+    with pytest.raises(StudyError) as caught:
+        parse(Scale, {**good, **change}, tmp_path / "ci.yaml")
+    assert said in str(caught.value)
+
+
+def test_only_ci_is_inconclusive():
+    assert [name for name in scales() if not load_scale(name).conclusive] == ["ci"]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_are_in_step_with_the_code(name):
+    path = ROOT / "config" / "schemas" / f"{name}.schema.json"
+    assert path.read_text() == schema_text(name), "run `make schemas`"
