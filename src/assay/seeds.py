@@ -6,7 +6,7 @@ import numpy as np
 
 # Part of every seed. It was set when the first studies were finished: designs had been tried on other draws, and no verdict
 # may rest on draws that a choice of data, budget or expectation has seen. It changes again only for such a reason.
-ROOT_NAME = "assay 2026-11"
+ROOT_NAME = "assay 2026-11, first studies"
 
 
 def seed_of(*names: object) -> int:
