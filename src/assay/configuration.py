@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assay.errors import StudyError, unknown
 from assay.files import ROOT
-from assay.studies import load_scale, parse, study_paths
+from assay.inputs import parse
+from assay.studies import load_scale, study_paths
 
 
 class Config(BaseModel):

@@ -9,13 +9,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from assay import expectations
 from assay.catalogue import load as load_catalogue
 from assay.errors import StudyError, unknown
 from assay.files import ROOT
+from assay.inputs import parse, read_yaml, shown
 from assay.plugs import Parameter, describe
 from assay.recipes import AXES, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe, canonical, parents_in, plugs_in
 
@@ -165,71 +165,6 @@ class Study:
         )
 
 
-def read_yaml(path: Path) -> Any:
-    """Parse YAML as plain data; duplicate keys are errors (YAML itself lets the last one win)."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise StudyError(f"{_shown(path)}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{_shown(path)}: cannot be read: {error}") from None
-
-
-class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """A safe loader that refuses a key written twice, and reads 1e-3 as the number it is."""
-
-
-def _mapping_of_unique_keys(loader: yaml.Loader, node: yaml.MappingNode) -> dict:
-    seen = set()
-    for key, _ in node.value:
-        if key.value in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key '{key.value}' is written twice", key.start_mark)
-        seen.add(key.value)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_of_unique_keys)
-# YAML 1.1 takes 1e-3 for a string because it has no dot.
-_UniqueKeys.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-
-
-def parse(model: type[BaseModel], data: Any, path: Path) -> Any:
-    """Check data against a pydantic model; StudyError in one line that names file, key, value and what is allowed."""
-    if not isinstance(data, dict):
-        raise StudyError(f"{_shown(path)}: expected keys and values (allowed keys: {', '.join(model.model_fields)})")
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise StudyError(f"{_shown(path)}: {_explain(model, error.errors()[0])}") from None
-
-
-def _explain(model: type[BaseModel], problem: dict) -> str:
-    where = ".".join(map(str, problem["loc"]))
-    fields = _fields_at(model, problem["loc"][:-1])
-    if problem["type"] == "extra_forbidden":
-        return unknown("key", where, fields)
-    if problem["type"] == "missing":
-        return f"key '{where}' is missing: {fields[problem['loc'][-1]].description or 'required'}"
-    return f"key '{where}': {problem['msg'].lower()}, got {problem['input']!r}"
-
-
-def _fields_at(model: type[BaseModel], loc: Iterable) -> dict:
-    for key in loc:
-        inner = model.model_fields[key].annotation if key in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        model = inner
-    return model.model_fields
-
-
 def scales(config: Path = ROOT / "config") -> list[str]:
     """The names of all scales."""
     return sorted(path.stem for path in (config / "scales").glob("*.yaml"))
@@ -249,9 +184,9 @@ def study_paths(config: Path = ROOT / "config") -> dict[str, Path]:
     for path in sorted((config / "studies").glob("*/*.yaml")):
         name = path.stem
         if not NAME.fullmatch(name):
-            raise StudyError(f"{_shown(path)}: a study's file name must match {NAME.pattern}; rename it")
+            raise StudyError(f"{shown(path)}: a study's file name must match {NAME.pattern}; rename it")
         if name in found:
-            raise StudyError(f"{_shown(path)}: the name '{name}' is taken by {_shown(found[name])}; names are unique")
+            raise StudyError(f"{shown(path)}: the name '{name}' is taken by {shown(found[name])}; names are unique")
         found[name] = path
     return found
 
@@ -338,7 +273,7 @@ class _Compiler:
         )
 
     def fail(self, where: str, message: object) -> StudyError:
-        return StudyError(f"{_shown(self.path)}: {where}: {message}")
+        return StudyError(f"{shown(self.path)}: {where}: {message}")
 
     def _check_names(self) -> None:
         for group, names in (("arms", self.file.arms), ("networks", self.file.networks)):

@@ -5,8 +5,9 @@ import pytest
 from assay.configuration import load_config
 from assay.errors import StudyError
 from assay.files import ROOT
+from assay.inputs import parse, read_yaml
 from assay.schemas import SCHEMAS, schema_text
-from assay.studies import Scale, load_scale, parse, read_yaml, scales
+from assay.studies import Scale, load_scale, scales
 
 
 @pytest.mark.parametrize(
