@@ -13,6 +13,7 @@ import synthetic
 from assay import catalogue, report
 from assay.errors import StudyError
 from assay.plugs import find
+from assay.report.site import expectation_counts
 
 STUDIES = [*synthetic.VERDICTS, "hostile", "aum", "blurpool"]
 VOID = {"meta", "link", "img", "input", "br"}
@@ -53,6 +54,19 @@ def pages(site) -> dict[str, Document]:
 def test_every_page_is_there(site, pages):
     assert set(pages) == {"index.html", *(f"studies/{name}.html" for name in STUDIES)}
     assert {path.stem for path in (site / "studies").glob("*.csv")} == {*synthetic.VERDICTS, "hostile"}
+
+
+def test_expectations_are_counted_over_valid_studies():
+    studies = [
+        {"verdict": "inconclusive", "expectations": [{"verdict": "supported"}, {"verdict": "inconclusive"}]},
+        {"verdict": "supported", "expectations": [{"verdict": "supported"}]},
+        {"verdict": "invalid", "expectations": [{"verdict": "supported"}]},
+    ]
+    assert expectation_counts(studies) == {"supported": 2, "inconclusive": 1}
+
+
+def test_the_index_says_how_many_expectations_hold(pages):
+    assert re.search(r"of \d+ expectations: \d+ supported", pages["index.html"].text)
 
 
 def test_index_has_a_row_for_every_paper(pages):

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from assay.figures import _style
 from assay.summary import curves, plain, summarise
 
+CAPTION = "Curves are means over seeds, bands 95% intervals; shares in the legend are images found out by their spectrum."
+
 
 def spectral_curves(page, *, reference: str = "real", without: list[str] = []) -> Figure:  # noqa: B006  (read, never altered)
     """Metric "spectrum" over radius, means over seeds in a 95% band. without: arms left out, such as one far off the scale."""

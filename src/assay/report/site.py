@@ -1,7 +1,7 @@
 """The report as a folder that opens from disk: index.html, a page for each study, figures and tables beside them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,8 +220,14 @@ def atlas(entries: list[Entry], catalogue: Catalogue) -> dict[str, Any]:
         "counts": Counter(entry.state for entry in entries),
         "studied": sum(bool(studies) for _, studies in papers),
         "states": [*words.VERDICTS, FAILED, NOT_RUN],
+        "expectations": expectation_counts(judged.values()),
         "forest": plots.forest(judged),
     }
+
+
+def expectation_counts(verdicts: Iterable[dict[str, Any]]) -> Counter[str]:
+    """How many expectations came to which verdict, over the studies whose controls passed."""
+    return Counter(e["verdict"] for verdict in verdicts if verdict["verdict"] != "invalid" for e in verdict["expectations"])
 
 
 def coverage(papers: list[tuple[Paper, list[Entry]]]) -> list[dict[str, Any]]:
