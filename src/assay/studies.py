@@ -220,14 +220,12 @@ def _as_mapping(spec: Any) -> dict[str, dict]:
 
 
 def merge(base: Any, top: Any) -> Any:
-    """`top` over `base`: the same plug merges its parameters, another plug or any other value replaces."""
-    if isinstance(base, str) and isinstance(top, dict) and base in top:
+    """An arm's field over the base's: the same plug merges its parameters, another plug or any other value replaces."""
+    try:
+        (base_name, base_parameters), (top_name, top_parameters) = (next(iter(_as_mapping(spec).items())) for spec in (base, top))
+    except ValueError:
         return top
-    if isinstance(base, dict) and isinstance(top, str) and top in base:
-        return base
-    if not (isinstance(base, dict) and isinstance(top, dict)) or not set(base) & set(top):
-        return top
-    return {key: merge(base[key], top[key]) if key in base and key in top else (top | base)[key] for key in {**base, **top}}
+    return {top_name: {**base_parameters, **top_parameters}} if base_name == top_name else top
 
 
 _catalogue = cache(load_catalogue)
@@ -321,7 +319,7 @@ class _Compiler:
         fields = deepcopy(self.file.base)
         own = self.file.arms.get(name) if name in self.file.arms else self.file.networks[name]
         for key, value in (own or {}).items():
-            fields[key] = merge(fields[key], deepcopy(value)) if key in fields else deepcopy(value)
+            fields[key] = self._over(key, fields.get(key), deepcopy(value))
         for path in self.file.sweep if x is not None else ():
             self._set(fields, path, x)
         allowed = {*RECIPE_FIELDS, *self.protocol_fields}
@@ -330,6 +328,14 @@ class _Compiler:
                 group = "arms" if name in self.file.arms else "networks"
                 raise self.fail(f"{group}.{name}", unknown("field", key, allowed))
         return fields
+
+    @staticmethod
+    def _over(field: str, base: Any, own: Any) -> Any:
+        """An arm's field over the base's; budget and draws merge key by key, epochs and length standing for each other."""
+        if field not in ("budget", "draws") or not isinstance(base, dict) or not isinstance(own, dict):
+            return merge(base, own)
+        replaced = {"epochs", "length"} if {"epochs", "length"} & set(own) else set()
+        return {**{key: value for key, value in base.items() if key not in replaced}, **own}
 
     def _set(self, fields: dict, path: str, x: Any) -> None:
         field, _, parameter = path.partition(".")

@@ -144,11 +144,22 @@ def test_equal_recipes_have_equal_names_whatever_the_spelling(tmp_path):
 
 def test_an_arm_merges_into_the_same_plug_and_replaces_another():
     assert merge({"shapes": {"a": 1, "b": 2}}, {"shapes": {"b": 3}}) == {"shapes": {"a": 1, "b": 3}}
+    assert merge({"shapes": {"a": 1}}, {"shapes": {"b": 3}}) == {"shapes": {"a": 1, "b": 3}}
     assert merge({"shapes": {"a": 1}}, "shapes") == {"shapes": {"a": 1}}
+    assert merge("shapes", {"digits": {"a": 1}}) == {"digits": {"a": 1}}
     assert merge("shapes", {"shapes": {"a": 1}}) == {"shapes": {"a": 1}}
     assert merge({"shapes": {"a": 1}}, "digits") == "digits"
     assert merge({"shapes": {"a": 1}}, {"digits": {"b": 1}}) == {"digits": {"b": 1}}
     assert merge(["crop"], ["flip"]) == ["flip"]
+
+
+def test_an_arm_keeps_what_it_does_not_set(tmp_path):
+    base = {"world": {"shapes": {"label_noise": 0.4}}, "model": "resnet", "budget": {"length": 2, "batch": 16}}
+    arms = {"erm": {"world": {"shapes": {"correlation": 0.9, "shortcut": "colour"}}, "budget": {"epochs": 3}}, "mixup": {}}
+    recipe = compiled(tmp_path, base=base, arms=arms).cells[0].recipe.data
+    assert recipe["world"]["parameters"]["label_noise"] == 0.4
+    assert recipe["world"]["parameters"]["correlation"] == 0.9
+    assert recipe["budget"] == {"epochs": 3, "batch": 16}
 
 
 def test_sizes_come_from_the_scale_unless_the_study_sets_them_and_caps_hold(tmp_path):
