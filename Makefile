@@ -29,7 +29,7 @@ figures: $(ENV) ## draw every study's figure, running what is missing
 	@$(BIN)/snakemake --cores $(CORES) figures
 
 test: $(ENV) lint check ## run the test suite
-	$(BIN)/pytest --numprocesses $(CORES)
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
 
 lint: $(ENV) ## check style and formatting
 	$(BIN)/ruff check .

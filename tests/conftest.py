@@ -1,6 +1,26 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
+from collections.abc import Callable
+
+import pytest
 
 # One thread a process: the suite runs several processes, and results must not depend on how threads split a sum.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SYSTEM_FOLDERS = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
+
+
+@pytest.fixture(scope="session")
+def require_programs() -> Callable[..., None]:
+    """Skip a test whose server is not installed; where all servers are promised (ASSAY_SERVERS=required), fail instead."""
+
+    def require(*names: str) -> None:
+        missing = [name for name in names if shutil.which(name, path=SYSTEM_FOLDERS) is None]
+        if missing and os.environ.get("ASSAY_SERVERS") == "required":
+            pytest.fail(f"not installed: {', '.join(missing)}")
+        if missing:
+            pytest.skip(f"not installed: {', '.join(missing)}")
+
+    return require
