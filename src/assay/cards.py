@@ -11,6 +11,7 @@ from assay.evidence import pack_arrays
 from assay.files import write_atomic
 from assay.recipes import bind, canonical
 from assay.seeds import Draw
+from assay.stream import Stream, whole
 from assay.world import Split, World
 
 SAMPLES = 24
@@ -22,14 +23,18 @@ def card_name(spec: dict) -> str:
 
 
 def data_digest(world: World) -> str:
-    """A hash over images, labels and factors of all splits."""
+    """A hash over images, labels and factors of all splits; streamed images count by their own digest."""
     total = hashlib.sha256()
     for name, split in world.splits().items():
-        arrays = {"images": split.images, "labels": split.labels, **split.factors}
+        arrays = {"images": _hashable(split.images), "labels": split.labels, **split.factors}
         for key in sorted(arrays):
             total.update(f"{name}/{key}/{arrays[key].shape}/{arrays[key].dtype}".encode())
             total.update(np.ascontiguousarray(arrays[key]).data)
     return total.hexdigest()
+
+
+def _hashable(images: np.ndarray | Stream) -> np.ndarray:
+    return np.frombuffer(images.digest().encode(), np.uint8) if isinstance(images, Stream) else images
 
 
 def write_card(spec: dict, folder: Path) -> None:
@@ -45,7 +50,7 @@ def write_card(spec: dict, folder: Path) -> None:
         "core_seconds": round(seconds, 3),
     }
     first = world.train.take(np.arange(min(SAMPLES, len(world.train))))
-    write_atomic(folder / "samples.npz", pack_arrays({"images": first.images, "labels": first.labels, **first.factors}))
+    write_atomic(folder / "samples.npz", pack_arrays({"images": whole(first.images), "labels": first.labels, **first.factors}))
     write_atomic(folder / "card.json", json.dumps(card, indent=1, sort_keys=True))
 
 

@@ -16,6 +16,10 @@ class EvidenceError(AssayError):
     """Stored evidence that is missing, truncated, altered or not a number."""
 
 
+class DataError(AssayError):
+    """A data set that is missing, truncated, altered or too large for what is asked of it."""
+
+
 class TrainingError(AssayError):
     """A training that cannot go on."""
 
