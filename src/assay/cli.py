@@ -122,8 +122,11 @@ def show(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None
         out.print(f"not run at scale {scale}: snakemake results/{scale}/figures/{study}.svg")
         return
     out.print(f"verdict: {_coloured(verdict['verdict'])} (q = {verdict['q']:.2g})")
-    for expectation in verdict["expectations"]:
-        out.print(f"  {expectation['verdict']:>13}  {expectation['text']}  effect {expectation['effect']:.4g}", highlight=False)
+    for title, tier in (("the paper's claims:", "expectations"), ("beside them:", "secondary")):
+        if verdict[tier]:
+            out.print(title)
+        for each in verdict[tier]:
+            out.print(f"  {each['verdict']:>13}  {each['text']}  effect {each['effect']:.4g}", highlight=False)
     for reason in facts["missing"]:
         out.print(f"[yellow]{reason}[/]")
 

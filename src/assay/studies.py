@@ -67,7 +67,10 @@ class StudyFile(_Strict):
     sweep: dict[str, list[float | int]] = Field({}, description="one field varied over these values in every arm; its value is x")
     protocol: str | dict[str, Any] = Field(description="how it is measured")
     controls: list[str] = Field(min_length=1, description="what must hold for the instrument to count as working")
-    expect: list[str] = Field(min_length=1, description="what the paper expects")
+    expect: list[str] = Field(min_length=1, description="what the paper claims; supported means that all of it holds")
+    secondary: list[str] = Field(
+        [], description="what else should hold if the paper is right; judged and shown, without a say in the verdict"
+    )
     margin: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="differences up to this count as none, by metric")
     figure: str | dict[str, Any] = Field("bars", description="how the observations are drawn")
     notes: str = Field("", description="what a reader must know: simplifications, surprises, changes made after a first run")
@@ -159,10 +162,8 @@ class Study:
     @cached_property
     def judgement(self) -> str:
         """Canonical JSON of what is judged: controls, expectations and margins."""
-        file = self.file
-        return canonical(
-            {"name": self.name, "paper": file.paper, "controls": file.controls, "expect": file.expect, "margin": file.margin}
-        )
+        judged = self.file.model_dump(include={"paper", "controls", "expect", "secondary", "margin"})
+        return canonical({"name": self.name, **judged})
 
 
 def scales(config: Path = ROOT / "config") -> list[str]:
@@ -292,18 +293,24 @@ class _Compiler:
         return next(iter(self.file.sweep.values()), [None])
 
     def _check_judgement(self, metrics: dict[str, str]) -> None:
-        parsed = {"controls": [], "expect": []}
-        for group, texts in (("controls", self.file.controls), ("expect", self.file.expect)):
-            for number, text in enumerate(texts, 1):
-                try:
-                    parsed[group].append(expectations.parse(text))
-                    parsed[group][-1].check(self.file.arms, metrics)
-                except StudyError as error:
-                    raise self.fail(f"{group}[{number}]", error) from None
+        parsed = {group: self._parsed(group, metrics) for group in ("controls", "expect", "secondary")}
+        both = sorted(set(self.file.expect) & set(self.file.secondary))
+        if both:
+            raise self.fail("secondary", f"'{both[0]}' also stands under expect; keep one of the two")
         try:
-            expectations.check_margins(self.file.margin, parsed["expect"], metrics)
+            expectations.check_margins(self.file.margin, parsed["expect"] + parsed["secondary"], metrics)
         except StudyError as error:
             raise self.fail("margin", error) from None
+
+    def _parsed(self, group: str, metrics: dict[str, str]) -> list[expectations.Expectation]:
+        found = []
+        for number, text in enumerate(getattr(self.file, group), 1):
+            try:
+                found.append(expectations.parse(text))
+                found[-1].check(self.file.arms, metrics)
+            except StudyError as error:
+                raise self.fail(f"{group}[{number}]", error) from None
+        return found
 
     def _cell(self, arm: str, x: Any) -> Cell:
         where = f"arms.{arm}"

@@ -294,3 +294,10 @@ def test_name_that_leaves_the_folder_is_an_error(results, papers, tmp_path):
 
 def test_index_stays_small(site):
     assert (site / "index.html").stat().st_size < 1_500_000
+
+
+def test_secondary_expectations_stand_apart_from_the_claim(pages):
+    page = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text.split("Expectations", 1)[1]
+    claim, beside = page.split("Beside the claim")
+    assert "treated.top1 > shuffled.top1" in beside
+    assert "treated.top1 > shuffled.top1" not in claim
