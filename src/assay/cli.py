@@ -17,7 +17,8 @@ from assay.coverage import introduced, row_at, vouches
 from assay.errors import AssayError, StudyError, unknown
 from assay.files import ROOT, read_json, write_atomic
 from assay.plugs import everything, find, kinds
-from assay.studies import NAME, Study, load_studies, scales, study_paths
+from assay.scales import scales
+from assay.studies import NAME, Study, load_studies, study_paths
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
 out = Console()

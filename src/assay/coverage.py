@@ -16,7 +16,8 @@ from assay.errors import AssayError, StudyError
 from assay.evidence import read_evidence, staleness
 from assay.files import ROOT, read_json
 from assay.plugs import describe
-from assay.studies import Study, load_scale, load_studies, scales, study_paths
+from assay.scales import load_scale, scales
+from assay.studies import Study, load_studies, study_paths
 
 
 @dataclass(frozen=True)

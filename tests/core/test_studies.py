@@ -10,7 +10,8 @@ import yaml
 
 from assay.errors import StudyError
 from assay.recipes import Recipe
-from assay.studies import ROOT, Study, compile_study, load_scale, load_studies, merge, scales
+from assay.scales import load_scale, scales
+from assay.studies import ROOT, Study, compile_study, load_studies, merge
 
 GOOD = {
     "paper": "P166",
