@@ -18,7 +18,7 @@ from torch import Tensor
 from assay.batch import Batch
 from assay.errors import StudyError
 
-NEEDED = ("masks", "backdrop")
+FACTORS = ("masks", "backdrop")
 
 
 def swap_shortcuts(
@@ -32,10 +32,10 @@ def swap_shortcuts(
     Needs the factors masks (B, 2, H, W) of core and co-object and backdrop (B, C, H, W), the empty background; StudyError
     without them.
     """
-    for name in NEEDED:
+    for name in FACTORS:
         if name not in batch.factors:
             raise StudyError(
-                f"augment swap_shortcuts: the world has no factor '{name}' (needed: {', '.join(NEEDED)}); use urban_shapes"
+                f"augment swap_shortcuts: the world has no factor '{name}' (needed: {', '.join(FACTORS)}); use urban_shapes"
             )
     shift = torch.randint(len(shortcuts) + 1, (len(batch),), generator=generator, device=batch.images.device)
     donors = {}

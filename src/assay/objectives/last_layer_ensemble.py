@@ -14,6 +14,8 @@ from assay.batch import Batch
 from assay.errors import StudyError
 from assay.models.last_layer_ensemble import LastLayers
 
+FACTORS = ("shift",)
+
 
 def last_layer_ensemble(network: nn.Module, batch: Batch) -> Tensor:
     """Cross-entropy with the targets (B, K) of the classifier named by factor "shift" (B,), plus that of the shift classifier.

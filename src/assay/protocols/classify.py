@@ -34,10 +34,11 @@ def classify(arm: Arm, *, attack: Annotated[Callable, Plug("attacks")] | None = 
     yield "loss", F.cross_entropy(logits, test.labels).item()
     seen = predict(arm.network, train.images)
     yield "train_top1", top1(seen, train.labels)
-    wrong = train.labels != train.factors.get("clean_label", train.labels)
+    true = train.factors.get("clean_label", train.labels)
+    wrong = train.labels != true
     if wrong.any():
         yield "memorised", top1(seen[wrong], train.labels[wrong])
-        yield "recovered", top1(seen[wrong], train.factors["clean_label"][wrong])
+        yield "recovered", top1(seen[wrong], true[wrong])
     if attack is not None:
         generator = arm.generator("attack")
 

@@ -20,6 +20,7 @@ from assay.metrics.pointing import pointing
 from assay.metrics.rank_correlation import rank_correlation
 from assay.plugs import Plug
 
+FACTORS = ("objects", "masks", "boxes")
 METRICS = {
     "accuracy": "share of images whose answer is the class of one of their objects, 0 to 1; under the attack where there is one",
     "pointing": "share of (image, class) pairs whose hottest pixel lies on the object of that class, 0 to 1",

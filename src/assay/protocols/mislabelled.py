@@ -24,6 +24,7 @@ from assay.network import Trained
 from assay.plugs import Parent, Plug
 from assay.recipes import bind
 
+FACTORS = ("clean_label",)
 METRICS = {
     "error": "share of test images classified wrongly by the arm's network, 0 to 1",
     "kept": "training samples of the arm's network, as a share of all, 0 to 1",

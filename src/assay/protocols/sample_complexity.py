@@ -28,6 +28,7 @@ from assay.models._patchwise import soft_threshold
 from assay.recipes import Recipe
 from assay.training import Setting, make_world, train
 
+FACTORS = ("signal",)
 METRICS = {
     "samples_k": "samples needed for the target accuracy, over the number of patches k; the largest tried if none sufficed",
     "samples_d": "samples needed for the target accuracy, over the pixels of a patch d; the largest tried if none sufficed",

@@ -23,13 +23,13 @@ METRICS = {
     "both_gap": "accuracy where both are uncommon for the class, less id_accuracy; -1 to 1",
     "worst_group": "lowest accuracy of the groups of equal class, background and co-object, 0 to 1",
 }
-SHORTCUTS = ("background", "co_object")
+FACTORS = ("background", "co_object")
 
 
 def shortcuts(arm: Arm) -> Iterator[tuple]:
     """Test accuracy by group; factors "background" and "co_object" (N,) hold the class each of them goes with."""
     test, train = arm.world.test, arm.world.train
-    for name in SHORTCUTS:
+    for name in FACTORS:
         if name not in test.factors:
             raise StudyError(f"protocol shortcuts: {unknown('factor', name, test.factors)}; use the world urban_shapes")
     correct = predict(arm.network, test.images).argmax(1) == test.labels
@@ -39,13 +39,13 @@ def shortcuts(arm: Arm) -> Iterator[tuple]:
     yield "background_gap", float(accuracy[1, 0]) - usual
     yield "co_object_gap", float(accuracy[0, 1]) - usual
     yield "both_gap", float(accuracy[1, 1]) - usual
-    groups = torch.stack([test.labels, *(test.factors[name] for name in SHORTCUTS)], 1).unique(dim=0, return_inverse=True)[1]
+    groups = torch.stack([test.labels, *(test.factors[name] for name in FACTORS)], 1).unique(dim=0, return_inverse=True)[1]
     yield "worst_group", min(float(correct[groups == group].double().mean()) for group in groups.unique())
 
 
 def uncommon(split: TensorSplit) -> tuple[Tensor, Tensor]:
     """(N,) 1 where the background, and 1 where the co-object, is not the one that goes with the class."""
-    background, co_object = ((split.factors[name] != split.labels).long() for name in SHORTCUTS)
+    background, co_object = ((split.factors[name] != split.labels).long() for name in FACTORS)
     return background, co_object
 
 

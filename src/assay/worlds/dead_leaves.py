@@ -16,6 +16,8 @@ from assay.world import Split, World
 from assay.worlds import _render
 from assay.worlds._split import balanced_labels, check_counts, refuse
 
+FACTORS = ("clean_label", "leaves", "shape")
+
 
 def dead_leaves(
     draw: Draw,

@@ -14,6 +14,7 @@ from assay.world import Split, World
 from assay.worlds import _render
 from assay.worlds._split import balanced_labels, between, check_counts
 
+FACTORS = ("boxes", "clean_label", "defect", "mask", "surface")
 SURFACES = ("weave", "wood", "stone", "metal")
 DEFECTS = ("none", "scratch", "spot", "stain", "missing")
 

@@ -16,6 +16,8 @@ from assay.world import Split, World
 from assay.worlds._sources import resize
 from assay.worlds._split import check_counts, refuse, with_label_noise
 
+FACTORS = ("clean_label", "source")
+
 
 def digits(
     draw: Draw,

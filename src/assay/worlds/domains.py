@@ -17,6 +17,7 @@ from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds._split import refuse
 
+FACTORS = ("domain",)
 STYLES = ("photo", "inverted", "grey", "sketch", "poster", "blurred", "washed")
 
 

@@ -16,6 +16,8 @@ from assay.seeds import Draw
 from assay.world import Split, World
 from assay.worlds._split import balanced_labels, check_counts
 
+FACTORS = ("clean_label", "patch", "signal")
+
 
 def dsd(
     draw: Draw,

@@ -12,6 +12,8 @@ from assay.world import Split, World
 from assay.worlds._sources import array, resize
 from assay.worlds._split import check_counts, refuse
 
+FACTORS = ("clean_label", "source")
+
 
 def faces(
     draw: Draw,

@@ -16,6 +16,8 @@ from assay.seeds import Draw
 from assay.world import World
 from assay.worlds._split import refuse
 
+FACTORS = ("row",)
+
 
 def fold(
     draw: Draw,

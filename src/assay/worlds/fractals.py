@@ -17,6 +17,7 @@ from assay.world import Split, World
 from assay.worlds import _render
 from assay.worlds._split import balanced_labels, between, check_counts
 
+FACTORS = ("clean_label", "colour", "mirrored", "rotation")
 MAPS = 8
 PARTICLES = 64
 STEPS = 28

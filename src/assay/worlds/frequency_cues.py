@@ -15,6 +15,8 @@ from assay.world import Split, World
 from assay.worlds._spectrum import band, power_law, shaped_noise
 from assay.worlds._split import aligned_values, balanced_labels, check_counts, refuse
 
+FACTORS = ("clean_label", "high_class", "high_pattern", "low_pattern")
+
 
 def frequency_cues(
     draw: Draw,

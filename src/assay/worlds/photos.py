@@ -12,6 +12,7 @@ from assay.world import World
 from assay.worlds._sources import halves, patches, picture, shrink
 from assay.worlds._split import balanced_labels, check_counts, refuse
 
+FACTORS = ("clean_label", "corner", "source")
 FILES = (
     "astronaut.png",
     "chelsea.png",

@@ -15,6 +15,8 @@ from assay.plugs import Plug
 from assay.seeds import Draw
 from assay.world import World
 
+FACTORS = ("clean_label", "corrupted")
+
 
 def random_labels(
     draw: Draw,

@@ -23,6 +23,26 @@ from assay.worlds._split import (
     with_label_noise,
 )
 
+FACTORS = (
+    "background",
+    "background_hue",
+    "boxes",
+    "clean_label",
+    "colour",
+    "group",
+    "hue",
+    "mask",
+    "masks",
+    "objects",
+    "position",
+    "present",
+    "rotation",
+    "scale",
+    "shape",
+    "shortcut",
+    "texture",
+)
+
 Span = tuple[float, float]
 
 

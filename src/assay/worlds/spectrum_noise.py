@@ -13,6 +13,8 @@ from assay.world import Split, World
 from assay.worlds._spectrum import power_law, shaped_noise
 from assay.worlds._split import balanced_labels, check_counts, refuse
 
+FACTORS = ("alpha", "clean_label")
+
 
 def spectrum_noise(
     draw: Draw,

@@ -16,6 +16,8 @@ from assay.world import Split, World
 from assay.worlds._sources import array, halves, patches, picture, shrink
 from assay.worlds._split import refuse
 
+FACTORS = ("clean_label", "corner", "disparity", "known", "right")
+
 
 def stereo(
     draw: Draw,

@@ -18,6 +18,8 @@ from assay.seeds import Draw
 from assay.world import World
 from assay.worlds._split import refuse
 
+FACTORS = ("clean_label", "threshold")
+
 
 def threshold_samples(
     draw: Draw,

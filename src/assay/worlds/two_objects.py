@@ -15,6 +15,24 @@ from assay.seeds import Draw
 from assay.world import World
 from assay.worlds.shapes import shapes
 
+FACTORS = (
+    "background",
+    "background_hue",
+    "boxes",
+    "clean_label",
+    "colour",
+    "hue",
+    "mask",
+    "masks",
+    "objects",
+    "position",
+    "present",
+    "rotation",
+    "scale",
+    "shape",
+    "texture",
+)
+
 
 def two_objects(
     draw: Draw,

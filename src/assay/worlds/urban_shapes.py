@@ -19,6 +19,7 @@ from assay.world import Split, World
 from assay.worlds import _render, _scene
 from assay.worlds._split import balanced_labels, between, check_counts
 
+FACTORS = ("backdrop", "background", "boxes", "clean_label", "co_object", "group", "mask", "masks")
 CORE = ("star", "cross")
 CO_OBJECT = ("circle", "triangle")
 CO_OBJECT_HUE = (0.0, 0.6)
