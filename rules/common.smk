@@ -12,7 +12,8 @@ from assay.evidence import code_digest
 from assay.files import write_atomic
 from assay.fingerprints import digest, fingerprint
 from assay.plan import Plan
-from assay.studies import load_scale, load_studies
+from assay.scales import load_scale
+from assay.studies import load_studies
 
 try:
     CONFIG = load_config(config)

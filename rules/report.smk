@@ -1,7 +1,6 @@
 """Report: a figure a study, and the pages, from observations and verdicts alone."""
 
-from assay.coverage import introductions
-from assay.reporting import other_scales
+from assay.coverage import introductions, other_scales
 
 
 rule figure:

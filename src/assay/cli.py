@@ -17,7 +17,8 @@ from assay.coverage import introduced, row_at, vouches
 from assay.errors import AssayError, StudyError, unknown
 from assay.files import ROOT, read_json, write_atomic
 from assay.plugs import everything, find, kinds
-from assay.studies import NAME, Study, load_studies, scales, study_paths
+from assay.scales import scales
+from assay.studies import NAME, Study, load_studies, study_paths
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
 out = Console()
@@ -122,8 +123,11 @@ def show(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None
         out.print(f"not run at scale {scale}: snakemake results/{scale}/figures/{study}.svg")
         return
     out.print(f"verdict: {_coloured(verdict['verdict'])} (q = {verdict['q']:.2g})")
-    for expectation in verdict["expectations"]:
-        out.print(f"  {expectation['verdict']:>13}  {expectation['text']}  effect {expectation['effect']:.4g}", highlight=False)
+    for title, tier in (("the paper's claims:", "expectations"), ("beside them:", "secondary")):
+        if verdict[tier]:
+            out.print(title)
+        for each in verdict[tier]:
+            out.print(f"  {each['verdict']:>13}  {each['text']}  effect {each['effect']:.4g}", highlight=False)
     for reason in facts["missing"]:
         out.print(f"[yellow]{reason}[/]")
 

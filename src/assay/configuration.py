@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from assay.errors import StudyError, unknown
 from assay.files import ROOT
 from assay.inputs import parse
-from assay.studies import load_scale, study_paths
+from assay.scales import load_scale
+from assay.studies import study_paths
 
 
 class Config(BaseModel):

@@ -16,7 +16,8 @@ from assay.errors import AssayError, StudyError
 from assay.evidence import read_evidence, staleness
 from assay.files import ROOT, read_json
 from assay.plugs import describe
-from assay.studies import Study, load_scale, load_studies, scales, study_paths
+from assay.scales import load_scale, scales
+from assay.studies import Study, load_studies, study_paths
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,15 @@ def _evidence(study: Study, results: Path) -> tuple[str | None, list[str]]:
         missing.append("the verdict rests on older observations; run snakemake")
     missing += [f"control failed: {control['text']}" for control in verdict["controls"] if not control["passed"]]
     return verdict["verdict"], missing
+
+
+def other_scales(study: Study, root: Path = ROOT) -> list[str]:
+    """The scales besides the study's own at which its evidence lies in results/."""
+    return [
+        scale
+        for scale in scales(root / "config")
+        if scale != study.scale and (root / "results" / scale / "observations" / study.name / "provenance.json").exists()
+    ]
 
 
 def introduced(study: Study) -> list[str]:

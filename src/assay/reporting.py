@@ -6,13 +6,13 @@ from pathlib import Path
 
 from assay.cards import card_name
 from assay.catalogue import load as load_catalogue
-from assay.coverage import introductions, row_at
+from assay.coverage import introductions, other_scales, row_at
 from assay.errors import EvidenceError
 from assay.evidence import staleness
-from assay.files import ROOT, read_json, sha256, write_atomic
+from assay.files import read_json, sha256, write_atomic
 from assay.recipes import parents_in
 from assay.report import Page, StudyView, build, figure, read_page
-from assay.studies import Study, scales
+from assay.studies import Study
 
 
 def study_view(study: Study) -> StudyView:
@@ -48,15 +48,6 @@ def checked_view(study: Study, results: Path) -> StudyView:
         missing=tuple(row_at(study, root).missing),
         other_scales=tuple(other_scales(study, root)),
     )
-
-
-def other_scales(study: Study, root: Path = ROOT) -> list[str]:
-    """The scales besides the study's own at which its evidence lies in results/."""
-    return [
-        scale
-        for scale in scales(root / "config")
-        if scale != study.scale and (root / "results" / scale / "observations" / study.name / "provenance.json").exists()
-    ]
 
 
 def _worlds(study: Study) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from assay.configuration import Config
 from assay.files import ROOT, write_atomic
-from assay.studies import Scale, StudyFile
+from assay.scales import Scale
+from assay.studies import StudyFile
 
 SCHEMAS: dict[str, type[BaseModel]] = {"config": Config, "scale": Scale, "study": StudyFile}
 

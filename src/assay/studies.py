@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,41 +18,15 @@ from assay.files import ROOT
 from assay.inputs import parse, read_yaml, shown
 from assay.plugs import Parameter, describe
 from assay.recipes import AXES, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe, canonical, parents_in, plugs_in
+from assay.scales import AsWritten, Replacing, Scale, StandInError, StandIns, load_scale, setting_for, single
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
 RECIPE_FIELDS = (*PLUG_FIELDS, "budget", "start", "record", "draws")
-Whole = Annotated[int, Field(ge=1, strict=True)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class WorldSize(_Strict):
-    """Defaults for the world parameters of these names: pixels a side, and samples in each split."""
-
-    size: Whole
-    train: Whole
-    test: Whole
-
-
-class Budget(_Strict):
-    """Epochs of a training of length 1, and images a step."""
-
-    epochs: Whole
-    batch: Whole
-
-
-class Scale(_Strict):
-    """One size at which all studies run (config/scales/<name>.yaml)."""
-
-    description: str
-    seeds: Whole = Field(description="repetitions; arms are compared within a repetition")
-    conclusive: bool = Field(True, description="whether evidence at this scale may count for a paper's row")
-    world: WorldSize
-    budget: Budget
-    cap: dict[str, Whole] = Field({}, description="upper limits on parameters of these names, wherever a study sets them")
 
 
 class StudyFile(_Strict):
@@ -67,7 +41,10 @@ class StudyFile(_Strict):
     sweep: dict[str, list[float | int]] = Field({}, description="one field varied over these values in every arm; its value is x")
     protocol: str | dict[str, Any] = Field(description="how it is measured")
     controls: list[str] = Field(min_length=1, description="what must hold for the instrument to count as working")
-    expect: list[str] = Field(min_length=1, description="what the paper expects")
+    expect: list[str] = Field(min_length=1, description="what the paper claims; supported means that all of it holds")
+    secondary: list[str] = Field(
+        [], description="what else should hold if the paper is right; judged and shown, without a say in the verdict"
+    )
     margin: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="differences up to this count as none, by metric")
     figure: str | dict[str, Any] = Field("bars", description="how the observations are drawn")
     notes: str = Field("", description="what a reader must know: simplifications, surprises, changes made after a first run")
@@ -101,6 +78,7 @@ class Study:
     seeds: int
     cells: tuple[Cell, ...]
     networks: dict[str, Recipe]
+    stand_ins: StandIns
 
     @property
     def arms(self) -> list[str]:
@@ -143,7 +121,8 @@ class Study:
     @property
     def figure(self) -> dict[str, dict]:
         """The figure plug and its parameters."""
-        return _as_mapping(self.file.figure)
+        name, parameters = single(self.file.figure)
+        return {name: parameters}
 
     @cached_property
     def digest(self) -> str:
@@ -159,23 +138,8 @@ class Study:
     @cached_property
     def judgement(self) -> str:
         """Canonical JSON of what is judged: controls, expectations and margins."""
-        file = self.file
-        return canonical(
-            {"name": self.name, "paper": file.paper, "controls": file.controls, "expect": file.expect, "margin": file.margin}
-        )
-
-
-def scales(config: Path = ROOT / "config") -> list[str]:
-    """The names of all scales."""
-    return sorted(path.stem for path in (config / "scales").glob("*.yaml"))
-
-
-def load_scale(name: str, config: Path = ROOT / "config") -> Scale:
-    """Read config/scales/<name>.yaml."""
-    if name not in scales(config):
-        raise StudyError(f"config: scale: {unknown('scale', name, scales(config))}")
-    path = config / "scales" / f"{name}.yaml"
-    return parse(Scale, read_yaml(path), path)
+        judged = self.file.model_dump(include={"paper", "controls", "expect", "secondary", "margin"})
+        return canonical({"name": self.name, **judged})
 
 
 def study_paths(config: Path = ROOT / "config") -> dict[str, Path]:
@@ -204,25 +168,37 @@ def load_studies(scale: str, config: Path = ROOT / "config", only: Iterable[str]
 
 def compile_study(path: Path, scale_name: str, scale: Scale) -> Study:
     """One study file, checked and compiled at a scale. StudyError in one line for anything that cannot be used."""
-    text_file = parse(StudyFile, read_yaml(path), path)
-    return _Compiler(path, text_file, scale_name, scale).study()
+    file = parse(StudyFile, read_yaml(path), path)
+    study = _Compiler(path, file, scale_name, scale).study()
+    return _with_stand_ins(study, scale) if scale.settings else study
 
 
-def _as_mapping(spec: Any) -> dict[str, dict]:
-    """A bare name or {name: {parameters}} as {name: {parameters}}."""
-    if isinstance(spec, str):
-        return {spec: {}}
-    if isinstance(spec, dict) and len(spec) == 1:
-        name, parameters = next(iter(spec.items()))
-        if isinstance(name, str) and (parameters is None or isinstance(parameters, dict)):
-            return {name: parameters or {}}
-    raise ValueError(f"{spec!r} names no plug; write a name or {{name: {{parameter: value}}}}")
+def _with_stand_ins(study: Study, scale: Scale) -> Study:
+    """The study in the setting of its scale, or as it is with the reason why."""
+    recipes = {ancestor for cell in study.cells for recipe in cell.recipes for ancestor in recipe.ancestry()}
+    try:
+        name = setting_for(study.name, scale, recipes, [cell.protocol for cell in study.cells])
+        terms = Replacing(scale.settings[name], next(iter(study.file.sweep), None))
+        made = _Compiler(study.path, study.file, study.scale, scale, terms).study()
+        _refuse_equal_arms(study, made)
+    except StandInError as reason:
+        return replace(study, stand_ins=StandIns(kept=str(reason)))
+    return replace(made, stand_ins=StandIns(name, terms.replaced))
+
+
+def _refuse_equal_arms(study: Study, made: Study) -> None:
+    """Raise StandInError if arms that differ would be the same, as where they differ in nothing but the size of a world."""
+    for number, (old, new) in enumerate(zip(study.cells, made.cells, strict=True)):
+        for old_other, new_other in zip(study.cells[:number], made.cells[:number], strict=True):
+            was_equal = (old.recipe, old.protocol) == (old_other.recipe, old_other.protocol)
+            if not was_equal and (new.recipe, new.protocol) == (new_other.recipe, new_other.protocol):
+                raise StandInError(f"arms {new_other.arm} and {new.arm} would be the same")
 
 
 def merge(base: Any, top: Any) -> Any:
     """An arm's field over the base's: the same plug merges its parameters, another plug or any other value replaces."""
     try:
-        (base_name, base_parameters), (top_name, top_parameters) = (next(iter(_as_mapping(spec).items())) for spec in (base, top))
+        (base_name, base_parameters), (top_name, top_parameters) = (single(spec) for spec in (base, top))
     except ValueError:
         return top
     return {top_name: {**base_parameters, **top_parameters}} if base_name == top_name else top
@@ -234,8 +210,9 @@ _catalogue = cache(load_catalogue)
 class _Compiler:
     """Turns one study file into cells. Every problem is raised as "file: place: what is wrong"."""
 
-    def __init__(self, path: Path, file: StudyFile, scale_name: str, scale: Scale):
+    def __init__(self, path: Path, file: StudyFile, scale_name: str, scale: Scale, terms: AsWritten | None = None):
         self.path, self.file, self.scale_name, self.scale = path, file, scale_name, scale
+        self.terms = terms or AsWritten(scale)
         self.resolving: list[str] = []
         self.recipes: dict[str, Recipe] = {}
 
@@ -268,6 +245,7 @@ class _Compiler:
             seeds=self.scale.seeds,
             cells=cells,
             networks=networks,
+            stand_ins=StandIns(),
         )
 
     def fail(self, where: str, message: object) -> StudyError:
@@ -292,18 +270,24 @@ class _Compiler:
         return next(iter(self.file.sweep.values()), [None])
 
     def _check_judgement(self, metrics: dict[str, str]) -> None:
-        parsed = {"controls": [], "expect": []}
-        for group, texts in (("controls", self.file.controls), ("expect", self.file.expect)):
-            for number, text in enumerate(texts, 1):
-                try:
-                    parsed[group].append(expectations.parse(text))
-                    parsed[group][-1].check(self.file.arms, metrics)
-                except StudyError as error:
-                    raise self.fail(f"{group}[{number}]", error) from None
+        parsed = {group: self._parsed(group, metrics) for group in ("controls", "expect", "secondary")}
+        both = sorted(set(self.file.expect) & set(self.file.secondary))
+        if both:
+            raise self.fail("secondary", f"'{both[0]}' also stands under expect; keep one of the two")
         try:
-            expectations.check_margins(self.file.margin, parsed["expect"], metrics)
+            expectations.check_margins(self.file.margin, parsed["expect"] + parsed["secondary"], metrics)
         except StudyError as error:
             raise self.fail("margin", error) from None
+
+    def _parsed(self, group: str, metrics: dict[str, str]) -> list[expectations.Expectation]:
+        found = []
+        for number, text in enumerate(getattr(self.file, group), 1):
+            try:
+                found.append(expectations.parse(text))
+                found[-1].check(self.file.arms, metrics)
+            except StudyError as error:
+                raise self.fail(f"{group}[{number}]", error) from None
+        return found
 
     def _cell(self, arm: str, x: Any) -> Cell:
         where = f"arms.{arm}"
@@ -344,7 +328,7 @@ class _Compiler:
         if not parameter:
             fields[field] = x
         elif field in PLUG_FIELDS and field not in LIST_FIELDS and field in fields:
-            name, parameters = next(iter(_as_mapping(fields[field]).items()))
+            name, parameters = single(fields[field])
             fields[field] = {name: {**parameters, parameter: x}}
         elif field in ("budget", "draws"):
             fields[field] = {**fields.get(field, {}), parameter: x}
@@ -389,7 +373,7 @@ class _Compiler:
 
     def _plug_spec(self, where: str, kind: str, spec: Any, check: bool = False) -> tuple[str, dict]:
         try:
-            name, parameters = next(iter(_as_mapping(spec).items()))
+            name, parameters = single(spec)
             describe(kind, name)
         except (ValueError, StudyError) as error:
             raise self.fail(where, error) from None
@@ -399,15 +383,12 @@ class _Compiler:
 
     def _complete(self, kind: str, spec: Any, where: str) -> dict:
         """A plug in canonical form: all parameters written out, checked, nested plugs and networks resolved."""
-        name, given = self._plug_spec(where, kind, spec)
+        name, given = self.terms.read(kind, *self._plug_spec(where, kind, spec))
         declared = describe(kind, name).parameters
         where = f"{where}.{name}" if not where.endswith(name) else where
         for key in given:
             if key not in declared:
                 raise self.fail(where, unknown("parameter", key, declared))
-        if kind == "worlds":
-            sizes = self.scale.world.model_dump()
-            given = {**{key: value for key, value in sizes.items() if key in declared}, **given}
         values = {key: self._value(parameter, given, f"{where}.{key}") for key, parameter in declared.items()}
         return {"plug": f"{kind}/{name}", "parameters": values}
 
@@ -446,8 +427,8 @@ class _Compiler:
                 raise self.fail(where, unknown("key", key, allowed))
         if "epochs" in given and "length" in given:
             raise self.fail(where, "epochs and length exclude each other; length is a multiple of the scale's epochs")
-        epochs = given.get("epochs", round(given.get("length", 1) * self.scale.budget.epochs))
-        batch = given.get("batch", self.scale.budget.batch)
+        epochs = given.get("epochs", round(given.get("length", 1) * self.terms.budget.epochs))
+        batch = given["batch"] * self.terms.batch_times if "batch" in given else self.terms.budget.batch
         for key, value, least in (("epochs", epochs, 0), ("batch", batch, 1)):
             if value != int(value) or value < least:
                 raise self.fail(f"{where}.{key}", f"{value!r} is not allowed; give a whole number of at least {least}")

@@ -6,6 +6,7 @@ docs/judge.md gives the rules with their reasons and the measured error rates. I
   below minus the margin, `no effect` if significantly inside the margin (both one-sided tests), else `inconclusive`.
 - Each of these findings is a family of its own: Holm's correction over the expectations of a study, then
   Benjamini and Hochberg's over the studies.
+- Secondary expectations are judged in the same way among themselves and have no say in the study's verdict.
 - A study is `invalid` if a control is not established, whatever else holds.
 """
 
@@ -295,7 +296,7 @@ def study_verdict(valid: bool, expectations: Sequence[str], q_values: Mapping[st
 def judge_study(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:
     """The record of a study before the correction over studies, and its p-value for each finding.
 
-    study: name, paper, expect (texts) and optionally controls (texts), margin ({metric: number}), rests_on.
+    study: name, paper, expect (texts) and optionally secondary and controls (texts), margin ({metric: number}), rests_on.
     rows: observations with arm, seed, metric, x, value (text or numbers).
     Raises StudyError for a text that cannot be read or applied, EvidenceError for missing or non-finite observations.
     """
@@ -305,7 +306,9 @@ def judge_study(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> 
         expectations = [parse(text) for text in study["expect"]]
         if not expectations:
             raise StudyError("expect is empty; a study needs at least one expectation")
-        records, adjusted = _judge_expectations(expectations, tables, study.get("margin", {}))
+        margins = study.get("margin", {})
+        records, adjusted = _judge_expectations(expectations, tables, margins)
+        secondary, _ = _judge_expectations([parse(text) for text in study.get("secondary", ())], tables, margins)
     except AssayError as error:
         raise type(error)(f"study '{study['name']}': {error}") from error
     record = {
@@ -318,6 +321,7 @@ def judge_study(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> 
         "note": "",
         "controls": controls,
         "expectations": records,
+        "secondary": secondary,
         "rests_on": dict(study.get("rests_on", {})),
     }
     return record, study_p_values(adjusted, valid=all(control["passed"] for control in controls))

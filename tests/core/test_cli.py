@@ -10,7 +10,7 @@ import yaml
 from project_tree import STUDY, Tree
 from typer.testing import CliRunner
 
-from assay import cli, coverage, studies
+from assay import cli, coverage, scales, studies
 from assay.plugs import PlugInfo
 
 
@@ -21,7 +21,7 @@ def tree(tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "ROOT", tmp_path)
     monkeypatch.setattr(cli, "load_studies", partial(studies.load_studies, config=config))
     monkeypatch.setattr(cli, "study_paths", partial(studies.study_paths, config))
-    monkeypatch.setattr(cli, "scales", partial(studies.scales, config))
+    monkeypatch.setattr(cli, "scales", partial(scales.scales, config))
     monkeypatch.setattr(cli, "row_at", partial(coverage.row_at, root=tmp_path))
     monkeypatch.setattr(cli, "compute_coverage", partial(coverage.coverage, root=tmp_path))
     return tree

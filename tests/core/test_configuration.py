@@ -6,8 +6,8 @@ from assay.configuration import load_config
 from assay.errors import StudyError
 from assay.files import ROOT
 from assay.inputs import parse, read_yaml
+from assay.scales import Scale, load_scale, scales
 from assay.schemas import SCHEMAS, schema_text
-from assay.studies import Scale, load_scale, scales
 
 
 @pytest.mark.parametrize(

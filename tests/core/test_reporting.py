@@ -59,6 +59,7 @@ def test_evidence_at_other_scales_is_told(tree):
     elsewhere.mkdir(parents=True)
     assert checked_view(tree.compiled(), tree.results).other_scales == ()
     (elsewhere / "provenance.json").write_text("{}")
+    tree.scale("ci")
     assert checked_view(tree.compiled(), tree.results).other_scales == ("ci",)
 
 

@@ -10,7 +10,8 @@ import yaml
 
 from assay.errors import StudyError
 from assay.recipes import Recipe
-from assay.studies import ROOT, Study, compile_study, load_scale, load_studies, merge, scales
+from assay.scales import load_scale, scales
+from assay.studies import ROOT, Study, compile_study, load_studies, merge
 
 GOOD = {
     "paper": "P166",
@@ -66,6 +67,11 @@ def message(folder: Path, **changes) -> str:
         ({"figure": "bras"}, "figure: unknown figures plug 'bras'; did you mean 'bars'?"),
         ({"expect": ["mixpu.top1 > erm.top1"]}, "expect[1]: 'mixpu.top1 > erm.top1': unknown arm 'mixpu'; did you mean 'mixup'?"),
         ({"expect": ["mixup.top > erm.top"]}, "unknown metric 'top'; did you mean 'top1'?"),
+        ({"secondary": ["mixpu.top1 > erm.top1"]}, "secondary[1]: 'mixpu.top1 > erm.top1': unknown arm 'mixpu'"),
+        (
+            {"secondary": ["mixup.top1 > erm.top1"]},
+            "secondary: 'mixup.top1 > erm.top1' also stands under expect; keep one of the two",
+        ),
         ({"expect": ["__import__('os').system('true') > 0"]}, "expect[1]: "),
         ({"expect": []}, "key 'expect': "),
         ({"controls": []}, "key 'controls': "),

@@ -46,13 +46,20 @@ def rows(**arms):
     ]
 
 
-def study(*expect, name="s", controls=(), margin=None):
-    return {"name": name, "paper": "P001", "expect": expect, "controls": controls, "margin": margin or {}}
+def study(*expect, name="s", controls=(), margin=None, secondary=()):
+    return {
+        "name": name,
+        "paper": "P001",
+        "expect": expect,
+        "secondary": secondary,
+        "controls": controls,
+        "margin": margin or {},
+    }
 
 
-def judged(*expect, controls=(), margin=None, **arms):
+def judged(*expect, controls=(), margin=None, secondary=(), **arms):
     """The judged record of one study alone in its report."""
-    return judge([study(*expect, controls=controls, margin=margin)], {"s": rows(**arms)})["studies"]["s"]
+    return judge([study(*expect, controls=controls, margin=margin, secondary=secondary)], {"s": rows(**arms)})["studies"]["s"]
 
 
 # One sample
@@ -547,3 +554,30 @@ def test_a_larger_margin_never_helps_a_direction(arms, margin):
     small, large = (judged("b.m > a.m", margin={"m": each}, a=a, b=b) for each in (margin, 2 * margin + 1 / 64))
     if large["verdict"] in MIRROR:
         assert large["verdict"] == small["verdict"]
+
+
+# Secondary expectations
+
+BETTER, SAME, WORSE = [0.70, 0.72, 0.71, 0.73, 0.74], [0.50, 0.53, 0.51, 0.54, 0.53], [0.30, 0.34, 0.31, 0.33, 0.34]
+
+
+def test_secondary_expectations_have_no_say_in_the_verdict():
+    alone = judged("a.m > b.m", a=BETTER, b=SAME, c=WORSE)
+    record = judged("a.m > b.m", secondary=["c.m > b.m", "a.m > c.m"], a=BETTER, b=SAME, c=WORSE)
+    assert [each["verdict"] for each in record["secondary"]] == ["contradicted", "supported"]
+    assert {key: record[key] for key in ("verdict", "p", "q", "expectations")} == {
+        key: alone[key] for key in ("verdict", "p", "q", "expectations")
+    }
+    assert judged("c.m > b.m", secondary=["a.m > b.m"], a=BETTER, b=SAME, c=WORSE)["verdict"] == "contradicted"
+
+
+def test_secondary_expectations_are_corrected_among_themselves():
+    record = judged("a.m > b.m", secondary=["a.m > c.m", "b.m > c.m", "a.m > 0.6"], a=BETTER, b=SAME, c=WORSE)
+    p = [each["p"] for each in record["secondary"]]
+    assert [each["p_holm"] for each in record["secondary"]] == pytest.approx(holm(p))
+    assert record["expectations"][0]["p_holm"] == record["expectations"][0]["p"]
+
+
+def test_a_margin_may_belong_to_a_secondary_expectation():
+    record = judged("a.m > b.m", secondary=["a.m > 0.6"], margin={"a.m > 0.6": 0.2}, a=BETTER, b=SAME)
+    assert (record["secondary"][0]["margin"], record["expectations"][0]["margin"]) == (0.2, 0)

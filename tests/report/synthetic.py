@@ -138,6 +138,11 @@ def judged(study: report.StudyView, verdict: str, shift: float = 0.04) -> dict:
             | {"interval": [-0.004, 0.008], "standardised": 0.4, "bounds": [-0.01, 0.01], "note": HOSTILE}
             | common,
         ],
+        "secondary": [
+            {"text": "treated.top1 > shuffled.top1", "kind": "difference", "verdict": "supported", "effect": shift}
+            | {"interval": [shift - 0.01, shift + 0.01], "standardised": 2.0, "note": ""}
+            | common,
+        ],
         "note": "",
         "rests_on": {},
     }

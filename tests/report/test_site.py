@@ -72,8 +72,8 @@ def test_coverage_and_verdicts_are_counted_by_family(papers):
     failed, waiting = ({"stage": "train", "error": "x"}, None)
     study = synthetic.view("x", "P166", "video")
     rows = [
-        Row(first, [Entry(study, first, None, failed), Entry(study, first, None, waiting)]),
-        Row(second, [Entry(study, second, None, waiting)]),
+        Row(first, [Entry(study, first, None, failed, "ci"), Entry(study, first, None, waiting, "ci")]),
+        Row(second, [Entry(study, second, None, waiting, "ci")]),
         Row(third, []),
     ]
     (family,) = by_family(rows)
@@ -321,3 +321,10 @@ def test_name_that_leaves_the_folder_is_an_error(results, papers, tmp_path):
 
 def test_index_stays_small(site):
     assert (site / "index.html").stat().st_size < 1_500_000
+
+
+def test_secondary_expectations_stand_apart_from_the_claim(pages):
+    page = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text.split("Expectations", 1)[1]
+    claim, beside = page.split("Beside the claim")
+    assert "treated.top1 > shuffled.top1" in beside
+    assert "treated.top1 > shuffled.top1" not in claim

@@ -24,6 +24,7 @@ class Entry:
     paper: Paper
     page: Page | None
     failure: dict[str, str] | None
+    scale: str
 
     @property
     def verdict(self) -> dict[str, Any] | None:
@@ -64,7 +65,7 @@ class Entry:
     @property
     def scales(self) -> tuple[str, ...]:
         """The scales at which there is evidence, this report's first."""
-        return (self.page.provenance["scale"], *self.study.other_scales) if self.page else self.study.other_scales
+        return (self.scale, *self.study.other_scales) if self.page else self.study.other_scales
 
 
 @dataclass(frozen=True)

@@ -79,12 +79,12 @@ def read_entry(results: Path, study: StudyView, catalogue: Catalogue, verdicts: 
     paper = catalogue[study.paper]
     failure = verdicts["failed"].get(study.name)
     if failure or not (results / "observations" / study.name).exists():
-        return Entry(study, paper, None, failure)
+        return Entry(study, paper, None, failure, results.name)
     try:
         page = read_page(results, study, paper, verdicts["studies"].get(study.name))
     except EvidenceError as error:
-        return Entry(study, paper, None, {"stage": "report", "error": str(error)})
-    return Entry(study, paper, page, None)
+        return Entry(study, paper, None, {"stage": "report", "error": str(error)}, results.name)
+    return Entry(study, paper, page, None, results.name)
 
 
 def read_worlds(results: Path, studies: Sequence[StudyView]) -> dict[str, WorldView | str]:
