@@ -1,6 +1,6 @@
 """Report: a figure a study, and the pages, from observations and verdicts alone."""
 
-from assay.coverage import introductions
+from assay.coverage import introductions, other_scales
 
 
 rule figure:
@@ -39,6 +39,7 @@ rule report:
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
         tests=lambda wildcards: digest({study.name: str(introductions(study)) for study in STUDIES.values()}),
+        scales=lambda wildcards: {study.name: other_scales(study) for study in STUDIES.values()},
         studies=list(STUDIES),
         code=code_behind("assay.reporting"),
         scale=CONFIG.scale,

@@ -1,41 +1,50 @@
 "use strict";
-// The atlas: search, filters and sorting over rows that are in the page already. The state lives in the URL's hash, as
-// #q=mixup&family=attribution&sort=effect&reverse=1, so that a view can be shared; a hash without "=" is a place on the page.
+// The atlas: search, filters, sorting and a choice of columns over rows that are in the page already. The state lives in the URL's
+// hash, as #q=mixup&family=attribution&sort=effect&reverse=1&hide=claim, so that a view can be shared; a hash without "=" is a
+// place on the page.
 (() => {
   const $ = (id) => document.getElementById(id);
   const form = document.querySelector("form.controls");
-  const body = document.querySelector("table.papers tbody");
-  const headers = [...document.querySelectorAll("th[data-sort]")];
-  const inputs = { q: $("query"), family: $("family"), verdict: $("verdict"), sort: $("sort"), reverse: $("reverse") };
-  const verdicts = [...inputs.verdict.options].map((option) => option.value);
+  const table = document.querySelector("table.papers");
+  const body = table.tBodies[0];
+  const headers = [...table.querySelectorAll("th[data-sort]")];
+  const columns = [...form.querySelectorAll("input[name=column]")];
+  const filters = [...form.querySelectorAll("select[data-filter]")];
+  const query = $("query");
+  const sorting = $("sort");
+  const reverse = $("reverse");
+  const verdicts = [...$("verdict").options].map((option) => option.value);
 
-  const text = (row, selector) => row.querySelector(selector).textContent.trim();
   const fold = (string) => string.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
-  const value = (string) => (string === "" ? null : Number(string));
+  const number = (string) => (string === undefined ? null : Number(string));
 
   const rows = [...body.rows].map((row, order) => {
+    const text = (selector) => row.querySelector(selector).textContent.trim();
+    const values = Object.fromEntries(filters.map((filter) => [filter.id, row.dataset[filter.id]?.split("|") ?? []]));
     const entry = {
       row,
       order,
+      values,
       id: row.id,
-      title: text(row, ".title"),
-      method: text(row, ".method"),
-      claim: text(row, ".claim"),
+      title: text(".title"),
+      method: text(".method"),
+      claim: text(".claim"),
       family: row.dataset.family,
-      verdicts: row.dataset.verdict.split("|"),
-      effect: value(row.dataset.effect),
-      cost: value(row.dataset.cost),
+      studied: values.verdict[0] !== "not studied",
+      rank: verdicts.indexOf(values.verdict[0]),
+      effect: number(row.dataset.effect),
+      cost: number(row.dataset.cost),
     };
+    if (entry.studied) values.verdict.push("studied");
     entry.words = fold(`${entry.title} ${entry.method} ${entry.claim} ${entry.id}`);
-    entry.studied = entry.verdicts[0] !== "not studied";
-    entry.rank = verdicts.indexOf(entry.verdicts[0]);
     return entry;
   });
 
   // Missing values come last in both directions.
   const numeric = (key) => (a, b, sign) =>
     (a[key] === null) - (b[key] === null) || (a[key] === null ? 0 : sign * (b[key] - a[key]));
-  const alphabetic = (key) => (a, b, sign) => sign * a[key].localeCompare(b[key], "en");
+  const { compare } = new Intl.Collator("en");
+  const alphabetic = (key) => (a, b, sign) => sign * compare(a[key], b[key]);
   const orders = {
     "": (a, b, sign) => sign * (b.studied - a.studied),
     title: alphabetic("title"),
@@ -50,28 +59,25 @@
   let shown = rows;
 
   function sort() {
-    const wanted = `${inputs.sort.value} ${inputs.reverse.checked}`;
+    const wanted = `${sorting.value} ${reverse.checked}`;
     if (wanted === ordering) return;
     ordering = wanted;
-    const compare = orders[inputs.sort.value];
-    const sign = inputs.reverse.checked ? -1 : 1;
-    rows.sort((a, b) => compare(a, b, sign) || a.order - b.order);
+    const order = orders[sorting.value];
+    const sign = reverse.checked ? -1 : 1;
+    rows.sort((a, b) => order(a, b, sign) || a.order - b.order);
     body.append(...rows.map((entry) => entry.row));
     for (const header of headers) {
-      const active = header.dataset.sort === inputs.sort.value;
-      if (active) header.setAttribute("aria-sort", inputs.reverse.checked ? "descending" : "ascending");
+      const active = header.dataset.sort === sorting.value;
+      if (active) header.setAttribute("aria-sort", reverse.checked ? "descending" : "ascending");
       else header.removeAttribute("aria-sort");
     }
   }
 
   function filter() {
-    const words = fold(inputs.q.value).split(/\s+/).filter(Boolean);
-    const family = inputs.family.value;
-    const verdict = inputs.verdict.value;
+    const words = fold(query.value).split(/\s+/).filter(Boolean);
+    const wanted = filters.filter((select) => select.value).map((select) => [select.id, select.value]);
     const fits = (entry) =>
-      (!family || entry.family === family) &&
-      (!verdict || (verdict === "studied" ? entry.studied : entry.verdicts.includes(verdict))) &&
-      words.every((word) => entry.words.includes(word));
+      wanted.every(([name, value]) => entry.values[name].includes(value)) && words.every((word) => entry.words.includes(word));
     shown = rows.filter((entry) => {
       const fit = fits(entry);
       if (entry.row.hidden === fit) entry.row.hidden = !fit;
@@ -81,31 +87,39 @@
   }
 
   function update() {
+    for (const column of columns) table.classList.toggle(`no-${column.value}`, !column.checked);
     sort();
     filter();
   }
 
-  function writeHash() {
-    const state = new URLSearchParams();
-    for (const [key, input] of Object.entries(inputs)) {
-      const given = input.type === "checkbox" ? (input.checked ? "1" : "") : input.value;
-      if (given) state.set(key, given);
-    }
-    history.replaceState(null, "", `${location.pathname}${location.search}${state.size ? `#${state}` : ""}`);
+  function state() {
+    const hidden = columns.filter((column) => !column.checked).map((column) => column.value);
+    const chosen = filters.map((select) => [select.id, select.value]);
+    const all = [["q", query.value], ...chosen, ["sort", sorting.value], ["reverse", reverse.checked ? "1" : ""]];
+    return new URLSearchParams([...all, ["hide", hidden.join(",")]].filter(([, value]) => value));
   }
 
-  function readHash() {
+  // A value that is no option leaves a select without any; the first one means all.
+  function select(control, value) {
+    control.value = value ?? "";
+    if (control.selectedIndex === -1) control.selectedIndex = 0;
+  }
+
+  function show(given) {
+    query.value = given.get("q") ?? "";
+    for (const control of filters) select(control, given.get(control.id));
+    select(sorting, given.get("sort"));
+    reverse.checked = given.get("reverse") === "1";
+    const hidden = (given.get("hide") ?? "").split(",");
+    for (const column of columns) column.checked = !hidden.includes(column.value);
+    update();
+  }
+
+  function showAddress() {
     const hash = location.hash.slice(1);
-    if (hash && !hash.includes("=")) return false;
-    const state = new URLSearchParams(hash);
-    for (const [key, input] of Object.entries(inputs)) {
-      const given = state.get(key) ?? "";
-      if (input.type === "checkbox") input.checked = given === "1";
-      else input.value = given;
-      // An option that does not exist leaves a select without a value; it then means "all".
-      if (input.selectedIndex === -1) input.selectedIndex = 0;
-    }
-    return hash !== "";
+    if (hash && !hash.includes("=")) return;
+    show(new URLSearchParams(hash));
+    if (hash) $("papers").scrollIntoView();
   }
 
   // Browsers limit how often the address may change; it follows when typing pauses.
@@ -113,7 +127,10 @@
   function changed() {
     update();
     clearTimeout(pause);
-    pause = setTimeout(writeHash, 150);
+    pause = setTimeout(() => {
+      const now = state();
+      history.replaceState(null, "", `${location.pathname}${location.search}${now.size ? `#${now}` : ""}`);
+    }, 150);
   }
 
   const quoted = (cell) => {
@@ -124,9 +141,10 @@
   };
 
   function download() {
-    const columns = ["id", "title", "method", "claim", "family", "verdict", "effect", "cost_core_s"];
-    const lines = shown.map((e) => [e.id, e.title, e.method, e.claim, e.family, e.verdicts.join("; "), e.effect, e.cost]);
-    const csv = [columns, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n");
+    const names = ["id", "title", "method", "claim", ...filters.map((filter) => filter.id), "effect", "cost_core_s"];
+    const values = (entry) => filters.map(({ id }) => entry.values[id].filter((value) => value !== "studied").join("; "));
+    const lines = shown.map((e) => [e.id, e.title, e.method, e.claim, ...values(e), e.effect, e.cost]);
+    const csv = [names, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([`${csv}\r\n`], { type: "text/csv" }));
     link.download = "papers.csv";
@@ -135,10 +153,7 @@
   }
 
   function clear() {
-    for (const input of Object.values(inputs)) {
-      if (input.type === "checkbox") input.checked = false;
-      else input.value = "";
-    }
+    show(new URLSearchParams());
     changed();
   }
 
@@ -147,35 +162,30 @@
     button.type = "button";
     button.textContent = header.textContent;
     button.addEventListener("click", () => {
-      inputs.reverse.checked = inputs.sort.value === header.dataset.sort && !inputs.reverse.checked;
-      inputs.sort.value = header.dataset.sort;
+      reverse.checked = sorting.value === header.dataset.sort && !reverse.checked;
+      sorting.value = header.dataset.sort;
       changed();
     });
     header.replaceChildren(button);
   }
   form.addEventListener("submit", (event) => event.preventDefault());
-  inputs.q.addEventListener("input", changed);
+  query.addEventListener("input", changed);
   form.addEventListener("change", changed);
   $("clear").addEventListener("click", clear);
   $("export").addEventListener("click", download);
-  window.addEventListener("hashchange", () => {
-    if (!readHash()) return;
-    update();
-    $("papers").scrollIntoView();
-  });
+  window.addEventListener("hashchange", showAddress);
   document.addEventListener("keydown", (event) => {
     const typing = event.target.matches("input[type=search], select, textarea");
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      inputs.q.focus();
-    } else if (event.key === "Escape" && event.target === inputs.q) {
+      query.focus();
+    } else if (event.key === "Escape" && event.target === query) {
       clear();
     }
   });
 
   form.hidden = false;
   $("export").hidden = false;
-  const asked = readHash();
-  update();
-  if (asked) $("papers").scrollIntoView();
+  show(new URLSearchParams());
+  showAddress();
 })();

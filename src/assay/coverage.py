@@ -102,6 +102,15 @@ def _evidence(study: Study, results: Path) -> tuple[str | None, list[str]]:
     return verdict["verdict"], missing
 
 
+def other_scales(study: Study, root: Path = ROOT) -> list[str]:
+    """The scales besides the study's own at which its evidence lies in results/."""
+    return [
+        scale
+        for scale in scales(root / "config")
+        if scale != study.scale and (root / "results" / scale / "observations" / study.name / "provenance.json").exists()
+    ]
+
+
 def introduced(study: Study) -> list[str]:
     """Plugs of the study whose docstring cites its paper: what the paper brings."""
     cited = re.compile(rf"\b{re.escape(study.file.paper)}\b")

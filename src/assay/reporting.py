@@ -6,7 +6,7 @@ from pathlib import Path
 
 from assay.cards import card_name
 from assay.catalogue import load as load_catalogue
-from assay.coverage import introductions, row_at
+from assay.coverage import introductions, other_scales, row_at
 from assay.errors import EvidenceError
 from assay.evidence import staleness
 from assay.files import read_json, sha256, write_atomic
@@ -46,6 +46,7 @@ def checked_view(study: Study, results: Path) -> StudyView:
         introduces=tuple(introductions(study, root / "tests")),
         stale=_stale(study, results),
         missing=tuple(row_at(study, root).missing),
+        other_scales=tuple(other_scales(study, root)),
     )
 
 

@@ -53,6 +53,16 @@ def test_study_never_measured_has_no_freshness(tree):
     assert view.missing[0].startswith("no evidence at scale laptop")
 
 
+def test_evidence_at_other_scales_is_told(tree):
+    assert checked_view(tree.compiled(), tree.results).other_scales == ()
+    elsewhere = tree.results.parent / "ci" / "observations" / "mixup"
+    elsewhere.mkdir(parents=True)
+    assert checked_view(tree.compiled(), tree.results).other_scales == ()
+    (elsewhere / "provenance.json").write_text("{}")
+    tree.scale("ci")
+    assert checked_view(tree.compiled(), tree.results).other_scales == ("ci",)
+
+
 def test_report_shows_the_card_of_its_world(tree):
     (cell, *_) = tree.compiled().cells
     world = cell.recipe.data["world"]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import browsing
 import pytest
 import synthetic
 
@@ -31,3 +32,10 @@ def site(results, studies, papers, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("site")
     report.build(results, out, studies, papers)
     return out
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = browsing.start(tmp_path_factory.mktemp("profile"), tmp_path_factory.mktemp("downloads"))
+    yield browser
+    browser.quit()

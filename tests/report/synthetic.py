@@ -65,10 +65,19 @@ def rows(study: report.StudyView, seeds: int = 5) -> list[list]:
     return table
 
 
-def store(
-    results: Path, study: report.StudyView, table: list[list], tested: str = "16 px shapes, 78k-parameter ResNet, 5 seeds"
-) -> None:
+TESTED = "16 px shapes, 78k-parameter ResNet, 5 seeds"
+
+
+def store(results: Path, study: report.StudyView, table: list[list], tested: str = TESTED) -> None:
     """Write one study's evidence and its figure."""
+    store_evidence(results, study, table, tested)
+    page = report.read_page(results, study, catalogue.load()[study.paper])
+    (results / "figures").mkdir(exist_ok=True)
+    (results / "figures" / f"{study.name}.svg").write_bytes(report.figure(page))
+
+
+def store_evidence(results: Path, study: report.StudyView, table: list[list], tested: str = TESTED) -> None:
+    """Write observations, arrays and provenance of one study."""
     folder = results / "observations" / study.name
     folder.mkdir(parents=True)
     with open(folder / "observations.csv", "w", newline="", encoding="utf-8") as file:
@@ -92,9 +101,6 @@ def store(
         "tested": tested,
     }
     (folder / "provenance.json").write_text(json.dumps(provenance))
-    page = report.read_page(results, study, catalogue.load()[study.paper])
-    (results / "figures").mkdir(exist_ok=True)
-    (results / "figures" / f"{study.name}.svg").write_bytes(report.figure(page))
 
 
 def judged(study: report.StudyView, verdict: str, shift: float = 0.04) -> dict:
@@ -178,6 +184,8 @@ def write_results(results: Path) -> list[report.StudyView]:
         figure = {"lines": {"xlabel": "severity"}} if verdict == "contradicted" else {"bars": {}}
         stale = ("augment/mixup.py changed",) if verdict == "invalid" else ()
         study = view(name, paper, family, figure=figure, stale=stale, missing=tuple(f"evidence is stale: {r}" for r in stale))
+        if verdict == "contradicted":
+            study = replace(study, evidence="archived", other_scales=("gpu",), stale=None)
         store(results, study, rows(study))
         verdicts[name] = judged(study, verdict, 0.05 - 0.025 * number)
         studies.append(study)
@@ -193,6 +201,25 @@ def write_results(results: Path) -> list[report.StudyView]:
     studies += [hostile, view("blurpool", "P244", "conv-architectures"), view("aum", "P234", "data-quality", yaml=HOSTILE)]
     failed["aum"] = {"stage": "train", "error": f"TrainingError: {HOSTILE}", "log": "results/laptop/logs/train/aum.log"}
     (results / "verdicts.json").write_text(json.dumps({"alpha": 0.05, "studies": verdicts, "failed": failed}))
+    return studies
+
+
+def write_many(results: Path, count: int) -> list[report.StudyView]:
+    """A results folder of the size to come: `count` judged studies, each on a paper of its own, with figures of true size."""
+    write_worlds(results)
+    verdicts, studies = {}, []
+    for number, paper in enumerate(list(catalogue.load().values())[:count]):
+        arms = {f"arm_{arm}": {"augment": {"mixup": {"alpha": float(arm)}}} for arm in range(6)}
+        study = view(f"study-{number:03d}", paper.id, paper.family, arms=arms, expect=("arm_1.top1 > arm_0.top1",))
+        store_evidence(results, study, rows(study))
+        verdict = judged(study, list(VERDICTS.values())[number % len(VERDICTS)][2])
+        verdicts[study.name] = verdict | {"expectations": verdict["expectations"] * 3}
+        studies.append(study)
+    (results / "figures").mkdir()
+    drawn = report.figure(report.read_page(results, studies[0], catalogue.load()[studies[0].paper]))
+    for study in studies:
+        (results / "figures" / f"{study.name}.svg").write_bytes(drawn)
+    (results / "verdicts.json").write_text(json.dumps({"alpha": 0.05, "studies": verdicts, "failed": {}}))
     return studies
 
 

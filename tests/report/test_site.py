@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,7 +14,7 @@ import synthetic
 from assay import catalogue, report
 from assay.errors import StudyError
 from assay.plugs import find
-from assay.report.site import expectation_counts
+from assay.report.atlas import Entry, Row, by_family, expectation_counts
 
 STUDIES = [*synthetic.VERDICTS, "hostile", "aum", "blurpool"]
 VOID = {"meta", "link", "img", "input", "br"}
@@ -63,6 +64,32 @@ def test_expectations_are_counted_over_valid_studies():
         {"verdict": "invalid", "expectations": [{"verdict": "supported"}]},
     ]
     assert expectation_counts(studies) == {"supported": 2, "inconclusive": 1}
+
+
+def test_coverage_and_verdicts_are_counted_by_family(papers):
+    """Two of three papers studied, one of them twice: the bar takes the first study's state, the counts take all."""
+    first, second, third = (replace(paper, family="video") for paper in list(papers.values())[:3])
+    failed, waiting = ({"stage": "train", "error": "x"}, None)
+    study = synthetic.view("x", "P166", "video")
+    rows = [
+        Row(first, [Entry(study, first, None, failed, "ci"), Entry(study, first, None, waiting, "ci")]),
+        Row(second, [Entry(study, second, None, waiting, "ci")]),
+        Row(third, []),
+    ]
+    (family,) = by_family(rows)
+    assert (family["total"], family["studied"]) == (3, 2)
+    assert family["states"] == {"failed": 1, "not run": 2}
+    assert family["shares"] == [("failed", 0, 33.33), ("not run", 33.33, 33.33)]
+
+
+def test_rows_say_where_evidence_comes_from_and_whether_it_is_fresh(pages):
+    rows = {attributes.get("id"): attributes for attributes in pages["index.html"].all("tr")}
+    names = ("data-scale", "data-evidence", "data-freshness")
+    assert [rows["P166"][name] for name in names] == ["laptop", "recomputed", "fresh"]
+    assert [rows["P127"][name] for name in names] == ["laptop", "recomputed", "stale"]
+    assert [rows["P194"][name] for name in names] == ["laptop|gpu", "archived", "not checked"]
+    assert [rows["P234"].get(name) for name in names] == [None, "none", None]
+    assert [rows["P001"].get(name) for name in names] == [None, "none", None]
 
 
 def test_the_index_says_how_many_expectations_hold(pages):
@@ -169,7 +196,7 @@ def test_every_figure_plug_says_how_to_read_it(pages):
 
 def test_effect_of_an_invalid_study_is_not_listed(pages):
     rows = {attributes.get("id"): attributes for attributes in pages["index.html"].all("tr")}
-    assert rows["P127"]["data-effect"] == ""
+    assert "data-effect" not in rows["P127"]
     assert float(rows["P166"]["data-effect"]) > 0
 
 

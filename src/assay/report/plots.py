@@ -24,8 +24,9 @@ class Strip:
 
 @dataclass(frozen=True)
 class Mark:
-    """One standardised effect in the forest; `clipped` if its interval leaves the axis."""
+    """One standardised effect in the forest, of the study's expectation `number`; `clipped` if its interval leaves the axis."""
 
+    number: int
     text: str
     kind: str
     verdict: str
@@ -102,20 +103,23 @@ def forest(verdicts: dict[str, dict[str, Any]]) -> Forest:
 
     The axis is scaled by asinh, since effects span orders of magnitude in both directions.
     """
-    drawn = {name: [(e, standardised(e)) for e in verdict["expectations"]] for name, verdict in verdicts.items()}
-    drawn = {name: [(e, values) for e, values in items if values] for name, items in drawn.items()}
+    drawn = {
+        name: [(number, e, values) for number, e in enumerate(verdict["expectations"], start=1) if (values := standardised(e))]
+        for name, verdict in verdicts.items()
+    }
     drawn = {name: items for name, items in drawn.items() if items}
-    largest = max((abs(v) for items in drawn.values() for _, values in items for v in values if finite(v)), default=1.0)
+    largest = max((abs(v) for items in drawn.values() for *_, values in items for v in values if finite(v)), default=1.0)
     limit = next((tick for tick in TICKS[2:] if tick >= largest), TICKS[-1])
     reach = math.asinh(limit) * EDGE
 
     def at(value: float) -> float:
         return percent((math.asinh(min(max(value, -limit), limit)) / reach + 1) / 2)
 
-    def mark(study: str, item: dict[str, Any], values: tuple[float, float, float]) -> Mark:
+    def mark(study: str, number: int, item: dict[str, Any], values: tuple[float, float, float]) -> Mark:
         effect, low, high = values
         bounded = finite(low) and finite(high)
         return Mark(
+            number=number,
             text=item["text"],
             kind=item["kind"],
             # Where a control failed, no single effect may look like a finding.

@@ -1,18 +1,17 @@
 """The report as a folder that opens from disk: index.html, a page for each study, figures and tables beside them."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from assay.catalogue import Catalogue, Paper
+from assay.catalogue import Catalogue
 from assay.errors import EvidenceError, StudyError
 from assay.files import write_atomic
 from assay.report import plots, words
+from assay.report.atlas import Entry, atlas
 from assay.report.figure import ASSETS, caption, describe_figure
 from assay.report.page import Page, StudyView, read_page, read_verdicts
 from assay.report.worlds import WorldView, read_world
@@ -20,41 +19,6 @@ from assay.summary import curves, plain, summarise
 
 ROWS_SHOWN = 300
 WORLDS_SHOWN = 3
-NOT_STUDIED, NOT_RUN, FAILED = "not studied", "not run", "failed"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A study in the report: its page's evidence if there is any, or where it failed."""
-
-    study: StudyView
-    paper: Paper
-    page: Page | None
-    failure: dict[str, str] | None
-
-    @property
-    def verdict(self) -> dict[str, Any] | None:
-        return self.page.verdict or None if self.page else None
-
-    @property
-    def state(self) -> str:
-        """The verdict in a word, or why there is none."""
-        if self.failure:
-            return FAILED
-        return self.verdict["verdict"] if self.verdict else NOT_RUN
-
-    @property
-    def effect(self) -> float | None:
-        """The standardised effect of the first expectation, the one a study is known by; none where a control failed."""
-        if not self.verdict or self.state == "invalid":
-            return None
-        values = plots.standardised(self.verdict["expectations"][0])
-        return values[0] if values else None
-
-    @property
-    def cost(self) -> float | None:
-        """Core-seconds of training and measuring."""
-        return sum(self.page.provenance["cost"].values()) if self.page and self.page.provenance.get("cost") else None
 
 
 def build(
@@ -115,12 +79,12 @@ def read_entry(results: Path, study: StudyView, catalogue: Catalogue, verdicts: 
     paper = catalogue[study.paper]
     failure = verdicts["failed"].get(study.name)
     if failure or not (results / "observations" / study.name).exists():
-        return Entry(study, paper, None, failure)
+        return Entry(study, paper, None, failure, results.name)
     try:
         page = read_page(results, study, paper, verdicts["studies"].get(study.name))
     except EvidenceError as error:
-        return Entry(study, paper, None, {"stage": "report", "error": str(error)})
-    return Entry(study, paper, page, None)
+        return Entry(study, paper, None, {"stage": "report", "error": str(error)}, results.name)
+    return Entry(study, paper, page, None, results.name)
 
 
 def read_worlds(results: Path, studies: Sequence[StudyView]) -> dict[str, WorldView | str]:
@@ -201,45 +165,6 @@ def points_table(observations: pd.DataFrame) -> dict[str, Any]:
         key = (row.arm, row.metric, "" if pd.isna(row.x) else row.x)
         rows.setdefault(key, {})[row.seed] = row.value
     return {"seeds": sorted(set(observations["seed"])), "rows": [(*key, values) for key, values in rows.items()]}
-
-
-# Index
-
-
-def atlas(entries: list[Entry], catalogue: Catalogue) -> dict[str, Any]:
-    """What index.html shows: papers with their studies, coverage by family, counts, and the forest of effects."""
-    by_paper: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_paper.setdefault(entry.study.paper, []).append(entry)
-    papers = [(paper, by_paper.get(key, [])) for key, paper in catalogue.items()]
-    judged = {entry.study.name: entry.verdict for entry in entries if entry.verdict}
-    return {
-        "papers": papers,
-        "entries": {entry.study.name: entry for entry in entries},
-        "families": coverage(papers),
-        "counts": Counter(entry.state for entry in entries),
-        "studied": sum(bool(studies) for _, studies in papers),
-        "states": [*words.VERDICTS, FAILED, NOT_RUN],
-        "expectations": expectation_counts(judged.values()),
-        "forest": plots.forest(judged),
-    }
-
-
-def expectation_counts(verdicts: Iterable[dict[str, Any]]) -> Counter[str]:
-    """How many expectations came to which verdict, over the studies whose controls passed."""
-    return Counter(e["verdict"] for verdict in verdicts if verdict["verdict"] != "invalid" for e in verdict["expectations"])
-
-
-def coverage(papers: list[tuple[Paper, list[Entry]]]) -> list[dict[str, Any]]:
-    """For each family: papers in all, papers studied, and how many studies came to which state; largest family first."""
-    families: dict[str, dict[str, Any]] = {}
-    for paper, studies in papers:
-        family = families.setdefault(paper.family, {"name": paper.family, "total": 0, "studied": 0, "states": Counter()})
-        family["total"] += 1
-        family["studied"] += bool(studies)
-        if studies:
-            family["states"][studies[0].state] += 1
-    return sorted(families.values(), key=lambda family: (-family["total"], family["name"]))
 
 
 # Files

@@ -1,0 +1,173 @@
+"""The index: every paper with its studies, coverage and verdicts by family, and the forest of effects."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from assay.catalogue import Catalogue, Paper
+from assay.report import plots, words
+from assay.report.page import Page, StudyView
+
+NOT_STUDIED, NOT_RUN, FAILED = "not studied", "not run", "failed"
+STATES = (*words.VERDICTS, FAILED, NOT_RUN)
+EVIDENCE = ("recomputed", "archived", "none")
+FRESHNESS = ("fresh", "stale", "not checked")
+COLUMNS = ("claim", "family", "verdict", "evidence", "effect", "cost")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A study in the report: its page's evidence if there is any, or where it failed."""
+
+    study: StudyView
+    paper: Paper
+    page: Page | None
+    failure: dict[str, str] | None
+    scale: str
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        return self.page.verdict or None if self.page else None
+
+    @property
+    def state(self) -> str:
+        """The verdict in a word, or why there is none."""
+        if self.failure:
+            return FAILED
+        return self.verdict["verdict"] if self.verdict else NOT_RUN
+
+    @property
+    def effect(self) -> float | None:
+        """The standardised effect of the first expectation, the one a study is known by; none where a control failed."""
+        if not self.verdict or self.state == "invalid":
+            return None
+        values = plots.standardised(self.verdict["expectations"][0])
+        return values[0] if values else None
+
+    @property
+    def cost(self) -> float | None:
+        """Core-seconds of training and measuring."""
+        return sum(self.page.provenance["cost"].values()) if self.page and self.page.provenance.get("cost") else None
+
+    @property
+    def evidence(self) -> str:
+        """Where the evidence comes from, one of EVIDENCE."""
+        return self.study.evidence if self.page else "none"
+
+    @property
+    def freshness(self) -> str | None:
+        """Whether the evidence is that of today's code and study, one of FRESHNESS; None without evidence."""
+        if not self.page:
+            return None
+        return "not checked" if self.study.stale is None else "stale" if self.study.stale else "fresh"
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """The scales at which there is evidence, this report's first."""
+        return (self.scale, *self.study.other_scales) if self.page else self.study.other_scales
+
+
+@dataclass(frozen=True)
+class Row:
+    """A paper in the table, with the values its filters look at: filter -> values, any of which lets it pass."""
+
+    paper: Paper
+    studies: list[Entry]
+
+    @property
+    def filters(self) -> dict[str, list[str]]:
+        return {
+            "family": [self.paper.family],
+            "verdict": [entry.state for entry in self.studies] or [NOT_STUDIED],
+            "scale": _distinct(scale for entry in self.studies for scale in entry.scales),
+            "evidence": _distinct(entry.evidence for entry in self.studies) or ["none"],
+            "freshness": _distinct(entry.freshness for entry in self.studies if entry.freshness),
+        }
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A choice above the table: options are (value, text); the empty value lets every row pass."""
+
+    name: str
+    label: str
+    options: list[tuple[str, str]]
+
+
+def atlas(entries: list[Entry], catalogue: Catalogue) -> dict[str, Any]:
+    """What index.html shows."""
+    by_paper: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_paper.setdefault(entry.study.paper, []).append(entry)
+    rows = [Row(paper, by_paper.get(key, [])) for key, paper in catalogue.items()]
+    judged = {entry.study.name: entry.verdict for entry in entries if entry.verdict}
+    families = by_family(rows)
+    return {
+        "rows": rows,
+        "families": families,
+        "filters": filters(rows, families),
+        "columns": COLUMNS,
+        "counts": Counter(entry.state for entry in entries),
+        "studied": sum(bool(row.studies) for row in rows),
+        "states": STATES,
+        "expectations": expectation_counts(judged.values()),
+        "forest": plots.forest(judged),
+    }
+
+
+def filters(rows: list[Row], families: list[dict[str, Any]]) -> list[Filter]:
+    """The choices above the table; only scales at which there is evidence are offered."""
+    sizes = {family["name"]: family["total"] for family in families}
+    scales = _distinct(scale for row in rows for scale in row.filters["scale"])
+    return [
+        Filter("family", "Family", [("", "all"), *((name, f"{words.label(name)} ({sizes[name]})") for name in sorted(sizes))]),
+        Filter("verdict", "Verdict", _options(["studied", *STATES, NOT_STUDIED])),
+        Filter("scale", "Scale", _options(sorted(scales))),
+        Filter("evidence", "Evidence", _options(EVIDENCE)),
+        Filter("freshness", "Freshness", _options(FRESHNESS)),
+    ]
+
+
+def _options(values: Iterable[str]) -> list[tuple[str, str]]:
+    return [("", "any"), *((value, value) for value in values)]
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def expectation_counts(verdicts: Iterable[dict[str, Any]]) -> Counter[str]:
+    """How many expectations came to which verdict, over the studies whose controls passed."""
+    return Counter(e["verdict"] for verdict in verdicts if verdict["verdict"] != "invalid" for e in verdict["expectations"])
+
+
+def by_family(rows: list[Row]) -> list[dict[str, Any]]:
+    """For each family: papers in all, papers studied, and how many studies came to which state; largest family first.
+
+    shares: the studied papers' first states as (state, start, width) in percent of the family's papers.
+    """
+    families: dict[str, list[Row]] = {}
+    for row in rows:
+        families.setdefault(row.paper.family, []).append(row)
+    return [
+        {
+            "name": name,
+            "total": len(members),
+            "studied": sum(bool(row.studies) for row in members),
+            "states": Counter(entry.state for row in members for entry in row.studies),
+            "shares": _shares([row.studies[0].state for row in members if row.studies], len(members)),
+        }
+        for name, members in sorted(families.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+
+
+def _shares(states: list[str], total: int) -> list[tuple[str, float, float]]:
+    counts = Counter(states)
+    shares, start = [], 0.0
+    for state in STATES:
+        if counts[state]:
+            width = 100 * counts[state] / total
+            shares.append((state, round(start, 2), round(width, 2)))
+            start += width
+    return shares
