@@ -77,9 +77,11 @@ def draw_figure(study: Study, results: Path) -> bytes:
 
 
 def write_report(studies: list[Study], results: Path, verdicts: str = "verdicts.json") -> None:
-    """Write results/<scale>/report/; whatever else lies there is removed, the manifest of a complete report included."""
+    """Bring results/<scale>/report/ up to date; the manifest of a complete report goes until it is known to be one."""
+    (results / "report" / "manifest.json").unlink(missing_ok=True)
     views = [checked_view(study, results) for study in studies]
-    build(results, results / "report", views, load_catalogue(), verdicts)
+    written = build(results, results / "report", views, load_catalogue(), verdicts)
+    print(f"written: {', '.join(written) or 'nothing; every page is up to date'}")
 
 
 def write_manifest(path: Path) -> None:

@@ -1,11 +1,11 @@
 """The index: every paper with its studies, coverage and verdicts by family, and the forest of effects."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.catalogue import Catalogue, Paper
+from assay.catalogue import Paper
 from assay.report import plots, words
 from assay.report.page import Page, StudyView
 
@@ -95,12 +95,12 @@ class Filter:
     options: list[tuple[str, str]]
 
 
-def atlas(entries: list[Entry], catalogue: Catalogue) -> dict[str, Any]:
+def atlas(entries: list[Entry], papers: Mapping[str, Paper]) -> dict[str, Any]:
     """What index.html shows."""
     by_paper: dict[str, list[Entry]] = {}
     for entry in entries:
         by_paper.setdefault(entry.study.paper, []).append(entry)
-    rows = [Row(paper, by_paper.get(key, [])) for key, paper in catalogue.items()]
+    rows = [Row(paper, by_paper.get(key, [])) for key, paper in papers.items()]
     judged = {entry.study.name: entry.verdict for entry in entries if entry.verdict}
     families = by_family(rows)
     return {

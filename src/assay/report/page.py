@@ -52,12 +52,15 @@ class StudyView:
 
 @dataclass(frozen=True)
 class Page:
-    """One study with everything known of it; figures and templates get this. observations has columns COLUMNS."""
+    """One study with everything known of it; figures and templates get this. observations has columns COLUMNS.
+
+    The repr leaves out observations and arrays; their checksums are in the provenance.
+    """
 
     study: StudyView
     paper: Paper
-    observations: pd.DataFrame
-    arrays: dict[str, np.ndarray]
+    observations: pd.DataFrame = field(repr=False)
+    arrays: dict[str, np.ndarray] = field(repr=False)
     verdict: dict[str, Any]
     provenance: dict[str, Any]
 

@@ -1,19 +1,21 @@
 """The report as a folder that opens from disk: index.html, a page for each study, figures and tables beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from assay.catalogue import Catalogue
+from assay.catalogue import Catalogue, Paper
 from assay.errors import EvidenceError, StudyError
-from assay.files import write_atomic
 from assay.report import plots, words
 from assay.report.atlas import Entry, atlas
 from assay.report.figure import ASSETS, caption, describe_figure
 from assay.report.page import Page, StudyView, read_page, read_verdicts
+from assay.report.parts import Part, machinery, write_parts
 from assay.report.worlds import WorldView, read_world
 from assay.summary import curves, plain, summarise
 
@@ -23,28 +25,31 @@ WORLDS_SHOWN = 3
 
 def build(
     results: Path, out: Path, studies: Sequence[StudyView], catalogue: Catalogue, verdicts_name: str = "verdicts.json"
-) -> Path:
-    """Write the report of one scale and return its index.
+) -> list[str]:
+    """Write the report of one scale to a folder, index.html and all, and return the names of the parts that had to be written.
 
     results: results/<scale>, read as the pipeline leaves it. A study whose evidence is missing, altered or failed gets a
-    page that says so. Pages of studies that are gone are removed; a file whose content did not change is left untouched.
+    page that says so. What is made from the same evidence, templates and code as what is there is left untouched; pages of
+    studies that are gone are removed.
     """
-    results, out = Path(results), Path(out)
+    results = Path(results)
     verdicts = read_verdicts(results, verdicts_name)
     entries = [read_entry(results, study, catalogue, verdicts) for study in sorted(studies, key=lambda s: (s.family, s.name))]
-    environment = make_environment()
-    common = {"scale": results.name, "alpha": verdicts.get("alpha", 0.05), "total": len(catalogue)}
     worlds = read_worlds(results, [entry.study for entry in entries if entry.page])
-    files = {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}
-    for number, entry in enumerate(entries):
-        around = {"previous": entries[number - 1] if number else None, "next": (entries[number + 1 :] or [None])[0]}
-        files |= study_files(results, environment, entry, common | around | {"worlds": worlds, "worlds_shown": WORLDS_SHOWN})
-    files |= {f"worlds/{name}.png": world.picture for name, world in worlds.items() if isinstance(world, WorldView)}
-    files["index.html"] = environment.get_template("index.html").render(atlas(entries, catalogue) | common)
-    for name, content in files.items():
-        write_changed(out / name, content)
-    remove_others(out, set(files))
-    return out / "index.html"
+    templates = make_environment()
+    common = {"scale": results.name, "alpha": verdicts.get("alpha", 0.05), "total": len(catalogue)}
+    templates.globals.update(common)
+    parts = [
+        Part("assets", {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}, dict),
+        *study_parts(results, templates, entries, worlds),
+        *(
+            Part(f"worlds/{name}", {"world": world}, world_files)
+            for name, world in worlds.items()
+            if isinstance(world, WorldView)
+        ),
+        Part("index", {"entries": entries, "papers": dict(catalogue)}, partial(index_files, templates)),
+    ]
+    return write_parts(Path(out), parts, f"{machinery('assay.report.site', ASSETS)} {common}")
 
 
 def make_environment() -> Environment:
@@ -101,25 +106,66 @@ def read_worlds(results: Path, studies: Sequence[StudyView]) -> dict[str, WorldV
 # Study pages
 
 
-def study_files(results: Path, environment: Environment, entry: Entry, context: dict[str, Any]) -> dict[str, str | bytes]:
-    """The files of one study by path in the report: page, observations and figure."""
-    name = entry.study.name
-    files: dict[str, str | bytes] = {}
-    drawn = results / "figures" / f"{name}.svg"
-    context = {**context, "entry": entry, "study": entry.study, "paper": entry.paper, "figure": None}
-    if entry.page:
-        files[f"studies/{name}.csv"] = (results / "observations" / name / "observations.csv").read_bytes()
-        if drawn.exists():
-            files[f"figures/{name}.svg"] = drawn.read_bytes()
-            context["figure"] = {
-                "path": f"../figures/{name}.svg",
-                "alt": describe_figure(entry.page),
-                "caption": caption(entry.page),
+def study_parts(results: Path, templates: Environment, entries: Sequence[Entry], worlds: Mapping[str, Any]) -> Iterator[Part]:
+    """One part a study: its page, its observations and its figure."""
+    for family in group_by_family(entries):
+        names = [None, *(entry.study.name for entry in family), None]
+        for previous, entry, following in zip(names[:-2], family, names[2:], strict=True):
+            name = entry.study.name
+            inputs = {
+                "entry": entry,
+                "observations": read_if_there(results / "observations" / name / "observations.csv") if entry.page else None,
+                "figure": read_if_there(results / "figures" / f"{name}.svg") if entry.page else None,
+                "reading": caption(entry.page) if entry.page else "",
+                "worlds": {world: worlds[world] for world in entry.study.worlds if entry.page},
+                "previous": previous,
+                "following": following,
             }
-        context |= study_context(entry.page)
-    template = "study.html" if entry.page else "unfinished.html"
-    files[f"studies/{name}.html"] = environment.get_template(template).render(context)
+            yield Part(f"studies/{name}", inputs, partial(study_files, templates))
+
+
+def group_by_family(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Entries, which are sorted by family, in one list a family."""
+    return [list(members) for _, members in groupby(entries, key=lambda entry: entry.study.family)]
+
+
+def read_if_there(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def study_files(
+    templates: Environment,
+    entry: Entry,
+    observations: bytes | None,
+    figure: bytes | None,
+    reading: str,
+    worlds: Mapping[str, WorldView | str],
+    previous: str | None,
+    following: str | None,
+) -> dict[str, str | bytes]:
+    """The files of one study by path in the report."""
+    name = entry.study.name
+    around = {"previous": previous, "following": following}
+    context = {"entry": entry, "study": entry.study, "paper": entry.paper, **around}
+    if not entry.page:
+        return {f"studies/{name}.html": templates.get_template("unfinished.html").render(context)}
+    files: dict[str, str | bytes] = {f"studies/{name}.csv": observations}
+    context |= study_context(entry.page) | {"worlds": worlds, "worlds_shown": WORLDS_SHOWN, "figure": None}
+    if figure is not None:
+        files[f"figures/{name}.svg"] = figure
+        context["figure"] = {"path": f"../figures/{name}.svg", "alt": describe_figure(entry.page), "caption": reading}
+    files[f"studies/{name}.html"] = templates.get_template("study.html").render(context)
     return files
+
+
+def world_files(world: WorldView) -> dict[str, bytes]:
+    """The world's strip of samples."""
+    return {f"worlds/{world.name}.png": world.picture}
+
+
+def index_files(templates: Environment, entries: list[Entry], papers: Mapping[str, Paper]) -> dict[str, str]:
+    """The atlas."""
+    return {"index.html": templates.get_template("index.html").render(atlas(entries, papers))}
 
 
 def study_context(page: Page) -> dict[str, Any]:
@@ -165,21 +211,3 @@ def points_table(observations: pd.DataFrame) -> dict[str, Any]:
         key = (row.arm, row.metric, "" if pd.isna(row.x) else row.x)
         rows.setdefault(key, {})[row.seed] = row.value
     return {"seeds": sorted(set(observations["seed"])), "rows": [(*key, values) for key, values in rows.items()]}
-
-
-# Files
-
-
-def write_changed(path: Path, content: str | bytes) -> None:
-    """Write a file unless it has this content already."""
-    content = content.encode() if isinstance(content, str) else content
-    if not path.exists() or path.read_bytes() != content:
-        write_atomic(path, content)
-
-
-def remove_others(out: Path, names: set[str]) -> None:
-    """Remove files of an earlier report from the folders that the report owns."""
-    for folder in ("assets", "figures", "studies", "worlds"):
-        for path in (out / folder).glob("*"):
-            if f"{folder}/{path.name}" not in names:
-                path.unlink()

@@ -1,0 +1,111 @@
+"""Only what changed is built anew: whatever a page shows is part of its digest, and a damaged page is made again."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import synthetic
+
+from assay import report
+from assay.report.figure import ASSETS
+from assay.report.page import StudyView
+from assay.report.parts import machinery
+
+CHANGED = {str: "changed", dict: {"changed": {"a": 1}}, tuple: ("changed",), "figure": {"lines": {}}, "introduces": ()}
+
+
+@pytest.fixture
+def built(results, site, studies, papers, tmp_path):
+    """A results folder of one's own with the report made from it; paths in error messages are those of the copy."""
+    shutil.copytree(results, tmp_path / "laptop")
+    shutil.copytree(site, tmp_path / "out")
+    report.build(tmp_path / "laptop", tmp_path / "out", studies, papers)
+    return tmp_path / "laptop", tmp_path / "out", studies
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_built_twice(built, papers):
+    results, out, studies = built
+    assert report.build(results, out, studies, papers) == []
+
+
+def test_new_evidence_rebuilds_its_study_and_the_index(built, papers):
+    results, out, studies = built
+    folder = results / "observations" / "mixup"
+    table = (folder / "observations.csv").read_text().replace("0.6", "0.7", 1)
+    (folder / "observations.csv").write_text(table)
+    provenance = json.loads((folder / "provenance.json").read_text())
+    provenance["sha256"] = hashlib.sha256(table.encode()).hexdigest()
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    assert report.build(results, out, studies, papers) == ["studies/mixup", "index"]
+    assert (out / "studies" / "mixup.csv").read_text() == table
+
+
+def test_another_verdict_figure_or_world_rebuilds_the_pages_that_show_it(built, papers):
+    results, out, studies = built
+    verdicts = json.loads((results / "verdicts.json").read_text())
+    verdicts["studies"]["odin"]["q"] = 0.9
+    (results / "verdicts.json").write_text(json.dumps(verdicts))
+    assert report.build(results, out, studies, papers) == ["studies/odin", "index"]
+    drawn = results / "figures" / "fgsm.svg"
+    drawn.write_text(drawn.read_text() + "<!-- again -->")
+    assert report.build(results, out, studies, papers) == ["studies/fgsm"]
+    card = results / "worlds" / "hostile-0a1b2c3d" / "card.json"
+    card.write_text(card.read_text().replace("1536", "1537"))
+    assert report.build(results, out, studies, papers) == ["studies/hostile", "worlds/hostile-0a1b2c3d"]
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(StudyView) if field.name not in ("name", "paper")])
+def test_whatever_a_study_says_counts(built, papers, name):
+    results, out, studies = built
+    study = next(study for study in studies if study.name == "mixup")
+    changed = replace(study, **{name: CHANGED.get(name, CHANGED[type(getattr(study, name))])})
+    others = [study for study in studies if study.name != "mixup"]
+    assert set(report.build(results, out, [*others, changed], papers)) == {"studies/mixup", "index"}
+
+
+def test_a_new_neighbour_in_the_family_changes_the_pages_beside_it(built, papers):
+    results, out, studies = built
+    neighbour = synthetic.view("zoom", "P166", "training-recipes")
+    assert set(report.build(results, out, [*studies, neighbour], papers)) == {"studies/mixup", "studies/zoom", "index"}
+
+
+def test_a_damaged_or_lost_page_is_made_again(built, papers):
+    results, out, studies = built
+    before = snapshot(out)
+    page = out / "studies" / "mixup.html"
+    page.write_bytes(page.read_bytes()[:100])
+    (out / "figures" / "odin.svg").unlink()
+    assert set(report.build(results, out, studies, papers)) == {"studies/mixup", "studies/odin"}
+    assert snapshot(out) == before
+
+
+@pytest.mark.parametrize("notes", ["", '{"index": ', "[]", '{"index": {"made_from": 3}}', None])
+def test_notes_that_cannot_be_read_only_cost_time(built, papers, notes):
+    results, out, studies = built
+    before = snapshot(out)
+    if notes is None:
+        (out / "pages.json").unlink()
+    else:
+        (out / "pages.json").write_text(notes)
+    assert len(report.build(results, out, studies, papers)) == len(json.loads(before["pages.json"]))
+    assert snapshot(out) == before
+
+
+def test_templates_styles_and_code_count(tmp_path):
+    before = machinery("assay.report.words", ASSETS)
+    assert machinery("assay.report.words", ASSETS) == before
+    assert machinery("assay.report.plots", ASSETS) != before
+    sheets = tmp_path / "report"
+    (sheets / "templates").mkdir(parents=True)
+    template = sheets / "templates" / "a.html"
+    template.write_text("one")
+    first = machinery("assay.report.words", sheets)
+    template.write_text("two")
+    assert machinery("assay.report.words", sheets) != first
