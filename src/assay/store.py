@@ -91,7 +91,7 @@ class NetworkStore:
         """Remove the manifests that vouch for a network which is not what they say, so that the next run makes it again."""
         for manifest in self.folder.glob("*.json"):
             if recipe.name in read_json(manifest)["networks"]:
-                manifest.unlink()
+                manifest.unlink(missing_ok=True)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
