@@ -6,10 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
+from assay.artifacts import pull
+
 # One thread a process: the suite runs several processes, and results must not depend on how threads split a sum.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SYSTEM_FOLDERS = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data() -> None:
+    """Have the real images that some worlds read, so that a plain `pytest` right after a clone works."""
+    pull("data")
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,10 @@ class RemoteError(AssayError):
     """A remote that cannot be reached, trusted or used, or that holds something other than it should."""
 
 
+class ArtifactError(AssayError):
+    """Versioned data or evidence that cannot be pulled, pushed or trusted."""
+
+
 class TrainingError(AssayError):
     """A training that cannot go on."""
 

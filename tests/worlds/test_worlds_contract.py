@@ -2,7 +2,6 @@
 one-line errors.
 """
 
-import importlib.metadata
 import subprocess
 import sys
 
@@ -104,13 +103,3 @@ def test_arguments_that_cannot_work_are_refused_in_one_line(make, name, paramete
     assert "\n" not in text
     assert text.startswith(f"world {name}: ")
     assert all(word in text for word in words), text
-
-
-def test_every_real_image_ships_inside_its_wheel():
-    from assay.worlds import photos, textures
-
-    shipped = {str(path) for package in ("scikit-image", "scikit-learn") for path in importlib.metadata.files(package)}
-    used = [*photos.FILES, *(f"{name}.png" for name in textures.CLASSES), "lfw_subset.npy", "motorcycle_disp.npz"]
-    used += ["motorcycle_left.png", "motorcycle_right.png", "digits.csv.gz"]
-    for name in used:
-        assert any(path.endswith(f"/{name}") for path in shipped), name
