@@ -61,7 +61,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
 def train_bundle(
     recipes: list[Recipe],
-    seeds: int,
+    seeds: range,
     store: NetworkStore,
     manifest: Path,
     say: Callable[[str], None] = print,
@@ -75,8 +75,8 @@ def train_bundle(
     with stop_requests() as stop:
         for recipe in sorted(recipes, key=lambda r: (r.depth, r.name)):
             code = code_of(recipe)
-            with store.writing(recipe) if group.leads else contextlib.nullcontext():
-                for seed in range(seeds):
+            for seed in seeds:
+                with store.writing(recipe, seed) if group.leads else contextlib.nullcontext():
                     # The first process alone looks, so that all do the same even if the folder changes.
                     missing, stopped = group.any(group.leads and store.about(recipe, seed, code) is None, stop())
                     if missing and stopped:

@@ -16,7 +16,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from assay import errors
-from assay.distributed import joined
+from assay.distributed import ALONE, Group, joined
 from assay.errors import AssayError, PreemptedError, StudyError, TrainingError
 from assay.jobs import STOP_SIGNALS, choose_device, train_bundle
 from assay.recipes import Recipe
@@ -27,23 +27,30 @@ SECONDS_TO_STOP = 60  # for the step in hand and the checkpoint, before processe
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What `rule train` asks for: canonical recipes, repetitions, the device's name in the configuration, and the manifest."""
+    """What `rule train` asks for: canonical recipes, how many repetitions from the first on, the device's name in the
+    configuration, and the manifest."""
 
     recipes: list[dict]
     seeds: int
     device: str
     manifest: str
+    first_seed: int = 0
 
     @property
     def store(self) -> NetworkStore:
         """The networks beside the manifest."""
         return NetworkStore(Path(self.manifest).parent, choose_device(self.device))
 
+    def train(self, say: Callable[[str], None], group: Group = ALONE) -> None:
+        """Train as one of the group's processes."""
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        train_bundle(list(map(Recipe, self.recipes)), seeds, self.store, Path(self.manifest), say, group)
+
 
 def run(job: TrainingJob, processes: int, log: Path, say: Callable[[str], None] = print) -> None:
     """Train in this process, or in several whose lines go to the log; raises what `train_bundle` raises in any of them."""
     if processes == 1:
-        train_bundle(list(map(Recipe, job.recipes)), job.seeds, job.store, Path(job.manifest), say)
+        job.train(say)
         return
     if job.device != "cpu" and torch.cuda.is_available() and torch.cuda.device_count() < processes:
         raise StudyError(
@@ -51,10 +58,10 @@ def run(job: TrainingJob, processes: int, log: Path, say: Callable[[str], None] 
             f" (CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', '')}); ask the scheduler for {processes}"
         )
     with tempfile.TemporaryDirectory() as folder:
-        _launch(job, processes, log, Path(folder))
+        _launch(job, processes, log, Path(folder), say)
 
 
-def _launch(job: TrainingJob, processes: int, log: Path, folder: Path) -> None:
+def _launch(job: TrainingJob, processes: int, log: Path, folder: Path, say: Callable[[str], None]) -> None:
     description = folder / "job.json"
     description.write_text(json.dumps(dataclasses.asdict(job)))
     config = LaunchConfig(
@@ -76,21 +83,35 @@ def _launch(job: TrainingJob, processes: int, log: Path, folder: Path) -> None:
         raise PreemptedError(f"asked to stop by {error.sigval.name}; run again, it goes on from its checkpoint") from None
     except ChildFailedError as error:
         rank, failure = _cause(error.failures)
-        raise _as_error(rank, processes, failure) from None
+        if isinstance(failure.message, dict):
+            say(failure.message["extraInfo"]["py_callstack"])
+        broken = TrainingError(f"process {rank + 1} of {processes} failed: {_message(failure)}")
+        raise _user_error(failure) or broken from None
 
 
 def _cause(failures: dict[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
-    """Whose failure came first: one that was killed, if any, for the others then fail by losing it."""
-    return min(failures.items(), key=lambda item: (item[1].exitcode > 0, item[1].timestamp))
+    """Whose failure made the others fail: one that says what to do, else one that was killed, else the first.
+
+    Those who lose a process break down in talking to it, or are ended by torchrun's agent with SIGTERM.
+    """
+
+    def order(item: tuple[int, ProcessFailure]) -> tuple:
+        failure = item[1]
+        killed = failure.exitcode < 0 and -failure.exitcode not in STOP_SIGNALS
+        return _user_error(failure) is None, not killed, failure.timestamp
+
+    return min(failures.items(), key=order)
 
 
-def _as_error(rank: int, processes: int, failure: ProcessFailure) -> AssayError:
-    """The error of a process as it was raised there; of one that was killed or broke down, a line that says which and how."""
-    message = failure.message if isinstance(failure.message, str) else failure.message["message"]
-    kind, _, text = message.partition(": ")
-    if isinstance(getattr(errors, kind, None), type) and issubclass(getattr(errors, kind), AssayError):
-        return getattr(errors, kind)(text)
-    return TrainingError(f"process {rank + 1} of {processes} failed: {message}")
+def _user_error(failure: ProcessFailure) -> AssayError | None:
+    """The error of a process as it was raised there, if it was one that a user can act on."""
+    kind, _, text = _message(failure).partition(": ")
+    found = getattr(errors, kind, None)
+    return found(text) if isinstance(found, type) and issubclass(found, AssayError) else None
+
+
+def _message(failure: ProcessFailure) -> str:
+    return failure.message if isinstance(failure.message, str) else failure.message["message"]
 
 
 @record
@@ -105,7 +126,7 @@ def main(description: str, log: str) -> None:
                 with open(log, "a", encoding="utf-8") as file:
                     file.write(f"{time.strftime('%H:%M:%S')} {message}\n")
 
-        train_bundle(list(map(Recipe, job.recipes)), job.seeds, job.store, Path(job.manifest), say, group)
+        job.train(say, group)
 
 
 if __name__ == "__main__":
