@@ -7,7 +7,7 @@ ENV := .venv/.made
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env report figures test lint check schemas lock clean
+.PHONY: help env data report figures test lint check schemas lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,14 +21,17 @@ $(ENV): envs/lock.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-report: $(ENV) ## run all studies and write results/laptop/report/index.html
+data: $(ENV) ## pull data/ from the store in this repository, checked
+	@$(BIN)/assay pull data
+
+report: $(ENV) data ## run all studies and write results/laptop/report/index.html
 	@$(BIN)/snakemake --cores $(CORES)
 	@echo "open results/laptop/report/index.html"
 
-figures: $(ENV) ## draw every study's figure, running what is missing
+figures: $(ENV) data ## draw every study's figure, running what is missing
 	@$(BIN)/snakemake --cores $(CORES) figures
 
-test: $(ENV) lint check ## run the test suite
+test: $(ENV) data lint check ## run the test suite
 	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
 
 lint: $(ENV) ## check style and formatting

@@ -26,6 +26,7 @@ rule all:
 
 
 onstart:
+    pull_inputs()
     hold_results_folder()
 
 

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from assay.artifacts import pull
 from assay.configuration import load_config
 from assay.errors import AssayError
 from assay.evidence import code_digest
 from assay.files import write_atomic
-from assay.fingerprints import digest, fingerprint
+from assay.fingerprints import data_behind, digest, fingerprint
 from assay.plan import Plan
 from assay.scales import load_scale
 from assay.studies import load_studies
@@ -31,6 +32,16 @@ wildcard_constraints:
     bundle=r"[a-z0-9][a-z0-9_-]{0,79}",
     study=r"[a-z0-9][a-z0-9_-]{0,63}",
     world=r"[a-z0-9][a-z0-9_-]{0,79}",
+
+
+def pull_inputs():
+    """Bring data/ to what data.sha256 lists, if a study reads it. No rule does this: a job that waits for another is run again
+    with it, while changed data is seen, file by file, in the fingerprints of what reads it."""
+    try:
+        if data_behind(set().union(*(study.plugs for study in STUDIES.values()))):
+            pull("data")
+    except AssayError as error:
+        sys.exit(str(error))
 
 
 def manifests(recipes):

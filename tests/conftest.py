@@ -2,14 +2,25 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from tiny_datasets import DATASETS, write
+
+from assay.artifacts import pull
+from assay.retrieving import finish
 
 # One thread a process: the suite runs several processes, and results must not depend on how threads split a sum.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SYSTEM_FOLDERS = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data() -> None:
+    """Have the real images that some worlds read, so that a plain `pytest` right after a clone works."""
+    pull("data")
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +35,15 @@ def require_programs() -> Callable[..., None]:
             pytest.skip(f"not installed: {', '.join(missing)}")
 
     return require
+
+
+@pytest.fixture(scope="session")
+def tiny_datasets(tmp_path_factory) -> Iterator[Path]:
+    """All real data sets at test size, in their publishers' formats, where worlds look for them."""
+    folder = tmp_path_factory.mktemp("datasets")
+    write(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_DATASETS", str(folder))
+        for name in DATASETS:
+            finish(name, {}, lambda line: None)
+        yield folder

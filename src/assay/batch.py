@@ -38,7 +38,8 @@ class Batch:
 
 @dataclass(frozen=True)
 class DeviceStream:
-    """Streamed images with the face of a tensor on the device: indexing, `split` and `len` decode what they are asked for.
+    """Streamed images with the face of a tensor on the device: indexing and `split` decode what they are asked for. Indexing
+    raises DataError for more than `assay.stream.memory_limit()`.
 
     On CUDA, pixels travel as bytes from pinned memory while the device computes.
     """
@@ -55,6 +56,7 @@ class DeviceStream:
 
     def __getitem__(self, rows: int | slice | Tensor) -> Tensor:
         index = torch.arange(len(self))[rows.cpu() if isinstance(rows, Tensor) else rows]
+        self.stream.check_fits(index.numel())
         images = next(self.batches([index.reshape(-1)]))
         return images if index.ndim else images[0]
 
@@ -66,11 +68,6 @@ class DeviceStream:
     def split(self, size: int) -> Iterator[Tensor]:
         """All images in slices of `size` rows."""
         return self.batches(torch.arange(len(self)).split(size))
-
-    def whole(self) -> Tensor:
-        """All images; DataError when they take more memory than `assay.stream.memory_limit()`."""
-        self.stream.check_fits()
-        return self[:]
 
     def _buffer(self, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
@@ -118,7 +115,7 @@ class TensorSplit:
 
 def whole(images: Tensor | DeviceStream) -> Tensor:
     """All images as one tensor; DataError when streamed ones take more memory than allowed."""
-    return images if isinstance(images, Tensor) else images.whole()
+    return images[:]
 
 
 def _sampled_statistics(images: DeviceStream) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The command line: `assay list, show, check, new, coverage`. None of it imports torch."""
+"""The command line: `assay list, show, check, new, coverage, pull, push`. None of it imports torch."""
 
 import json
 import re
@@ -245,6 +245,33 @@ def coverage(as_json: AsJson = False) -> None:
     for paper, row in found["papers"].items():
         if row["study"] and not row["working"]:
             out.print(f"{paper} {row['study']}: {'; '.join(row['missing'])}", highlight=False)
+
+
+Versioned = Annotated[str, typer.Argument(help="A versioned folder: data or archive.")]
+Remote = Annotated[str | None, typer.Option("--remote", help="A name in .dvc/config; the default one if not given.")]
+
+
+@app.command()
+@in_one_line
+def pull(
+    folder: Versioned = "data",
+    remote: Remote = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that were edited here.")] = False,
+) -> None:
+    """Bring a versioned folder to what the commit names, every byte checked."""
+    from assay.artifacts import pull
+
+    if pull(folder, remote, force=force):
+        out.print(f"pulled {folder}/")
+
+
+@app.command()
+@in_one_line
+def push(folder: Versioned = "data", remote: Remote = None) -> None:
+    """Send a versioned folder to a remote, so that other clones can pull it."""
+    from assay.artifacts import push
+
+    out.print(f"pushed {folder}/: {push(folder, remote)} objects were missing there")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,20 @@ class DataError(AssayError):
     """A data set that is missing, truncated, altered or too large for what is asked of it."""
 
 
+class RemoteError(AssayError):
+    """A remote that cannot be reached, trusted or used, or that holds something other than it should."""
+
+
+class ArtifactError(AssayError):
+    """Versioned data or evidence that cannot be pulled, pushed or trusted."""
+
+
 class TrainingError(AssayError):
     """A training that cannot go on."""
+
+
+class PreemptedError(AssayError):
+    """A training that was asked to stop and can go on from its checkpoint."""
 
 
 def unknown(what: str, name: object, allowed: Iterable[str]) -> str:

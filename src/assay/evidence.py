@@ -144,7 +144,7 @@ def staleness(study: "Study", provenance: dict) -> list[str]:
     old, new = provenance.get("code", {}), study_code(study)
     for module in sorted(set(old) | set(new)):
         if old.get(module) != new.get(module):
-            path = "/".join(module.split(".")[1:]) + ".py"
+            path = module if "/" in module else "/".join(module.split(".")[1:]) + ".py"
             what = "is new" if module not in old else "is no longer used" if module not in new else "changed"
             reasons.append(f"{path} {what}")
     return reasons

@@ -1,7 +1,8 @@
 """Code fingerprints: what a result was computed with, down to the modules its plugs import.
 
 Snakemake does not see code behind an import. So every job carries a hash over the source of the plugs it uses and all
-project modules these import, directly or not. Comments, docstrings and blank lines do not count: they change no result.
+project modules these import, directly or not. Comments, docstrings and blank lines do not count: they change no result. Files
+that a module reads from data/, named in its INPUTS, count with the checksums they were committed with.
 """
 
 import ast
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from assay.manifest import checksums
 from assay.plugs import PACKAGE, describe
 
 
@@ -104,10 +106,28 @@ def closure(module: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
+def inputs(module: str) -> tuple[str, ...]:
+    """The files in data/ that a project module reads: its constant INPUTS."""
+    for node in ast.parse(_source(module)).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "INPUTS":
+            return ast.literal_eval(node.value)
+    return ()
+
+
+def data_behind(plugs: Iterable[str]) -> list[str]:
+    """The files in data/ that these plugs read, or anything they import."""
+    modules = set().union(*(closure(describe(*plug.split("/")).module) for plug in plugs))
+    return sorted({name for module in modules for name in inputs(module)})
+
+
 def fingerprint(entry: str, plugs: Iterable[str]) -> dict[str, str]:
-    """Hashes by module of all code behind an entry module and the plugs (as "kind/name") it loads by name."""
+    """Hashes by module of all code behind an entry module and the plugs (as "kind/name") it loads by name, and by path of the
+    data they read."""
+    plugs = set(plugs)
     modules = set(closure(entry)).union(*(closure(describe(*plug.split("/")).module) for plug in plugs))
-    return {module: code_hash(module) for module in sorted(modules)}
+    data = {path: checksum[:16] for path, checksum in checksums(data_behind(plugs)).items()}
+    return {module: code_hash(module) for module in sorted(modules)} | data
 
 
 def digest(hashes: dict[str, str]) -> str:

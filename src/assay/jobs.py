@@ -1,15 +1,18 @@
 """What one training job does: bring every network of a bundle up to date, one repetition after the other."""
 
+import contextlib
 import json
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from assay.batch import to_tensors
-from assay.errors import StudyError
+from assay.distributed import ALONE, Group, local_rank
+from assay.errors import PreemptedError, StudyError
 from assay.files import write_atomic
 from assay.fingerprints import digest, fingerprint
 from assay.recipes import Recipe
@@ -17,15 +20,25 @@ from assay.store import NetworkStore
 from assay.training import Setting, make_world, precision_name, train
 
 ENTRY = "assay.training"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what Slurm sends ahead of a kill, by itself and by --signal
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes the GPU if there is one."""
+    """`auto` takes the GPU if there is one. Of several that are visible, each process of a job takes the one of its number."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise StudyError("config: device: 'cuda' is not available on this machine (allowed here: auto, cpu)")
-    return torch.device(name)
+    if name == "cpu":
+        return torch.device("cpu")
+    device = torch.device("cuda", local_rank())
+    torch.cuda.set_device(device)
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's product name, or "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def code_of(recipe: Recipe) -> str:
@@ -34,44 +47,86 @@ def code_of(recipe: Recipe) -> str:
     return digest(fingerprint(ENTRY, plugs))
 
 
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Take the signals that come before a kill as a request, and yield the question whether one came."""
+    requests = []
+    earlier = {number: signal.signal(number, lambda number, frame: requests.append(number)) for number in STOP_SIGNALS}
+    try:
+        yield lambda: bool(requests)
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
 def train_bundle(
-    recipes: list[Recipe], seeds: int, store: NetworkStore, manifest: Path, say: Callable[[str], None] = print
+    recipes: list[Recipe],
+    seeds: range,
+    store: NetworkStore,
+    manifest: Path,
+    say: Callable[[str], None] = print,
+    group: Group = ALONE,
 ) -> None:
-    """Train what is missing or made with other code; then write the manifest that lists every network's sha256."""
+    """Train what is missing or made with other code; then write the manifest that lists every network's sha256.
+
+    Raises PreemptedError after a signal that comes before a kill; the same call then goes on where this one stopped.
+    """
     listed = {}
-    for recipe in sorted(recipes, key=lambda r: (r.depth, r.name)):
-        code = code_of(recipe)
-        with store.writing(recipe):
-            for seed in range(seeds):
-                if store.about(recipe, seed, code) is None:
-                    _train_one(recipe, seed, code, store, say)
-                listed.setdefault(recipe.name, {})[str(seed)] = store.about(recipe, seed)["sha256"]
-    write_atomic(manifest, json.dumps({"networks": listed}, indent=1, sort_keys=True))
+    with stop_requests() as stop:
+        for recipe in sorted(recipes, key=lambda r: (r.depth, r.name)):
+            code = code_of(recipe)
+            for seed in seeds:
+                with store.writing(recipe, seed) if group.leads else contextlib.nullcontext():
+                    # The first process alone looks, so that all do the same even if the folder changes.
+                    missing, stopped = group.any(group.leads and store.about(recipe, seed, code) is None, stop())
+                    if missing and stopped:
+                        raise PreemptedError(f"{recipe.name} seed {seed}: asked to stop before it began; run again")
+                    if missing:
+                        _train_one(recipe, seed, code, store, say, group, stop)
+                    if group.leads:
+                        listed.setdefault(recipe.name, {})[str(seed)] = store.about(recipe, seed)["sha256"]
+    if group.leads:
+        write_atomic(manifest, json.dumps({"networks": listed}, indent=1, sort_keys=True))
 
 
-def _train_one(recipe: Recipe, seed: int, code: str, store: NetworkStore, say: Callable[[str], None]) -> None:
+def _train_one(
+    recipe: Recipe,
+    seed: int,
+    code: str,
+    store: NetworkStore,
+    say: Callable[[str], None],
+    group: Group,
+    stop: Callable[[], bool],
+) -> None:
     started = time.process_time()
     load_parent = partial(_load_parent, store, seed)
-    checkpoint = store.checkpoint(recipe, seed)
-    # A checkpoint made with other code would mix two trainings.
-    marker = checkpoint.with_suffix(".code")
-    if checkpoint.exists() and (not marker.exists() or marker.read_text() != code):
-        checkpoint.unlink()
-    write_atomic(marker, code)
-    setting = Setting(store.device, load_parent, checkpoint, report=partial(_progress, say, recipe, seed))
+    setting = Setting(
+        store.device,
+        load_parent,
+        store.checkpoint(recipe, seed),
+        code=code,
+        stop=stop,
+        group=group,
+        report=partial(_progress, say, recipe, seed),
+        say=say,
+    )
     world = to_tensors(make_world(recipe, seed, load_parent), store.device)
     trained = train(recipe, seed, setting, world)
+    core_seconds = group.sum(torch.tensor(time.process_time() - started, dtype=torch.float64)).item()
     about = {
         "recipe": recipe.data,
         "seed": seed,
         "code": code,
         "input": {"channels": world.train.images.shape[1], "classes": len(world.classes), "size": world.train.images.shape[-1]},
         "parameters": sum(p.numel() for p in trained.network.parameters()),
-        "core_seconds": round(time.process_time() - started, 3),
+        "core_seconds": round(core_seconds, 3),
         "precision": precision_name(store.device),
+        "processes": group.size,
+        "device": device_name(store.device),
+        "images_per_second": round(trained.images_per_second, 1),
     }
-    store.save(recipe, seed, trained, about)
-    marker.unlink()
+    if group.leads:
+        store.save(recipe, seed, trained, about)
 
 
 def _load_parent(store: NetworkStore, seed: int, recipe: Recipe):

@@ -13,6 +13,8 @@ class Network(nn.Module):
 
     `network(images) -> logits`, `network.features(images) -> (B, D)` is what the classifier sees, `network.model` is the bare
     architecture. A model that takes latents instead of images (a generator) sets `takes_latents = True` and is not normalised.
+    A model that has published weights to start from offers `start_pretrained()`, which loads them into it and returns mean and
+    spread (C,) of the images they expect; the trainer calls it once, before the first step.
     """
 
     mean: Tensor
@@ -42,12 +44,14 @@ class Trained:
 
     records: what the trainer recorded on the way, e.g. "loss" (epochs,), "margins" (epochs, N). recipe: its canonical data.
     objective: the objective's own trained tensors by name (projector, discriminator), empty for plain losses.
+    images_per_second: how fast this process's part of the training went, known right after it.
     """
 
     network: Network
     records: dict[str, Tensor] = field(default_factory=dict)
     recipe: dict = field(default_factory=dict)
     objective: dict[str, Tensor] = field(default_factory=dict)
+    images_per_second: float = 0.0
 
 
 @dataclass(frozen=True)

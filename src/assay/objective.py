@@ -22,8 +22,11 @@ class Player:
 class Objective(nn.Module):
     """Base of objectives that hold state: extra trainable modules, buffers, or several players.
 
-    Submodules and buffers created in `prepare` are trained, checkpointed and saved with the network. Randomness comes from
-    torch's global generator, which the trainer seeds before `prepare` and before every epoch.
+    Submodules and buffers created in `prepare` are trained, checkpointed and saved with the network. What changes after
+    `prepare` must be among them (or in `get_extra_state`, as tensors and plain numbers): a training goes on from them in the
+    middle of an epoch. Randomness comes from torch's global generator, which the trainer seeds before `prepare` and before
+    every epoch. Several processes may share a batch only if the file says `PER_SAMPLE = True`: the loss is the mean of its
+    samples' losses, and nothing is kept from one step to the next.
     """
 
     def prepare(self, network: nn.Module, world: TensorWorld) -> None:

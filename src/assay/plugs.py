@@ -20,6 +20,7 @@ from annotated_types import Ge, Gt, Interval, Le, Lt, MaxLen, MinLen
 from pydantic import TypeAdapter, ValidationError
 
 from assay.errors import StudyError, unknown
+from assay.timm_names import TimmName
 
 PACKAGE = Path(__file__).parent
 CORE_FOLDERS = {"report", "__pycache__"}
@@ -48,6 +49,7 @@ ANNOTATION_NAMES = {
     "Any": Any,
     "Callable": Callable,
     "Literal": Literal,
+    "TimmName": TimmName,
     "Trained": _Trained,
 }
 
@@ -73,6 +75,8 @@ class Parameter:
             return adapter.dump_python(adapter.validate_json(json.dumps(value), strict=True), mode="json")
         except ValidationError as error:
             first = error.errors()[0]
+            if first["type"] == "value_error":  # a check of the project's own, which says all there is to say
+                raise ValueError(str(first["ctx"]["error"])) from None
             raise ValueError(f"{first['msg'].lower()} (declared {self.text})") from None
         except TypeError:
             raise ValueError(f"not plain data (declared {self.text})") from None

@@ -4,13 +4,14 @@ In canonical form a plug is `{"plug": "augment/mixup", "parameters": {...}}` wit
 network is `{"recipe": {...}}`; so a recipe holds its parents, and equal recipes have equal JSON whoever asks for them.
 """
 
+import ast
 import hashlib
 import json
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any
 
-from assay.plugs import load
+from assay.plugs import describe, load
 
 PLUG_FIELDS = {
     "world": "worlds",
@@ -97,6 +98,13 @@ class Recipe:
     def depth(self) -> int:
         """0 without parents, else one more than the deepest parent."""
         return 1 + max((parent.depth for parent in self.parents), default=-1)
+
+    @cached_property
+    def splits(self) -> bool:
+        """Whether several processes may share a batch: its loss is the mean of its samples' losses. So it is with a function,
+        unless its file says PER_SAMPLE = False; a class keeps state, and says PER_SAMPLE = True if none of it spans samples."""
+        info = describe(*self.data["objective"]["plug"].split("/"))
+        return info.constants.get("PER_SAMPLE", isinstance(info.definition, ast.FunctionDef))
 
     def ancestry(self) -> Iterator["Recipe"]:
         """This recipe and everything it is made from."""

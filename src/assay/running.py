@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import time
 import traceback
@@ -9,8 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from assay.errors import AssayError
+from assay.errors import AssayError, StudyError
 from assay.files import write_atomic
+
+UNSAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
 @contextlib.contextmanager
@@ -22,12 +25,15 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
     log_path = Path(snakemake.log[0])
     failure = failure_file(log_path)
     failure.unlink(missing_ok=True)
-    with open(log_path, "w", encoding="utf-8", buffering=1) as log:
+    log_path.unlink(missing_ok=True)
+    # Appended to, because the processes of one training share the log.
+    with open(log_path, "a", encoding="utf-8", buffering=1) as log:
 
         def say(message: str) -> None:
             log.write(f"{time.strftime('%H:%M:%S')} {message}\n")
 
         try:
+            _refuse_loading_code()
             with contextlib.redirect_stdout(log):
                 yield say
         except Exception as error:
@@ -35,6 +41,12 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
             log.write(line if isinstance(error, AssayError) else traceback.format_exc())
             write_atomic(failure, json.dumps({"stage": snakemake.rule, "error": line.splitlines()[0], "log": str(log_path)}))
             sys.exit(f"{snakemake.rule}: {line}")
+
+
+def _refuse_loading_code() -> None:
+    """StudyError where PyTorch is told to run the code that files of weights may hold."""
+    if os.environ.get(UNSAFE):
+        raise StudyError(f"{UNSAFE}={os.environ[UNSAFE]} lets files of weights run code; unset it")
 
 
 def failure_file(log_path: Path) -> Path:

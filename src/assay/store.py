@@ -39,12 +39,12 @@ class NetworkStore:
         return self.weights(recipe, seed).with_suffix(".json")
 
     @contextlib.contextmanager
-    def writing(self, recipe: Recipe) -> Iterator[None]:
-        """Hold the recipe's folder alone. The kernel lets go when the process ends, so a kill leaves no stale lock; a training
-        that outlived its killed parent finishes first, and its result is then found here."""
+    def writing(self, recipe: Recipe, seed: int) -> Iterator[None]:
+        """Hold one repetition of a network alone. The kernel lets go when the process ends, so a kill leaves no stale lock; a
+        training that outlived its killed parent finishes first, and its result is then found here."""
         folder = self.folder / recipe.name
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / ".lock", "w") as lock:
+        with open(folder / f"seed-{seed}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -91,7 +91,7 @@ class NetworkStore:
         """Remove the manifests that vouch for a network which is not what they say, so that the next run makes it again."""
         for manifest in self.folder.glob("*.json"):
             if recipe.name in read_json(manifest)["networks"]:
-                manifest.unlink()
+                manifest.unlink(missing_ok=True)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -40,17 +40,16 @@ class Stream:
     def shape(self) -> tuple[int, int, int, int]:
         return (len(self.files), *self.image)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes all images would take as float32."""
-        return 4 * int(np.prod(self.shape, dtype=np.int64))
-
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
-        """The images of these rows, decoded: (B, C, H, W), or (C, H, W) for one row's number."""
+        """The images of these rows, decoded: (B, C, H, W), or (C, H, W) for one row's number.
+
+        DataError when they take more memory than `memory_limit()`.
+        """
         index = np.arange(len(self))[rows]
+        self.check_fits(index.size)
         images = next(self.batches([np.atleast_1d(index)]))
         return images if np.ndim(index) else images[0]
 
@@ -78,16 +77,12 @@ class Stream:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def whole(self) -> np.ndarray:
-        """All images; DataError when they take more memory than `memory_limit()`."""
-        self.check_fits()
-        return next(self.batches([np.arange(len(self))]))
-
-    def check_fits(self) -> None:
-        """Raise DataError unless all images, decoded, stay within `memory_limit()`."""
-        if self.nbytes > memory_limit():
+    def check_fits(self, count: int) -> None:
+        """Raise DataError unless so many images, decoded, stay within `memory_limit()`."""
+        needed = count * 4 * int(np.prod(self.image))
+        if needed > memory_limit():
             raise DataError(
-                f"world {self.name}: {len(self)} images are needed at once, {self.nbytes / GIB:.1f} GiB, and at most"
+                f"world {self.name}: {count} images are needed at once, {needed / GIB:.1f} GiB, and at most"
                 f" {memory_limit() / GIB:.1f} GiB are allowed; lower the world's train, test or size, or raise ASSAY_MEMORY_GIB"
             )
 
@@ -125,7 +120,7 @@ def in_unit_range(pixels: np.ndarray) -> np.ndarray:
 
 def whole(images: np.ndarray | Stream) -> np.ndarray:
     """All images as one array; DataError when streamed ones take more memory than allowed."""
-    return images.whole() if isinstance(images, Stream) else images
+    return images[:]
 
 
 def workers() -> int:

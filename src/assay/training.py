@@ -1,12 +1,11 @@
 """The trainer: one loop for all objectives, on tensors that live on the device.
 
 Randomness comes from generators seeded by hashing the names of the axes that may move (world, init, order, augment), the
-repetition and the epoch. So compared arms share data, initialisation and order; and since every epoch starts its own
-streams, a training resumed at an epoch is bit-identical to one never interrupted.
+repetition and the epoch. So compared arms share data, initialisation and order. A checkpoint holds the state of every
+generator: a training resumed at any step is bit-identical to one never interrupted.
 """
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from assay.batch import Batch, TensorWorld, to_tensors
-from assay.errors import StudyError, TrainingError
+from assay.checkpoints import UNREADABLE, read_checkpoint, write_checkpoint
+from assay.distributed import ALONE, Group, synchronise_batch_norm
+from assay.errors import EvidenceError, PreemptedError, StudyError, TrainingError
 from assay.network import Bench, Network, Trained
 from assay.objective import Objective, Player
 from assay.recipes import Recipe, bind
@@ -33,17 +34,23 @@ def _no_parents(recipe: Recipe) -> Trained:
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how a training runs; none of it changes the result on one platform.
+    """Where and how a training runs; on one platform and with one number of processes, none of it changes the result.
 
-    load_parent: gives the trained network of a parent recipe at this seed. checkpoint: file to resume from, written at most
-    every checkpoint_seconds. report: called after each epoch with (epochs done, epochs in all, mean loss).
+    load_parent: gives the trained network of a parent recipe at this seed. checkpoint: file to resume from if it was made with
+    the same code, written after the first step that ends checkpoint_seconds after the last writing. stop: asked after each
+    step whether to write the checkpoint and raise PreemptedError. group: the processes that train together, of which this is
+    one. report: called after each epoch with (epochs done, epochs in all, mean loss). say: takes lines for the log.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     load_parent: Callable[[Recipe], Trained] = _no_parents
     checkpoint: Path | None = None
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: float = 300.0
+    code: str = ""
+    stop: Callable[[], bool] = lambda: False
+    group: Group = ALONE
     report: Callable[[int, int, float], None] = lambda done, total, loss: None
+    say: Callable[[str], None] = lambda line: None
 
 
 class FunctionObjective(Objective):
@@ -73,36 +80,81 @@ def build(recipe: Recipe, channels: int, classes: int, size: int) -> Network:
 def train(recipe: Recipe, seed: int, setting: Setting | None = None, world: TensorWorld | None = None) -> Trained:
     """Train the recipe's network at one repetition.
 
-    Raises TrainingError when a loss is not finite, naming the step and the last finite loss, and StudyError when the world
-    cannot train it.
+    Raises TrainingError when a loss is not finite, naming the step and the last finite loss; StudyError when the world cannot
+    train it, or several processes cannot; PreemptedError when it was asked to stop.
     """
     setting = setting or Setting()
+    _check_group(recipe, setting.group)
     if world is None:
         world = to_tensors(make_world(recipe, seed, setting.load_parent), setting.device)
+    run = _resumed(recipe, seed, world, setting)
+    images_per_second = run.finish()
+    network = _surgery(recipe, seed, run.trained_network(), world, setting)
+    network.eval().requires_grad_(False)
+    # What an objective keeps besides tensors is for resuming alone.
+    objective = {k: v.detach() for k, v in run.objective.state_dict().items() if isinstance(v, Tensor)}
+    return Trained(network, run.records, recipe.data, objective, images_per_second)
+
+
+def _check_group(recipe: Recipe, group: Group) -> None:
+    """StudyError unless this many processes can share the recipe's batches."""
+    if group.size > 1 and not recipe.splits:
+        raise StudyError(
+            f"{recipe.name}: {recipe.data['objective']['plug']}: the loss of a batch is not the mean of its samples' losses, so"
+            f" {group.size} processes cannot share it; give this job one GPU"
+        )
+    if recipe.data["budget"]["batch"] < group.size:
+        raise StudyError(f"{recipe.name}: budget: batch: {recipe.data['budget']['batch']} is less than {group.size} processes")
+
+
+def _resumed(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> "_Run":
+    """The training where its checkpoint left it, or at its beginning if there is none that fits."""
+    run = _begun(recipe, seed, world, setting)
+    if setting.checkpoint is None or not setting.checkpoint.exists():
+        return run
+    try:
+        run.load_state(read_checkpoint(setting.checkpoint))
+    except (EvidenceError, *UNREADABLE) as error:
+        setting.say(f"{setting.checkpoint}: not used, the training begins anew ({_first_line(error)})")
+        return _begun(recipe, seed, world, setting)
+    setting.say(f"{recipe.name} seed {seed}: goes on after epoch {run.epoch}, step {run.step}, from its checkpoint")
+    return run
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _begun(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> "_Run":
     network = _initial_network(recipe, seed, world, setting)
     torch.manual_seed(seed_of("objective", recipe.data["draws"]["init"], seed))
     objective = _objective(recipe, setting)
     objective.prepare(network, world)
     objective.to(setting.device)
-    run = _Run(recipe, seed, network, objective, world, setting)
-    run.resume()
-    for epoch in range(run.epoch, run.epochs):
-        run.train_epoch(epoch)
-    network = _surgery(recipe, seed, network, world, setting)
-    network.eval().requires_grad_(False)
-    return Trained(network, run.records, recipe.data, {k: v.detach() for k, v in objective.state_dict().items()})
+    return _Run(recipe, seed, network, objective, world, setting)
 
 
 def _initial_network(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> Network:
-    channels, size = world.train.images.shape[1], world.train.images.shape[-1]
     torch.manual_seed(seed_of("init", recipe.data["draws"]["init"], seed))
-    network = build(recipe, channels, len(world.classes), size)
-    network.mean.copy_(world.train.images.mean((0, 2, 3)).reshape(network.mean.shape))
-    network.std.copy_(world.train.images.std((0, 2, 3)).clamp_min(1e-3).reshape(network.std.shape))
+    network = _built_for(recipe, world)
+    for own, statistic in zip((network.mean, network.std), _input_statistics(recipe, network, world), strict=True):
+        own.copy_(statistic.reshape(own.shape))
     if recipe.data["start"]:
         parent = setting.load_parent(Recipe(recipe.data["start"]["recipe"]))
         _copy_matching(parent.network.state_dict(), network, recipe)
     return network.to(setting.device)
+
+
+def _input_statistics(recipe: Recipe, network: Network, world: TensorWorld) -> tuple[Tensor, Tensor]:
+    """Mean and spread of each channel: the world's, or what published weights, loaded here, were trained with."""
+    if hasattr(network.model, "start_pretrained") and not recipe.data["start"]:
+        return network.model.start_pretrained()
+    return world.train.statistics()
+
+
+def _built_for(recipe: Recipe, world: TensorWorld) -> Network:
+    channels, size = world.train.images.shape[1], world.train.images.shape[-1]
+    return build(recipe, channels, len(world.classes), size)
 
 
 def _copy_matching(weights: dict[str, Tensor], network: Network, recipe: Recipe) -> None:
@@ -134,97 +186,136 @@ def _surgery(recipe: Recipe, seed: int, network: Network, world: TensorWorld, se
 
 
 class _Run:
-    """The state of one training: what a checkpoint holds and what an epoch changes."""
+    """The state of one training: what a checkpoint holds and what a step changes."""
 
     def __init__(self, recipe: Recipe, seed: int, network: Network, objective: Objective, world: TensorWorld, setting: Setting):
         self.recipe, self.seed, self.network, self.objective = recipe, seed, network, objective
-        self.world, self.setting = world, setting
+        self.world, self.setting, self.group = world, setting, setting.group
         self.epochs, self.batch_size = recipe.data["budget"]["epochs"], recipe.data["budget"]["batch"]
-        self.epoch = 0
-        self.players = list(objective.players(network))
+        self.batches = max(1, len(world.train) // self.batch_size)
+        self.epoch, self.step = 0, 0
+        for module in (network, objective):
+            synchronise_batch_norm(module, self.group, setting.device)
+        players = list(objective.players(network)) if self.epochs else []
+        self.losses = [self.group.loss_of(player, network) for player in players]
         make_optimizer = bind(recipe.data["optimizer"], setting.load_parent)
-        self.optimizers = [make_optimizer(_parameters(player)) for player in self.players] if self.epochs else []
+        self.optimizers = [make_optimizer(_parameters(player)) for player in players]
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
         self.schedule = bind(recipe.data["schedule"], setting.load_parent)
         self.augment = bind(recipe.data["augment"], setting.load_parent)
-        self.batches = max(1, len(world.train) // self.batch_size)
+        self.augment_generator = torch.Generator(setting.device)
+        self.unchecked: list[Tensor] = []
         self.last_finite = float("nan")
         self.records = {"loss": torch.full((self.epochs,), float("nan"))}
         if "margins" in recipe.data["record"]:
             self.records["margins"] = torch.full((self.epochs, len(world.train)), float("nan"))
         self.saved_at = time.monotonic()
 
-    def train_epoch(self, epoch: int) -> None:
+    def finish(self) -> float:
+        """Train to the end; images a second, 0 if nothing was left to do."""
+        started, images = time.monotonic(), 0
+        while self.epoch < self.epochs:
+            images += self._finish_epoch()
+        return images / (time.monotonic() - started)
+
+    def trained_network(self) -> Network:
+        """The network as the recipe builds it, free of what several processes need."""
+        if self.group.size == 1:
+            return self.network
+        plain = _built_for(self.recipe, self.world)
+        plain.load_state_dict(self.network.state_dict())
+        return plain.to(self.setting.device)
+
+    def _finish_epoch(self) -> int:
+        """Train what is left of an epoch; the number of images."""
         self.network.train()
         self.objective.train()
-        axes = self.recipe.data["draws"]
-        torch.manual_seed(seed_of("epoch", axes["order"], self.seed, epoch))
-        augment_generator = torch.Generator(self.setting.device).manual_seed(
-            seed_of("augment", axes["augment"], self.seed, epoch)
-        )
-        order_generator = torch.Generator().manual_seed(seed_of("order", axes["order"], self.seed, epoch))
-        self.objective.start_epoch(epoch, self.network, self.world)
-        order = torch.randperm(len(self.world.train), generator=order_generator).to(self.setting.device)
-        losses = []
+        if self.step == 0:
+            self._start_epoch()
         # Equal parts instead of a short last batch, which batch normalisation would feel.
-        for number, rows in enumerate(torch.tensor_split(order, self.batches)):
-            step = epoch * self.batches + number
-            batch = self._batch(rows, step / (self.epochs * self.batches), augment_generator)
-            losses.append(self._step(batch, epoch))
-            if self.setting.device.type == "cpu" or len(losses) == CHECK_EVERY_STEPS or number == self.batches - 1:
-                self._check(losses, step, epoch)
-                losses = []
-        self.epoch = epoch + 1
-        self.setting.report(self.epoch, self.epochs, float(self.records["loss"][epoch]))
-        self._save()
+        parts = torch.tensor_split(self._order(), self.batches)[self.step :]
+        shares = self.world.train.batches([self.group.share(rows) for rows in parts])
+        for rows, share in zip(parts, shares, strict=True):
+            batch = self._batch(rows, self.group.whole(share, len(rows)))
+            self.unchecked.append(self._step(batch))
+            self._advance()
+            self._pause()
+        return sum(map(len, parts))
 
-    def _batch(self, rows: Tensor, progress: float, generator: torch.Generator) -> Batch:
+    def _start_epoch(self) -> None:
+        axes = self.recipe.data["draws"]
+        torch.manual_seed(seed_of("epoch", axes["order"], self.seed, self.epoch))
+        self.augment_generator.manual_seed(seed_of("augment", axes["augment"], self.seed, self.epoch))
+        self.objective.start_epoch(self.epoch, self.network, self.world)
+        if not self.group.leads:
+            # Equal draws for different rows would correlate them.
+            torch.manual_seed(seed_of("epoch", axes["order"], self.seed, self.epoch, "process", self.group.rank))
+
+    def _order(self) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_of("order", self.recipe.data["draws"]["order"], self.seed, self.epoch))
+        return torch.randperm(len(self.world.train), generator=generator).to(self.setting.device)
+
+    def _batch(self, rows: Tensor, images: Tensor) -> Batch:
         split = self.world.train
-        images, labels = split.images[rows], split.labels[rows]
+        labels = split.labels[rows]
         targets = F.one_hot(labels, len(self.world.classes)).to(images.dtype)
         factors = {name: value[rows] for name, value in split.factors.items()}
+        progress = (self.epoch * self.batches + self.step) / (self.epochs * self.batches)
         batch = Batch(images, labels, targets, rows, images, progress, (), factors)
         for augment in self.augment:
-            batch = augment(batch, generator)
+            batch = augment(batch, self.augment_generator)
         return batch
 
-    def _step(self, batch: Batch, epoch: int) -> Tensor:
+    def _step(self, batch: Batch) -> Tensor:
         factor = self.schedule(batch.progress)
+        part = self.group.part(batch)
+        # Gradients are averaged over the processes: so weighted they are those of the whole batch.
+        weight = len(part) * self.group.size / len(batch)
         total = torch.zeros((), device=self.setting.device)
-        with self._recording(batch, epoch):
-            for player, optimizer in zip(self.players, self.optimizers, strict=True):
+        with self._recording(batch, part):
+            for compute_loss, optimizer in zip(self.losses, self.optimizers, strict=True):
                 for group in optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor
                 with _precision(self.setting.device):
-                    loss = player.loss(self.network, batch)
+                    loss = weight * compute_loss(part)
                 # Each player clears what the one before left in shared modules.
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 total = total + loss.detach()
-        return total
+        return self.group.sum(total) / self.group.size
 
-    def _check(self, losses: list[Tensor], step: int, epoch: int) -> None:
-        values = torch.stack(losses).float().cpu()
+    def _advance(self) -> None:
+        """Count the step that was made, and the epoch with its last."""
+        self.step += 1
+        done = self.step == self.batches
+        if self.setting.device.type == "cpu" or len(self.unchecked) == CHECK_EVERY_STEPS or done:
+            self._check()
+        if done:
+            self.epoch, self.step = self.epoch + 1, 0
+            self.setting.report(self.epoch, self.epochs, float(self.records["loss"][self.epoch - 1]))
+
+    def _check(self) -> None:
+        values, self.unchecked = torch.stack(self.unchecked).float().cpu(), []
         bad = (~torch.isfinite(values)).nonzero().flatten()
         finite = values[: int(bad[0])] if len(bad) else values
         if len(finite):
             self.last_finite = float(finite[-1])
         if len(bad):
-            at, steps = step - len(values) + 1 + int(bad[0]), self.epochs * self.batches
+            at, steps = self.epoch * self.batches + self.step - len(values) + int(bad[0]), self.epochs * self.batches
             raise TrainingError(
                 f"{self.recipe.name} seed {self.seed}: loss is {float(values[bad[0]])} at step {at} of {steps}"
-                f" (epoch {epoch + 1}), last finite loss {self.last_finite:.4g}; lower the optimizer's lr"
+                f" (epoch {self.epoch + 1}), last finite loss {self.last_finite:.4g}; lower the optimizer's lr"
             )
-        mean = self.records["loss"][epoch]
+        mean = self.records["loss"][self.epoch]
         share = len(values) / self.batches
-        self.records["loss"][epoch] = (0.0 if torch.isnan(mean) else mean) + values.mean() * share
+        self.records["loss"][self.epoch] = (0.0 if torch.isnan(mean) else mean) + values.mean() * share
 
     @contextlib.contextmanager
-    def _recording(self, batch: Batch, epoch: int):
-        """Keep the margin of the assigned label from the network's first answer in this step."""
+    def _recording(self, batch: Batch, part: Batch):
+        """Keep the margin of the assigned label from the network's first answer in this step, each process for its part."""
         if "margins" not in self.records:
             yield
             return
@@ -234,45 +325,82 @@ class _Run:
             yield
         finally:
             handle.remove()
-        if not seen or seen[0].shape != (len(batch), len(self.world.classes)):
+        if not seen or seen[0].shape != (len(part), len(self.world.classes)):
             raise StudyError(
                 f"{self.recipe.name}: record: margins needs an objective that asks the network for one row of logits a sample"
             )
-        self.records["margins"][epoch, batch.index.cpu()] = margins(seen[0].float(), batch.labels).cpu()
+        found = margins(seen[0].float(), part.labels).cpu()
+        self.records["margins"][self.epoch, batch.index.cpu()] = self.group.whole(found, len(batch))
 
-    def _save(self) -> None:
-        path = self.setting.checkpoint
-        if path is None or self.epoch == self.epochs or time.monotonic() - self.saved_at < self.setting.checkpoint_seconds:
+    def _pause(self) -> None:
+        """Between two steps: write the checkpoint if it is time, or if the training is to stop."""
+        if self.epoch == self.epochs:
             return
-        state = {
+        due = time.monotonic() - self.saved_at >= self.setting.checkpoint_seconds
+        stop, due = self.group.any(self.setting.stop(), due)
+        if self.setting.checkpoint is not None and (stop or due):
+            state = self._state()
+            if self.group.leads:
+                write_checkpoint(self.setting.checkpoint, state)
+            self.saved_at = time.monotonic()
+        if stop:
+            done, steps = self.epoch * self.batches + self.step, self.epochs * self.batches
+            raise PreemptedError(
+                f"{self.recipe.name} seed {self.seed}: asked to stop after step {done} of {steps}; run again, it goes on there"
+            )
+
+    @property
+    def identity(self) -> dict:
+        """What must be the same for a checkpoint to be of this very training."""
+        return {
             "recipe": self.recipe.json,
             "seed": self.seed,
+            "code": self.setting.code,
+            "device": self.setting.device.type,
+            "processes": self.group.size,
+        }
+
+    def _state(self) -> dict:
+        return {
+            "identity": self.identity,
             "epoch": self.epoch,
+            "step": self.step,
+            "unchecked": self.unchecked,
             "last_finite": self.last_finite,
             "network": self.network.state_dict(),
             "objective": self.objective.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "records": self.records,
+            "augment": self.augment_generator.get_state(),
+            "random": [self.group.every(state) for state in _random_state(self.setting.device)],
         }
-        temporary = path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-        self.saved_at = time.monotonic()
 
-    def resume(self) -> None:
-        """Continue from the checkpoint if there is one of this very recipe and seed."""
-        path = self.setting.checkpoint
-        if path is None or not path.exists():
-            return
-        state = torch.load(path, map_location=self.setting.device, weights_only=True)
-        if (state["recipe"], state["seed"]) != (self.recipe.json, self.seed):
-            return
+    def load_state(self, state: dict) -> None:
+        """Go on from a checkpoint's state; EvidenceError if it is of another training."""
+        differs = [name for name, value in self.identity.items() if state["identity"][name] != value]
+        if differs:
+            raise EvidenceError(f"it was written with another {' and '.join(differs)}")
         self.network.load_state_dict(state["network"])
         self.objective.load_state_dict(state["objective"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.records = {name: value.cpu() for name, value in state["records"].items()}
-        self.epoch, self.last_finite = state["epoch"], state["last_finite"]
+        for name, record in self.records.items():
+            record.copy_(state["records"][name])
+        self.unchecked = [loss.to(self.setting.device) for loss in state["unchecked"]]
+        self.epoch, self.step, self.last_finite = state["epoch"], state["step"], state["last_finite"]
+        self.augment_generator.set_state(state["augment"])
+        _set_random_state(self.setting.device, [states[self.group.rank] for states in state["random"]])
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    """The states of torch's global generators: the CPU's, and the GPU's if there is one in use."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def _set_random_state(device: torch.device, states: list[Tensor]) -> None:
+    torch.set_rng_state(states[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)
 
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ class Needs:
 NEEDS = {
     "attributions/lrp": Needs(model="allconv", model_parameters={"norm": False}),
     "augment/swap_shortcuts": Needs(world="urban_shapes"),
+    "models/timm": Needs(parameters={"name": "test_vit"}),
     "objectives/gan": Needs(model="generator"),
     "objectives/group_dro": Needs(world="urban_shapes", parameters={"factors": ["background"]}),
     "objectives/jsd": Needs(augment="augmix"),

@@ -65,7 +65,7 @@ def _inner(name: str, draw: Draw):
 
 
 @pytest.mark.parametrize("info", DRAWN, ids=lambda info: info.name)
-def test_a_world_has_the_factors_it_declares(info):
+def test_a_world_has_the_factors_it_declares(info, tiny_datasets):
     world = drawn(info.name)
     seen = set().union(*(split.factors for split in world.splits().values()))
     inner = set(drawn("shapes").train.factors) if "of" in info.parameters else set()

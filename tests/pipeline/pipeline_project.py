@@ -71,7 +71,7 @@ class Project:
 
     def __init__(self, root: Path):
         self.root = root
-        for part in PARTS:
+        for part in (*PARTS, "data", "data.dvc", "data.sha256"):
             source = ROOT / part
             ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
             copy = shutil.copytree(source, root / part, ignore=ignore) if source.is_dir() else shutil.copy(source, root / part)

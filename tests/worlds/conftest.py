@@ -13,11 +13,13 @@ SMALL = {
     "faces": {"train": 60, "test": 40},
     "dead_leaves": {"train": 64, "test": 32, "size": 16, "leaves": 40},
     "photos": {"train": 64, "test": 32, "size": 16},
+    "imagenet": {"train": 64, "test": 32, "size": 16},
+    "imagenet_c": {"train": 64, "test": 32, "size": 16},
 }
 
 
 @pytest.fixture
-def make():
+def make(tiny_datasets):
     """make(name, seed=0, **parameters): a world of that name, small unless told otherwise.
 
     A world made from another is made from `shapes`, which gets the parameters the first does not have.

@@ -3,14 +3,10 @@
 import json
 from pathlib import Path
 
-from assay.jobs import choose_device, train_bundle
-from assay.recipes import Recipe
+from assay.launch import TrainingJob, run
 from assay.running import job
-from assay.store import NetworkStore
-
-manifest = Path(snakemake.output[0])  # noqa: F821
 
 with job(snakemake) as say:  # noqa: F821
-    store = NetworkStore(manifest.parent, choose_device(snakemake.params.device))  # noqa: F821
-    recipes = [Recipe(data) for data in json.loads(snakemake.params.recipes)]  # noqa: F821
-    train_bundle(recipes, snakemake.params.seeds, store, manifest, say)  # noqa: F821
+    params, gpus = snakemake.params, snakemake.resources.get("gpu", 0)  # noqa: F821
+    asked = TrainingJob(json.loads(params.recipes), params.seeds, params.device, snakemake.output[0])  # noqa: F821
+    run(asked, max(1, gpus), Path(snakemake.log[0]), say)  # noqa: F821

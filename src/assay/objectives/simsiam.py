@@ -16,6 +16,8 @@ from assay.batch import Batch, TensorWorld
 from assay.errors import StudyError
 from assay.objective import Objective
 
+PER_SAMPLE = True  # the mean of each sample's loss, batch statistics aside
+
 
 class SimSiam(Objective):
     """width: dimension d of projections and of the projector's hidden layers. The batch needs two views (augment/views).

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from assay.batch import Batch, TensorWorld
+from assay.batch import Batch, TensorWorld, whole
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
 from assay.objectives.gan import GAN
 from assay.plugs import Plug
@@ -33,7 +33,7 @@ class SpectralGAN(GAN):
 
     def prepare(self, network: nn.Module, world: TensorWorld) -> None:
         super().prepare(network, world)
-        self.register_buffer("real", azimuthal_spectrum(world.train.images).mean(0))
+        self.register_buffer("real", azimuthal_spectrum(whole(world.train.images)).mean(0))
 
     def generator_loss(self, network: nn.Module, batch: Batch) -> Tensor:
         made = self.sample(network, batch)

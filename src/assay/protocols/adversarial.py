@@ -12,6 +12,7 @@ import torch
 from annotated_types import Gt, MinLen
 from torch import Tensor
 
+from assay.batch import whole
 from assay.evaluate import batched, predict
 from assay.measuring import Arm
 from assay.network import Trained
@@ -43,9 +44,10 @@ def adversarial(
     split = arm.world.test
     maker = source.network if source else arm.network
     yield "clean_error", _error(predict(arm.network, split.images), split.labels)
+    clean = whole(split.images)
     for size in eps:
         sized = partial(attack, eps=size)
-        images = batched(partial(sized, maker, generator=arm.generator("attack", size)), split.images, split.labels)
+        images = batched(partial(sized, maker, generator=arm.generator("attack", size)), clean, split.labels)
         logits = predict(arm.network, images)
         yield "error", size, _error(logits, split.labels)
         yield "confidence", size, _wrong_confidence(logits, split.labels)

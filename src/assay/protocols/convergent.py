@@ -14,6 +14,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from assay.batch import whole
 from assay.errors import StudyError
 from assay.measuring import Arm
 from assay.metrics._units import correlations
@@ -52,7 +53,7 @@ def convergent(
     decay: of the L1-regularised prediction. mismatched: give the other network other images than the first, which leaves only
     what does not depend on the image.
     """
-    images = arm.world.test.images
+    images = whole(arm.world.test.images)
     shifted = images.roll(1, dims=0) if mismatched else images
     first, second = activations(arm.network, images, layers), activations(other.network, shifted, layers)
     for depth, layer in enumerate(layers, 1):

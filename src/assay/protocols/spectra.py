@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from assay.batch import whole
 from assay.evaluate import batched
 from assay.measuring import Arm
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
@@ -35,7 +36,7 @@ def spectra(arm: Arm, *, source: Literal["network", "real", "resampled"] = "netw
     source: "real" are training images, the floor of the instrument; "resampled" are training images averaged to half the
     resolution and enlarged by nearest neighbour, the bluntest up-sampling there is, its ceiling.
     """
-    real = arm.world.test.images
+    real = whole(arm.world.test.images)
     made = images_from(arm, source, len(real))
     ours, theirs = azimuthal_spectrum(real).cpu(), azimuthal_spectrum(made).cpu()
     yield "detection", detection(ours, theirs)

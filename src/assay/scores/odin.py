@@ -14,6 +14,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from assay.batch import whole
 from assay.evaluate import batched, predict
 from assay.network import Samples
 
@@ -22,7 +23,7 @@ def odin(samples: Samples, *, temperature: Annotated[float, Gt(0)] = 1000.0, eps
     """The score of each sample, shape (N,), double precision. Defaults are the paper's for DenseNet on CIFAR-10."""
     images = samples.images
     if eps > 0:
-        images = batched(lambda part: part + eps * _towards_prediction(samples.network, part, temperature), images)
+        images = batched(lambda part: part + eps * _towards_prediction(samples.network, part, temperature), whole(images))
     # At T = 1000 the scores differ in the sixth digit, too close for single precision.
     return (predict(samples.network, images).double() / temperature).softmax(1).amax(1)
 

@@ -1,37 +1,32 @@
-"""Real images that ship inside scikit-image and scikit-learn (licences in LICENSES.md), read from the installed packages;
-nothing is downloaded.
+"""Real images, read from data/ (licences in data/LICENSES.md): no package that is upgraded can change them.
+
+A world that reads a file names it in its INPUTS, so that changed data is seen as what it is: another input.
 """
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
-import skimage
-import sklearn
 from PIL import Image
 
+from assay.manifest import checked
 from assay.seeds import Draw
 from assay.world import Split
-
-_SKIMAGE = Path(skimage.__file__).parent / "data"
-_SKLEARN = Path(sklearn.__file__).parent / "datasets" / "images"
 
 
 @cache
 def picture(name: str) -> np.ndarray:
     """The file as (C, H, W) float32 in [0, 1], read-only; C is 1 or 3."""
-    folder = _SKLEARN if (_SKLEARN / name).exists() else _SKIMAGE
-    with Image.open(folder / name) as image:
+    with Image.open(checked(name)) as image:
         pixels = np.asarray(image, np.float32) / 255
     pixels = pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1))
     pixels.flags.writeable = False
     return pixels
 
 
-def array(name: str) -> np.ndarray:
-    """An array that scikit-image stores as .npy or as the only member of an .npz."""
-    loaded = np.load(_SKIMAGE / name)
-    return loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
+def arrays(name: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name; pickles are not loaded."""
+    with np.load(checked(name), allow_pickle=False) as archive:
+        return dict(archive)
 
 
 def shrink(image: np.ndarray, factor: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, a small relative of MNIST.
+"""1,797 handwritten digits of 8 x 8 pixels (scikit-learn's), a small relative of MNIST.
 
 Source: Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998). Which images are drawn, and their split, depends
 on the draw.
@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Lt
-from sklearn.datasets import load_digits
 
 from assay.seeds import Draw
 from assay.world import Split, World
-from assay.worlds._sources import resize
+from assay.worlds._sources import arrays, resize
 from assay.worlds._split import check_counts, refuse, with_label_noise
 
 FACTORS = ("clean_label", "source")
+INPUTS = ("digits.npz",)
 
 
 def digits(
@@ -55,5 +55,5 @@ def digits(
 @cache
 def _collection() -> tuple[np.ndarray, np.ndarray]:
     """All images (1797, 8, 8) float32 in [0, 1] and labels."""
-    bunch = load_digits()
-    return (bunch.images / 16).astype(np.float32), bunch.target.astype(np.int64)
+    stored = arrays("digits.npz")
+    return (stored["images"] / 16).astype(np.float32), stored["labels"].astype(np.int64)

@@ -1,5 +1,5 @@
-"""One hundred faces and one hundred patches without a face, 25 x 25 grey, from Labeled Faces in the Wild as shipped with
-scikit-image.
+"""One hundred faces and one hundred patches without a face, 25 x 25 grey, from Labeled Faces in the Wild as
+scikit-image ships them.
 """
 
 from typing import Annotated
@@ -9,10 +9,11 @@ from annotated_types import Ge
 
 from assay.seeds import Draw
 from assay.world import Split, World
-from assay.worlds._sources import array, resize
+from assay.worlds._sources import arrays, resize
 from assay.worlds._split import check_counts, refuse
 
 FACTORS = ("clean_label", "source")
+INPUTS = ("faces.npz",)
 
 
 def faces(
@@ -26,7 +27,7 @@ def faces(
 
     Which patches are drawn depends on the draw; both splits are balanced. Raises StudyError when train + test exceeds 200.
     """
-    images = array("lfw_subset.npy").astype(np.float32)
+    images = arrays("faces.npz")["images"].astype(np.float32)
     check_counts("faces", 2, train=train, test=test)
     if train + test > len(images):
         raise refuse("faces", "train + test", train + test, f"at most {len(images)} patches", "lower train or test")

@@ -11,6 +11,7 @@ import numpy as np
 
 from assay.plugs import Plug
 from assay.seeds import Draw
+from assay.stream import whole
 from assay.world import Split, World
 from assay.worlds._wrap import each_split
 
@@ -18,8 +19,8 @@ from assay.worlds._wrap import each_split
 def noise_images(draw: Draw, *, of: Annotated[Callable, Plug("worlds")] = "shapes") -> World:
     """Labels and clean_label are kept; the other factors described images that are gone."""
     world = of(draw)
-    mean = world.train.images.mean(axis=(0, 2, 3), keepdims=True)
-    deviation = world.train.images.std(axis=(0, 2, 3), keepdims=True)
+    images = whole(world.train.images)
+    mean, deviation = (each(images, axis=(0, 2, 3), keepdims=True) for each in (np.mean, np.std))
 
     def redraw(name: str, split: Split) -> Split:
         noise = draw("noise_images", name).standard_normal(split.images.shape, dtype=np.float32)

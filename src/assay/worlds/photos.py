@@ -13,16 +13,16 @@ from assay.worlds._sources import halves, patches, picture, shrink
 from assay.worlds._split import balanced_labels, check_counts, refuse
 
 FACTORS = ("clean_label", "corner", "source")
-FILES = (
+INPUTS = (
     "astronaut.png",
     "chelsea.png",
     "coffee.png",
-    "rocket.jpg",
-    "hubble_deep_field.jpg",
-    "retina.jpg",
+    "rocket.png",
+    "hubble_deep_field.png",
+    "retina.png",
     "ihc.png",
-    "china.jpg",
-    "flower.jpg",
+    "china.png",
+    "flower.png",
 )
 
 
@@ -39,13 +39,13 @@ def photos(
 
     Raises StudyError when a patch does not fit or a split is smaller than the nine classes.
     """
-    check_counts("photos", len(FILES), train=train, test=test)
-    images = [shrink(picture(name), shrink_by) for name in FILES]
+    check_counts("photos", len(INPUTS), train=train, test=test)
+    images = [shrink(picture(name), shrink_by) for name in INPUTS]
     most = min(min(halves(image, "test")[0].shape[-2:]) for image in images)
     if size > most:
         raise refuse("photos", "size", size, f"at most {most} pixels at shrink_by = {shrink_by}", "lower size or shrink_by")
     splits = [
-        patches(draw, part, images, balanced_labels(draw(part, "label"), count, len(FILES)), size)
+        patches(draw, part, images, balanced_labels(draw(part, "label"), count, len(INPUTS)), size)
         for part, count in (("train", train), ("test", test))
     ]
-    return World(*splits, tuple(name.split(".")[0] for name in FILES))
+    return World(*splits, tuple(name.split(".")[0] for name in INPUTS))

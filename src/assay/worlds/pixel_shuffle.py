@@ -11,6 +11,7 @@ import numpy as np
 
 from assay.plugs import Plug
 from assay.seeds import Draw
+from assay.stream import whole
 from assay.world import Split, World
 from assay.worlds._wrap import each_split
 
@@ -39,7 +40,7 @@ def pixel_shuffle(
             for key, value in split.factors.items()
             if key != "boxes"
         }
-        return Split(_permute(split.images, order), split.labels, factors)
+        return Split(_permute(whole(split.images), order), split.labels, factors)
 
     return each_split(of(draw), shuffle)
 

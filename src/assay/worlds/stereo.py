@@ -13,10 +13,11 @@ from annotated_types import Ge
 
 from assay.seeds import Draw
 from assay.world import Split, World
-from assay.worlds._sources import array, halves, patches, picture, shrink
+from assay.worlds._sources import arrays, halves, patches, picture, shrink
 from assay.worlds._split import refuse
 
 FACTORS = ("clean_label", "corner", "disparity", "known", "right")
+INPUTS = ("motorcycle_left.png", "motorcycle_right.png", "motorcycle_disparity.npz")
 
 
 def stereo(
@@ -33,10 +34,10 @@ def stereo(
     shrink_by: pictures and disparities are averaged over blocks of this side first, disparities also divided by it; a block
     counts as known when all of it is. Raises StudyError when a patch does not fit.
     """
-    truth = array("motorcycle_disp.npz")[None]
+    truth = arrays("motorcycle_disparity.npz")["disparity"][None]
     known = shrink(np.isfinite(truth).astype(np.float32), shrink_by) == 1
     disparity = shrink(np.where(np.isfinite(truth), truth, 0), shrink_by) / shrink_by
-    pair = [shrink(picture(f"motorcycle_{side}.png"), shrink_by) for side in ("left", "right")]
+    pair = [shrink(picture(name), shrink_by) for name in INPUTS[:2]]
     stack = np.concatenate([*pair, np.where(known, disparity, 0), known]).astype(np.float32)
     most = min(halves(stack, "test")[0].shape[-2:])
     if size > most:

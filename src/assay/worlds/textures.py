@@ -13,7 +13,8 @@ from assay.worlds._sources import halves, patches, picture, shrink
 from assay.worlds._split import balanced_labels, check_counts, refuse
 
 FACTORS = ("clean_label", "corner", "source")
-CLASSES = ("brick", "grass", "gravel")
+INPUTS = ("brick.png", "grass.png", "gravel.png")
+CLASSES = tuple(name.split(".")[0] for name in INPUTS)
 
 
 def textures(
@@ -30,7 +31,7 @@ def textures(
     Raises StudyError when a patch does not fit or a split is smaller than the three classes.
     """
     check_counts("textures", len(CLASSES), train=train, test=test)
-    images = [shrink(picture(f"{name}.png"), shrink_by) for name in CLASSES]
+    images = [shrink(picture(name), shrink_by) for name in INPUTS]
     most = min(min(halves(image, "test")[0].shape[-2:]) for image in images)
     if size > most:
         raise refuse("textures", "size", size, f"at most {most} pixels at shrink_by = {shrink_by}", "lower size or shrink_by")

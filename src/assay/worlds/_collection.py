@@ -1,0 +1,83 @@
+"""Helpers of worlds that are drawn from real data sets: balanced rows, splits of them, images read from files."""
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from assay.datasets import Dataset
+from assay.errors import DataError
+from assay.seeds import Draw
+from assay.stream import Stream, in_unit_range
+from assay.world import Split, World
+from assay.worlds._sources import resize
+from assay.worlds._split import NoiseKind, refuse, with_label_noise
+
+SUFFIXES = {".jpeg", ".jpg", ".png"}
+CROPPED_SHARE = 0.875  # of the shorter side that the usual evaluation keeps: 224 of 256 pixels
+
+
+def drawn_rows(world: str, part: str, draw: Draw, labels: np.ndarray, count: int) -> np.ndarray:
+    """(count,) rows in random order, as balanced over the classes as the labels (N,) allow from the first row on.
+
+    So a longer split begins with a shorter one. Raises StudyError when there are fewer than count.
+    """
+    if count > len(labels):
+        raise refuse(world, part, count, f"at most {len(labels)} images", f"lower {part}")
+    order = draw.under(part)("order").permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    starts = np.searchsorted(labels[by_class], labels[by_class])
+    rank = np.arange(len(labels)) - starts  # an image's number within its class
+    tie = draw.under(part)("tie").random(len(labels))
+    return by_class[np.lexsort((tie, rank))][:count]
+
+
+def split_of(pixels: np.ndarray, labels: np.ndarray, rows: np.ndarray, size: int) -> Split:
+    """Rows of pixels (N, H, W, C) uint8, resized to size x size. Factor source: the row."""
+    images = resize(in_unit_range(pixels[rows]), size)
+    return Split(np.clip(images, 0, 1), labels[rows], {"source": rows})
+
+
+def world_of(
+    name: str, draw: Draw, train: Split, test: Split, classes: tuple[str, ...], label_noise: float, noise_kind: NoiseKind
+) -> World:
+    """The world of two splits, the labels of the first made noisy; true labels are the factor clean_label."""
+    return World(
+        with_label_noise(draw.under("train"), train, len(classes), label_noise, noise_kind),
+        with_label_noise(draw.under("test"), test, len(classes), 0.0, noise_kind),
+        classes,
+    )
+
+
+def checked_labels(path: Path, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Labels as int64; DataError when one is no class."""
+    if len(labels) == 0 or not 0 <= labels.min() <= labels.max() < classes:
+        raise DataError(f"{path}: holds labels outside 0 to {classes - 1}; retrieve the data set again")
+    return labels.astype(np.int64)
+
+
+def pictures(files: list[str]) -> list[str]:
+    """Those of the paths that are images."""
+    return [file for file in files if PurePosixPath(file).suffix.lower() in SUFFIXES]
+
+
+def stream_of(data: Dataset, files: list[str], size: int, shorter: int) -> Stream:
+    """Images of a data set, streamed: the shorter side resized to `shorter` pixels, the centre of size x size cut out."""
+    return Stream(data.name, data.root, np.array(files, dtype=object), Centre(shorter, size), (3, size, size), data.identity)
+
+
+class Centre:
+    """Reads an image as the field evaluates networks: shorter side resized (bilinear, antialiased), centre cut out."""
+
+    def __init__(self, shorter: int, size: int):
+        self.shorter, self.size = shorter, size
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """(size, size, 3) uint8."""
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+        width, height = image.size
+        least = min(width, height)
+        image = image.resize((self.shorter * width // least, self.shorter * height // least), Image.Resampling.BILINEAR)
+        left, top = (round((side - self.size) / 2) for side in image.size)
+        return np.asarray(image.crop((left, top, left + self.size, top + self.size)))

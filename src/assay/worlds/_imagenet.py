@@ -1,0 +1,41 @@
+"""What the ImageNet worlds share: classes by WordNet id, and streamed splits drawn from folders of images."""
+
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from assay.datasets import Dataset
+from assay.errors import DataError
+from assay.seeds import Draw
+from assay.world import Split
+from assay.worlds._collection import CROPPED_SHARE, drawn_rows, pictures, stream_of
+
+
+def class_of(file: str) -> str:
+    """The name of the folder that an image lies in."""
+    return PurePosixPath(file).parent.name
+
+
+def wnids(data: Dataset) -> tuple[str, ...]:
+    """The classes, in the usual order: that of their WordNet ids."""
+    return tuple(sorted({class_of(file) for file in pictures(data.files("train"))}))
+
+
+def streamed(
+    world: str, draw: Draw, part: str, data: Dataset, files: list[str], classes: tuple[str, ...], count: int, size: int
+) -> Split:
+    """`count` of the images, balanced over the classes that occur; DataError for an image of an unknown class.
+
+    A folder's name is a WordNet id, or the class's number in their order. Factors: clean_label, source (row among the files).
+    """
+    number = {name: index for index, name in enumerate(classes)} | {str(index): index for index in range(len(classes))}
+    unknown = {class_of(file) for file in files} - number.keys()
+    if unknown or not files:
+        raise DataError(
+            f"{data.root}: " + (f"folder '{min(unknown)}' is no class of imagenet" if unknown else f"no images of {part} found")
+        )
+    labels = np.array([number[class_of(file)] for file in files])
+    rows = drawn_rows(world, part, draw, labels, count)
+    shorter = size if data.name == "imagenet-c" else round(size / CROPPED_SHARE)
+    images = stream_of(data, [files[row] for row in rows], size, shorter)
+    return Split(images, labels[rows], {"clean_label": labels[rows], "source": rows})

@@ -1,0 +1,41 @@
+"""CIFAR-10: 60,000 colour photographs of 32 x 32 pixels in ten classes (Krizhevsky, 2009).
+
+The collection's own split: training images come from its 50,000, test images from its 10,000. The draw says which, and in which
+order; classes are balanced.
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Lt
+
+from assay.datasets import retrieved
+from assay.seeds import Draw
+from assay.world import World
+from assay.worlds._cifar import class_names, read_cifar10
+from assay.worlds._collection import checked_labels, drawn_rows, split_of, world_of
+
+DATASETS = ("cifar10",)
+FACTORS = ("clean_label", "source")
+
+
+def cifar10(
+    draw: Draw,
+    *,
+    size: Annotated[int, Ge(8)] = 32,
+    train: Annotated[int, Ge(1)] = 50000,
+    test: Annotated[int, Ge(1)] = 10000,
+    label_noise: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    noise_kind: Literal["uniform", "class", "instance"] = "uniform",
+) -> World:
+    """A size other than 32 is interpolated. Factors: clean_label, source (row of the collection's split).
+
+    Raises DataError when the data set is not there, StudyError when train or test exceeds it.
+    """
+    data = retrieved("cifar10")
+    classes = class_names(data.file("cifar-10-batches-bin/batches.meta.txt"))
+    splits = []
+    for part, count in (("train", train), ("test", test)):
+        pixels, labels = read_cifar10(data, part)
+        labels = checked_labels(data.root, labels, len(classes))
+        splits.append(split_of(pixels, labels, drawn_rows("cifar10", part, draw, labels, count), size))
+    return world_of("cifar10", draw, *splits, classes, label_noise, noise_kind)

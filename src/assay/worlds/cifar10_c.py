@@ -1,0 +1,82 @@
+"""CIFAR-10 with its corrupted test images as further splits (CIFAR-10-C, Hendrycks and Dietterich, 2019).
+
+Row n of every corrupted split is row n of the test split, corrupted: differences are paired.
+"""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Interval, Lt
+
+from assay.datasets import Dataset, retrieved
+from assay.errors import DataError
+from assay.seeds import Draw
+from assay.world import Split, World
+from assay.worlds._collection import split_of
+from assay.worlds.cifar10 import cifar10
+
+DATASETS = ("cifar10", "cifar10-c")
+FACTORS = ("clean_label", "source")
+SEVERITIES = 5
+
+
+def cifar10_c(
+    draw: Draw,
+    *,
+    corruptions: list[
+        Literal[
+            "brightness",
+            "contrast",
+            "defocus_blur",
+            "elastic_transform",
+            "fog",
+            "frost",
+            "gaussian_noise",
+            "glass_blur",
+            "impulse_noise",
+            "jpeg_compression",
+            "motion_blur",
+            "pixelate",
+            "shot_noise",
+            "snow",
+            "zoom_blur",
+        ]
+    ] = ("gaussian_noise", "motion_blur", "fog", "jpeg_compression"),
+    severities: list[Annotated[int, Interval(ge=1, le=5)]] = (3,),
+    size: Annotated[int, Ge(8)] = 32,
+    train: Annotated[int, Ge(1)] = 50000,
+    test: Annotated[int, Ge(1)] = 10000,
+    label_noise: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    noise_kind: Literal["uniform", "class", "instance"] = "uniform",
+) -> World:
+    """Further splits "fog-3", ...: one a corruption and severity. Factors as in cifar10.
+
+    Raises DataError when a data set is not there, StudyError when train or test exceeds it.
+    """
+    world = cifar10(draw, size=size, train=train, test=test, label_noise=label_noise, noise_kind=noise_kind)
+    data = retrieved("cifar10-c")
+    for corruption in corruptions:
+        for severity in severities:
+            world.extra[f"{corruption}-{severity}"] = _corrupted(data, corruption, severity, world.test, size)
+    return world
+
+
+def _corrupted(data: Dataset, corruption: str, severity: int, test: Split, size: int) -> Split:
+    """The test split's rows in the file of a corruption, whose severities follow one another."""
+    pixels, labels = (_load(data, f"CIFAR-10-C/{name}.npy") for name in (corruption, "labels"))
+    count = len(labels) // SEVERITIES
+    first = (severity - 1) * count
+    rows = test.factors["source"]
+    if len(pixels) != len(labels) or rows.max() >= count or not np.array_equal(labels[first + rows], test.labels):
+        raise DataError(f"{data.root}: {corruption} is not of the images in cifar10; retrieve both data sets again")
+    split = split_of(pixels[first : first + count], labels[first : first + count].astype(np.int64), rows, size)
+    return Split(split.images, split.labels, {**split.factors, "clean_label": split.labels})
+
+
+def _load(data: Dataset, name: str) -> np.ndarray:
+    """An array that stays on disk; DataError for a file that is none or would need pickle."""
+    path = data.file(name)
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{path}: not a plain array ({error}); retrieve the data set again") from None

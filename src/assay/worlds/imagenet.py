@@ -1,0 +1,48 @@
+"""ImageNet (ILSVRC 2012): 1.28 million photographs in 1,000 classes, streamed from disk; its variants are further splits.
+
+Every image is read as the field evaluates networks: the shorter side resized to size / 0.875 pixels, the centre of
+size x size cut out (256 and 224). Training crops and flips are left to augmentation, which sees this centre; training as in He
+et al. (2016) crops from the whole photograph. Test images are the 50,000 validation images.
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Lt
+
+from assay.datasets import retrieved
+from assay.seeds import Draw
+from assay.world import World
+from assay.worlds._collection import pictures, world_of
+from assay.worlds._imagenet import streamed, wnids
+
+DATASETS = ("imagenet", "imagenet-{variants}")
+FACTORS = ("clean_label", "source")
+
+
+def imagenet(
+    draw: Draw,
+    *,
+    size: Annotated[int, Ge(8)] = 224,
+    train: Annotated[int, Ge(1)] = 1281167,
+    test: Annotated[int, Ge(1)] = 50000,
+    variants: list[Literal["v2", "a", "r", "sketch"]] = (),
+    label_noise: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    noise_kind: Literal["uniform", "class"] = "uniform",
+) -> World:
+    """variants: ImageNet-V2, -A, -R and -Sketch as further splits of these names, at most `test` images each. Their labels
+    are those of the 1,000 classes; -A and -R have images of 200 of them. Factors: clean_label, source (row of the split).
+
+    Raises DataError when a data set is not there, StudyError when train or test exceeds it.
+    """
+    data = retrieved("imagenet")
+    classes = wnids(data)
+    splits = [
+        streamed("imagenet", draw, part, data, pictures(data.files(folder)), classes, count, size)
+        for part, folder, count in (("train", "train", train), ("test", "val", test))
+    ]
+    world = world_of("imagenet", draw, *splits, classes, label_noise, noise_kind)
+    for variant in variants:
+        other = retrieved(f"imagenet-{variant}")
+        files = pictures([file for file, _ in other.listing()])
+        world.extra[variant] = streamed("imagenet", draw, variant, other, files, classes, min(test, len(files)), size)
+    return world

@@ -1,0 +1,101 @@
+"""The files in data/ against the packages they came from, and the worlds that read them."""
+
+import subprocess
+from functools import partial
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+from sklearn.datasets import load_digits, load_sample_image
+
+from assay import manifest
+from assay.errors import ArtifactError
+from assay.files import ROOT
+from assay.fingerprints import inputs
+from assay.plugs import find, load
+from assay.seeds import Draw
+from assay.world import World
+
+DATA = ROOT / "data"
+LEFT, RIGHT, DISPARITY = skimage.data.stereo_motorcycle()
+PICTURES = {
+    "astronaut": skimage.data.astronaut,
+    "chelsea": skimage.data.chelsea,
+    "coffee": skimage.data.coffee,
+    "rocket": skimage.data.rocket,
+    "hubble_deep_field": skimage.data.hubble_deep_field,
+    "retina": skimage.data.retina,
+    "ihc": skimage.data.immunohistochemistry,
+    "brick": skimage.data.brick,
+    "grass": skimage.data.grass,
+    "gravel": skimage.data.gravel,
+    "china": partial(load_sample_image, "china.jpg"),
+    "flower": partial(load_sample_image, "flower.jpg"),
+    "motorcycle_left": lambda: LEFT,
+    "motorcycle_right": lambda: RIGHT,
+}
+ARRAYS = {
+    ("digits.npz", "images"): lambda: load_digits().images,
+    ("digits.npz", "labels"): lambda: load_digits().target,
+    ("faces.npz", "images"): skimage.data.lfw_subset,
+    ("motorcycle_disparity.npz", "disparity"): lambda: DISPARITY,
+}
+READING = sorted(name for name, plug in find("worlds").items() if inputs(plug.module))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_have_the_packages_own_pixels(name):
+    assert np.array_equal(Image.open(DATA / f"{name}.png"), PICTURES[name]())
+
+
+@pytest.mark.parametrize(("file", "key"), ARRAYS)
+def test_arrays_have_the_packages_own_values(file, key):
+    stored = np.load(DATA / file, allow_pickle=False)[key]
+    assert np.array_equal(stored, ARRAYS[file, key](), equal_nan=file == "motorcycle_disparity.npz")
+
+
+def test_sha256sum_itself_accepts_the_manifest_and_it_lists_everything():
+    done = subprocess.run(["sha256sum", "--check", "--strict", "data.sha256"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    files = {f"{name}.png" for name in PICTURES} | {file for file, _ in ARRAYS} | {"LICENSES.md"}
+    assert set(manifest.read_manifest("data")) == files
+    licences = (DATA / "LICENSES.md").read_text()
+    assert licences == (ROOT / "src/assay/worlds/LICENSES.md").read_text()
+    assert [name for name in files - {"LICENSES.md"} if name not in licences] == []
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_world_reads_exactly_the_files_it_declares(name, monkeypatch):
+    from assay.worlds import _sources, digits
+
+    read = set()
+    monkeypatch.setattr(_sources, "checked", lambda file: read.add(file) or manifest.checked(file))
+    for cached in (_sources.picture, digits._collection):
+        cached.cache_clear()
+    assert isinstance(load("worlds", name)(Draw("world", 0, 0), train=20, test=20), World)
+    assert read == set(inputs(find("worlds")[name].module))
+
+
+def test_altered_data_is_never_read(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "x.npz").write_bytes(b"right")
+    manifest.write_manifest("data", tmp_path)
+    assert manifest.checked("x.npz", root=tmp_path) == folder / "x.npz"
+    manifest.checked.cache_clear()
+    (folder / "x.npz").write_bytes(b"wrong")
+    with pytest.raises(ArtifactError, match=r"^data/x.npz: is not the file listed in data.sha256; run: assay pull data$"):
+        manifest.checked("x.npz", root=tmp_path)
+    (folder / "x.npz").unlink()
+    with pytest.raises(ArtifactError, match=r"^data/x.npz: is not there; run: assay pull data$"):
+        manifest.checked("x.npz", root=tmp_path)
+    with pytest.raises(ArtifactError, match=r"^data.sha256: unknown file 'y.npz'; did you mean 'x.npz'\? \(allowed: x.npz\)$"):
+        manifest.checked("y.npz", root=tmp_path)
+
+
+@pytest.mark.parametrize("line", ["data/../../x", "data//etc/x", "/data/x", "other/x", "data/a/../b", "data/."])
+def test_a_manifest_that_leaves_its_folder_is_refused(tmp_path, line):
+    (tmp_path / "data.sha256").write_text(f"{'0' * 64}  {line}\n")
+    with pytest.raises(ArtifactError, match=r"^data.sha256:1: expected '<sha256>  data/<file>', got "):
+        manifest.read_manifest("data", tmp_path)

@@ -1,0 +1,207 @@
+"""The timm plug against timm itself: the same function, weights from files alone, and no network unless it is asked for."""
+
+import pickle
+import re
+import socket
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import assay.models.timm as plug
+from assay.errors import StudyError
+from assay.models.timm import timm
+from assay.plugs import describe
+from assay.recipes import Recipe, canonical
+from assay.scales import load_scale
+from assay.store import NetworkStore
+from assay.studies import compile_study
+from assay.training import build, train
+
+from timm import create_model  # isort: skip  (after the shim that the plug imports)
+
+SMALL = {"resnet": "test_resnet", "vit": "test_vit"}
+IMAGES = torch.rand(3, 3, 160, 160, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Published weights, as a file: the state of another fresh network of 1,000 classes."""
+    torch.manual_seed(7)
+    path = tmp_path_factory.mktemp("weights") / "resnet.safetensors"
+    save_file(create_model("test_resnet", num_classes=1000).state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize("name", SMALL.values())
+def test_it_is_timms_model_of_that_name(name, no_network):
+    torch.manual_seed(3)
+    ours = timm(3, 5, 160, name=name, drop_rate=0.1).eval()
+    torch.manual_seed(3)
+    theirs = create_model(name, num_classes=5, drop_rate=0.1).eval()
+    assert torch.equal(ours(IMAGES), theirs(IMAGES))
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_transformers_take_the_worlds_image_size(size):
+    assert timm(1, 4, size, name="test_vit")(torch.rand(2, 1, size, size)).shape == (2, 4)
+
+
+def test_weights_are_those_of_the_file_but_for_a_head_of_other_classes(published, no_network):
+    torch.manual_seed(1)
+    model = timm(3, 10, 32, name="test_resnet", weights=str(published))
+    before = model.conv1[0].weight.clone()
+    mean, std = model.start_pretrained()
+    file = load_file(published)
+    for name, value in model.state_dict().items():
+        if name.startswith("fc."):
+            assert value.shape[0] == 10
+        else:
+            assert torch.equal(value, file[name]), name
+    assert not torch.equal(before, model.conv1[0].weight)
+    assert mean.tolist() == pytest.approx(model.pretrained_cfg["mean"])
+    assert std.tolist() == pytest.approx(model.pretrained_cfg["std"])
+
+
+def test_a_head_of_as_many_classes_is_kept(tmp_path):
+    path = tmp_path / "ten.safetensors"
+    save_file(create_model("test_resnet", num_classes=10).state_dict(), path)
+    model = timm(3, 10, 32, name="test_resnet", weights=str(path))
+    model.start_pretrained()
+    assert torch.equal(model.fc.weight, load_file(path)["fc.weight"])
+
+
+def test_grey_images_get_the_sum_of_the_colour_filters(published):
+    model = timm(1, 10, 32, name="test_resnet", weights=str(published))
+    mean, _ = model.start_pretrained()
+    colour = load_file(published)["conv1.0.weight"]
+    assert torch.allclose(model.conv1[0].weight, colour.sum(1, keepdim=True))
+    assert mean.tolist() == pytest.approx([sum(model.pretrained_cfg["mean"]) / 3])
+
+
+def study(tmp_path, model):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        canonical(
+            {
+                "paper": "P166",
+                "question": "?",
+                "base": {"world": {"shapes": {"train": 20, "test": 10, "size": 32}}, "model": {"timm": model}},
+                "arms": {"a": {"budget": {"epochs": 0}}},
+                "protocol": "classify",
+                "controls": ["a.top1 > 0"],
+                "expect": ["a.top1 > 0.1"],
+            }
+        )
+    )
+    return compile_study(path, "ci", load_scale("ci"))
+
+
+def test_a_training_starts_from_the_weights_and_normalises_as_they_were_trained(tmp_path, published):
+    recipe = study(tmp_path, {"name": "test_resnet", "weights": str(published)}).cells[0].recipe
+    network = train(recipe, 0).network
+    assert torch.equal(network.model.conv1[0].weight, load_file(published)["conv1.0.weight"])
+    assert network.mean.flatten().tolist() == pytest.approx(network.model.pretrained_cfg["mean"])
+    fresh = train(study(tmp_path, {"name": "test_resnet"}).cells[0].recipe, 0).network
+    assert network.mean.flatten().tolist() != pytest.approx(fresh.mean.flatten().tolist())
+
+
+def test_a_stored_network_is_read_back_without_the_file(tmp_path, published):
+    copy = tmp_path / "w.safetensors"
+    copy.write_bytes(published.read_bytes())
+    recipe = study(tmp_path, {"name": "test_resnet", "weights": str(copy)}).cells[0].recipe
+    store = NetworkStore(tmp_path / "networks", torch.device("cpu"))
+    trained = train(recipe, 0)
+    (store.folder / recipe.name).mkdir(parents=True)
+    store.save(recipe, 0, trained, {"recipe": recipe.data, "input": {"channels": 3, "classes": 10, "size": 32}})
+    copy.unlink()
+    assert torch.equal(store.load(recipe, 0).network(IMAGES[:, :, :32, :32]), trained.network(IMAGES[:, :, :32, :32]))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.write_bytes(pickle.dumps(print)), "not a readable safetensors file"),
+        (lambda path: path.write_bytes(b""), "not a readable safetensors file"),
+        (lambda path: path.unlink(missing_ok=True), "not a readable safetensors file"),
+        (lambda path: save_file({"other": torch.zeros(2)}, path), "do not fit test_resnet"),
+        (lambda path: save_file(create_model("test_vit").state_dict(), path), "do not fit test_resnet"),
+    ],
+    ids=["a pickle", "empty", "missing", "of no model", "of another model"],
+)
+def test_files_that_hold_no_such_weights(tmp_path, make, said):
+    path = tmp_path / "weights.safetensors"
+    make(path)
+    with pytest.raises(StudyError) as caught:
+        timm(3, 10, 32, name="test_resnet", weights=str(path)).start_pretrained()
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{"pretrained": True}, {"weights": "someone/a-model"}])
+def test_weights_that_are_not_in_the_cache_and_cannot_be_fetched(tmp_path, monkeypatch, given):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(StudyError) as caught:
+        timm(3, 10, 32, name="resnet18", **given).start_pretrained()
+    text = str(caught.value)
+    repository = given.get("weights", "timm/resnet18.a1_in1k")
+    assert f"model.safetensors of {repository} is not in the cache {tmp_path}" in text
+    assert f"hf download {repository} model.safetensors" in text
+    assert "\n" not in text
+
+
+def test_pretrained_takes_the_hubs_cache(tmp_path, monkeypatch, published):
+    """The cache as huggingface_hub lays it out, read without a network."""
+    revision = "0" * 40
+    repository = tmp_path / "models--timm--test_resnet.r160_in1k"
+    (repository / "snapshots" / revision).mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+    (repository / "snapshots" / revision / "model.safetensors").write_bytes(published.read_bytes())
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    model = timm(3, 10, 32, name="test_resnet", pretrained=True)
+    model.start_pretrained()
+    assert torch.equal(model.conv1[0].weight, load_file(published)["conv1.0.weight"])
+
+
+def test_from_scratch_nothing_is_asked_of_a_network(monkeypatch, no_network):
+    monkeypatch.setattr(plug, "hf_hub_download", None)
+    model = timm(3, 10, 32, name="resnet18")
+    assert not hasattr(model, "start_pretrained")
+    assert isinstance(model, nn.Module)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("resnet5O", "unknown timm model 'resnet5O'; did you mean 'resnet50'?; timm.list_models() has them all"),
+        ("resnet50.a1_in", "did you mean 'resnet50.a1_in1k'?"),
+    ],
+)
+def test_names_are_checked_from_timms_source(name, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        describe("models", "timm").parameters["name"].normalise(name)
+
+
+def test_known_names_are_timms_own():
+    import timm as library
+
+    from assay.timm_names import timm_names
+
+    assert {name for name in timm_names() if "." not in name} == set(library.list_models())
+    assert "resnet50.a1_in1k" in timm_names()
+    assert isinstance(
+        build(Recipe({"model": {"plug": "models/timm", "parameters": {"name": "test_resnet"}}}), 3, 2, 32), nn.Module
+    )
