@@ -1,18 +1,24 @@
 """From compiled studies and stored evidence to the report: the views the pages are made of."""
 
+import ast
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from assay.cards import card_name
 from assay.catalogue import load as load_catalogue
-from assay.coverage import introductions, other_scales, row_at
+from assay.coverage import introductions, other_scales, row_at, vouches
 from assay.errors import EvidenceError
 from assay.evidence import staleness
-from assay.files import read_json, sha256, write_atomic
+from assay.files import ROOT, read_json, sha256, write_atomic
+from assay.fingerprints import closure
+from assay.plugs import describe, everything
 from assay.recipes import parents_in
-from assay.report import Page, StudyView, build, figure, read_page
+from assay.report import MethodView, Page, StudyView, build, figure, read_page
 from assay.studies import Study
+
+KEY = re.compile(r"\bP\d{3,}\b")
 
 
 def study_view(study: Study) -> StudyView:
@@ -35,6 +41,7 @@ def study_view(study: Study) -> StudyView:
         yaml=study.text,
         figure=study.figure,
         worlds=_worlds(study),
+        plugs=tuple(sorted(study.plugs)),
     )
 
 
@@ -48,6 +55,32 @@ def checked_view(study: Study, results: Path) -> StudyView:
         missing=tuple(row_at(study, root).missing),
         other_scales=tuple(other_scales(study, root)),
     )
+
+
+def method_views(studies: list[Study], root: Path = ROOT) -> list[MethodView]:
+    """Every plug with what its source says of it, the tests that vouch for it, and the studies made with it."""
+    used = {study.name: _modules(study) for study in studies}
+    return [
+        MethodView(
+            kind=info.kind,
+            name=info.name,
+            file=f"src/{info.module.replace('.', '/')}.py",
+            doc=info.doc,
+            details=ast.get_docstring(info.definition) or "",
+            parameters=tuple((p.name, p.text, "" if p.required else json.dumps(p.default)) for p in info.parameters.values()),
+            metrics=info.constants.get("METRICS", {}),
+            papers=tuple(dict.fromkeys(KEY.findall(info.doc))),
+            vouches=tuple(vouch for vouch in vouches(root / "tests") if vouch.plug == f"{info.kind}/{info.name}"),
+            studies=tuple(name for name, modules in used.items() if info.module in modules),
+        )
+        for info in everything()
+    ]
+
+
+def _modules(study: Study) -> set[str]:
+    """The modules that this study's evidence and figure are made with, beyond those of every study."""
+    plugs = study.plugs | {f"figures/{name}" for name in study.figure}
+    return set().union(*(closure(describe(*plug.split("/")).module) for plug in plugs))
 
 
 def _worlds(study: Study) -> dict[str, tuple[str, ...]]:
@@ -80,7 +113,8 @@ def write_report(studies: list[Study], results: Path, verdicts: str = "verdicts.
     """Bring results/<scale>/report/ up to date; the manifest of a complete report goes until it is known to be one."""
     (results / "report" / "manifest.json").unlink(missing_ok=True)
     views = [checked_view(study, results) for study in studies]
-    written = build(results, results / "report", views, load_catalogue(), verdicts)
+    methods = method_views(studies, results.resolve().parents[1])
+    written = build(results, results / "report", views, load_catalogue(), methods, verdicts)
     print(f"written: {', '.join(written) or 'nothing; every page is up to date'}")
 
 

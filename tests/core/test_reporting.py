@@ -7,7 +7,8 @@ import pytest
 from project_tree import Tree
 
 from assay.cards import card_name, write_card
-from assay.reporting import checked_view, draw_figure, study_view, write_manifest, write_report
+from assay.plugs import everything
+from assay.reporting import checked_view, draw_figure, method_views, study_view, write_manifest, write_report
 
 
 @pytest.fixture
@@ -61,6 +62,23 @@ def test_evidence_at_other_scales_is_told(tree):
     (elsewhere / "provenance.json").write_text("{}")
     tree.scale("ci")
     assert checked_view(tree.compiled(), tree.results).other_scales == ("ci",)
+
+
+def test_every_method_is_described_from_its_source_tests_and_studies(tree):
+    methods = {method.plug: method for method in method_views([tree.compiled()], tree.root)}
+    assert list(methods) == [f"{plug.kind}/{plug.name}" for plug in everything()]
+    mixup = methods["augment/mixup"]
+    assert mixup.file == "src/assay/augment/mixup.py"
+    assert mixup.summary.startswith("Mixup: train on convex combinations")
+    assert mixup.details.startswith("Images (B, C, H, W)")
+    assert mixup.parameters == (("alpha", "Annotated[float, Gt(0)]", "1.0"),)
+    assert mixup.papers == ("P166",)
+    assert [vouch.test for vouch in mixup.vouches] == ["tests/test_mixup.py::test_mixed"]
+    # A metric that the study's protocol imports is used as much as a plug that the study names, and so is its figure.
+    for plug in ("augment/mixup", "metrics/top1", "protocols/classify", "figures/bars"):
+        assert methods[plug].studies == ("mixup",), plug
+    assert methods["augment/augmix"].studies == ()
+    assert "top1" in methods["protocols/classify"].metrics
 
 
 def test_report_shows_the_card_of_its_world(tree):

@@ -30,7 +30,7 @@ def papers() -> catalogue.Catalogue:
 def site(results, studies, papers, tmp_path_factory) -> Path:
     """A built report."""
     out = tmp_path_factory.mktemp("site")
-    report.build(results, out, studies, papers)
+    report.build(results, out, studies, papers, synthetic.METHODS)
     return out
 
 

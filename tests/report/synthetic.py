@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from assay import catalogue, report
-from assay.coverage import Introduction
+from assay.coverage import Introduction, Vouch
 from assay.evidence import COLUMNS
 
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7*7 }}$x$"
@@ -41,6 +41,7 @@ def view(name: str, paper: str, family: str, **changes) -> report.StudyView:
         "yaml": f"paper: {paper}\nquestion: Does it?\n",
         "figure": {"bars": {}},
         "worlds": {"shapes-0a1b2c3d": ("erm", "treated"), "dsd-0a1b2c3d": ("shuffled",), "lost-0a1b2c3d": ("shuffled",)},
+        "plugs": ("augment/mixup", "models/resnet", "worlds/shapes"),
         "introduces": (
             Introduction("augment/mixup", "Convex combinations of pairs.", ("tests/plugs/test_mixup.py::test_pairs",)),
             Introduction("protocols/classify", "How well a network classifies.", ()),
@@ -49,6 +50,28 @@ def view(name: str, paper: str, family: str, **changes) -> report.StudyView:
         "missing": (),
     }
     return report.StudyView(**(defaults | changes))
+
+
+FORMULA = "q_t = Q(<Y_t, u_{t-1}> / ||Y_t||^2) with 3 * x * y and *stars* and ![x](http://a.b/c.png) and [y](javascript:alert(4))"
+METHODS = [
+    report.MethodView(
+        kind="augment",
+        name="mixup",
+        file="src/assay/augment/mixup.py",
+        doc=f"Mixup: convex combinations\nof pairs.\n\nAfter P166. {FORMULA}\n\n- one `lam` a batch\n- labels too",
+        details="Images (B, C, H, W).",
+        parameters=(("alpha", "Annotated[float, Gt(0)]", "1.0"), ("of", "Callable", "")),
+        papers=("P166", "P999"),
+        vouches=(Vouch("augment/mixup", "P166", "tests/plugs/test_mixup.py::test_pairs"),),
+        studies=("mixup", "augmix", "dropped"),
+    ),
+    report.MethodView("protocols", "classify", "c.py", doc="Accuracy.", metrics={"top1": "accuracy, 0 to 1", HOSTILE: HOSTILE}),
+    report.MethodView("worlds", "shapes", "s.py", doc="Shapes."),
+    report.MethodView(
+        "worlds", "unseen", HOSTILE, doc=HOSTILE, details=HOSTILE, parameters=((HOSTILE, HOSTILE, HOSTILE),),
+        vouches=(Vouch("worlds/unseen", HOSTILE, HOSTILE),),
+    ),
+]  # fmt: skip
 
 
 def rows(study: report.StudyView, seeds: int = 5) -> list[list]:

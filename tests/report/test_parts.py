@@ -22,7 +22,7 @@ def built(results, site, studies, papers, tmp_path):
     """A results folder of one's own with the report made from it; paths in error messages are those of the copy."""
     shutil.copytree(results, tmp_path / "laptop")
     shutil.copytree(site, tmp_path / "out")
-    report.build(tmp_path / "laptop", tmp_path / "out", studies, papers)
+    report.build(tmp_path / "laptop", tmp_path / "out", studies, papers, synthetic.METHODS)
     return tmp_path / "laptop", tmp_path / "out", studies
 
 
@@ -32,7 +32,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def test_nothing_is_built_twice(built, papers):
     results, out, studies = built
-    assert report.build(results, out, studies, papers) == []
+    assert report.build(results, out, studies, papers, synthetic.METHODS) == []
 
 
 def test_new_evidence_rebuilds_its_study_and_the_index(built, papers):
@@ -43,7 +43,7 @@ def test_new_evidence_rebuilds_its_study_and_the_index(built, papers):
     provenance = json.loads((folder / "provenance.json").read_text())
     provenance["sha256"] = hashlib.sha256(table.encode()).hexdigest()
     (folder / "provenance.json").write_text(json.dumps(provenance))
-    assert report.build(results, out, studies, papers) == ["studies/mixup", "index"]
+    assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/mixup", "index"]
     assert (out / "studies" / "mixup.csv").read_text() == table
 
 
@@ -52,13 +52,17 @@ def test_another_verdict_figure_or_world_rebuilds_the_pages_that_show_it(built, 
     verdicts = json.loads((results / "verdicts.json").read_text())
     verdicts["studies"]["odin"]["q"] = 0.9
     (results / "verdicts.json").write_text(json.dumps(verdicts))
-    assert report.build(results, out, studies, papers) == ["studies/odin", "index"]
+    assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/odin", "index"]
     drawn = results / "figures" / "fgsm.svg"
     drawn.write_text(drawn.read_text() + "<!-- again -->")
-    assert report.build(results, out, studies, papers) == ["studies/fgsm"]
+    assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/fgsm"]
     card = results / "worlds" / "hostile-0a1b2c3d" / "card.json"
     card.write_text(card.read_text().replace("1536", "1537"))
-    assert report.build(results, out, studies, papers) == ["studies/hostile", "worlds/hostile-0a1b2c3d"]
+    assert report.build(results, out, studies, papers, synthetic.METHODS) == [
+        "studies/hostile",
+        "worlds",
+        "worlds/hostile-0a1b2c3d",
+    ]
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(StudyView) if field.name not in ("name", "paper")])
@@ -67,13 +71,16 @@ def test_whatever_a_study_says_counts(built, papers, name):
     study = next(study for study in studies if study.name == "mixup")
     changed = replace(study, **{name: CHANGED.get(name, CHANGED[type(getattr(study, name))])})
     others = [study for study in studies if study.name != "mixup"]
-    assert set(report.build(results, out, [*others, changed], papers)) == {"studies/mixup", "index"}
+    written = set(report.build(results, out, [*others, changed], papers, synthetic.METHODS))
+    # The gallery of worlds says which studies draw from them.
+    assert written - {"worlds"} == {"studies/mixup", "index"}
 
 
 def test_a_new_neighbour_in_the_family_changes_the_pages_beside_it(built, papers):
     results, out, studies = built
     neighbour = synthetic.view("zoom", "P166", "training-recipes")
-    assert set(report.build(results, out, [*studies, neighbour], papers)) == {"studies/mixup", "studies/zoom", "index"}
+    written = set(report.build(results, out, [*studies, neighbour], papers, synthetic.METHODS))
+    assert written == {"studies/mixup", "studies/zoom", "worlds", "index"}
 
 
 def test_a_damaged_or_lost_page_is_made_again(built, papers):
@@ -82,7 +89,7 @@ def test_a_damaged_or_lost_page_is_made_again(built, papers):
     page = out / "studies" / "mixup.html"
     page.write_bytes(page.read_bytes()[:100])
     (out / "figures" / "odin.svg").unlink()
-    assert set(report.build(results, out, studies, papers)) == {"studies/mixup", "studies/odin"}
+    assert set(report.build(results, out, studies, papers, synthetic.METHODS)) == {"studies/mixup", "studies/odin"}
     assert snapshot(out) == before
 
 
@@ -94,7 +101,7 @@ def test_notes_that_cannot_be_read_only_cost_time(built, papers, notes):
         (out / "pages.json").unlink()
     else:
         (out / "pages.json").write_text(notes)
-    assert len(report.build(results, out, studies, papers)) == len(json.loads(before["pages.json"]))
+    assert len(report.build(results, out, studies, papers, synthetic.METHODS)) == len(json.loads(before["pages.json"]))
     assert snapshot(out) == before
 
 

@@ -15,6 +15,7 @@ from assay import catalogue, report
 from assay.errors import StudyError
 from assay.plugs import find
 from assay.report.atlas import Entry, Row, by_family, expectation_counts
+from assay.report.methods import prose
 
 STUDIES = [*synthetic.VERDICTS, "hostile", "aum", "blurpool"]
 VOID = {"meta", "link", "img", "input", "br"}
@@ -53,7 +54,9 @@ def pages(site) -> dict[str, Document]:
 
 
 def test_every_page_is_there(site, pages):
-    assert set(pages) == {"index.html", *(f"studies/{name}.html" for name in STUDIES)}
+    methods = {f"methods/{method.kind}-{method.name}.html" for method in synthetic.METHODS}
+    studies = {f"studies/{name}.html" for name in STUDIES}
+    assert set(pages) == {"index.html", "methods.html", "worlds.html", *methods, *studies}
     assert {path.stem for path in (site / "studies").glob("*.csv")} == {*synthetic.VERDICTS, "hostile"}
 
 
@@ -135,7 +138,9 @@ def test_hostile_text_is_shown_as_text(pages):
     for page in pages.values():
         scripts = [attributes.get("src") for attributes in page.all("script")]
         assert scripts in ([], ["assets/atlas.js"]), page.path
-        assert all(attributes["src"].startswith(("../figures/", "../worlds/")) for attributes in page.all("img")), page.path
+        assert all(attributes["src"].startswith(("../figures/", "../worlds/", "worlds/")) for attributes in page.all("img")), (
+            page.path
+        )
         for tag, attributes in page.elements:
             assert not [name for name in attributes if name.startswith("on")], f"{page.path}: {tag}"
             assert "style" not in attributes, f"{page.path}: {tag}"
@@ -252,6 +257,57 @@ def test_study_page_says_what_the_paper_brings_and_who_checks_it(pages):
     assert "evidence is stale: augment/mixup.py changed" in stale
 
 
+def test_method_page_says_source_parameters_papers_tests_and_studies(pages):
+    page = pages["methods/augment-mixup.html"]
+    for part in ("Mixup: convex combinations\nof pairs.", synthetic.FORMULA, "one lam a batch", "Images (B, C, H, W)."):
+        assert part in page.text, part
+    for part in (
+        "Annotated[float, Gt(0)]",
+        "must be given",
+        "tests/plugs/test_mixup.py::test_pairs",
+        "src/assay/augment/mixup.py",
+    ):
+        assert part in page.text, part
+    links = [link["href"] for link in page.all("a")]
+    assert {"../index.html#P166", "../studies/mixup.html", "../studies/augmix.html"} <= set(links)
+    assert not [link for link in links if "P999" in link or "dropped" in link]
+    assert "accuracy, 0 to 1" in pages["methods/protocols-classify.html"].text
+    assert "No test against an independent truth" in pages["methods/worlds-shapes.html"].text
+    assert pages["methods/worlds-unseen.html"].text.count(synthetic.HOSTILE) == 8
+
+
+def test_worlds_are_shown_with_the_studies_that_draw_from_them(pages):
+    gallery, world = pages["worlds.html"], pages["methods/worlds-shapes.html"]
+    assert [image["src"] for image in gallery.all("img")] == ["worlds/shapes-0a1b2c3d.png"]
+    assert [image["src"] for image in world.all("img")] == ["../worlds/shapes-0a1b2c3d.png"]
+    assert "studies/mixup.html" in {link["href"] for link in gallery.all("a")}
+    assert "clean label, mask 16 × 16" in gallery.text
+    assert "Not drawn from by a study yet" in gallery.text
+
+
+def test_study_page_leads_to_the_methods_it_uses(pages):
+    links = {link["href"] for link in pages["studies/mixup.html"].all("a")}
+    assert {"../methods/augment-mixup.html", "../methods/worlds-shapes.html", "../methods/protocols-classify.html"} <= links
+    assert not [link for link in links if "resnet" in link]
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("a *b* _c_ **d** u_t = u_{t-1} * w_t", "<p>a *b* _c_ **d** u_t = u_{t-1} * w_t</p>"),
+        ("<b>&amp; <Y_t, X_t>", "<p>&lt;b&gt;&amp;amp; &lt;Y_t, X_t&gt;</p>"),
+        (
+            "![i](http://a/b.png) [l](http://a) http://a <http://a>",
+            "<p>![i](http://a/b.png) [l](http://a) http://a &lt;http://a&gt;</p>",
+        ),
+        ("Lists:\n\n- `a < b`\n- c", "<p>Lists:</p>\n<ul>\n<li><code>a &lt; b</code></li>\n<li>c</li>\n</ul>"),
+        ("# no heading\n\n    x = 1 < 2", "<p># no heading</p>\n<pre><code>x = 1 &lt; 2\n</code></pre>"),
+    ],
+)
+def test_docstrings_are_text_with_lists_and_code(text, html):
+    assert prose(text).strip() == html
+
+
 def test_csv_is_the_stored_table(site, results):
     stored = results / "observations" / "mixup" / "observations.csv"
     assert (site / "studies" / "mixup.csv").read_bytes() == stored.read_bytes()
@@ -262,7 +318,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def test_same_evidence_gives_same_bytes(site, results, studies, papers, tmp_path):
-    report.build(results, tmp_path, list(reversed(studies)), papers)
+    report.build(results, tmp_path, list(reversed(studies)), papers, synthetic.METHODS)
     assert snapshot(tmp_path) == snapshot(site)
 
 

@@ -22,9 +22,9 @@ class StudyView:
 
     arms: arm -> its own settings, base: what all arms share. metrics: metric -> one line of description.
     figure: {figure plug: its parameters}. expect and controls are the expressions as written. worlds: names of the cards of
-    the worlds it draws from -> arms that see it. introduces: what the paper brings. stale: reasons why the evidence is out of
-    date, missing: what the paper's row lacks to count as working; None if not checked. evidence: where it comes from,
-    "recomputed" or "archived"; other_scales: further scales at which there is evidence.
+    the worlds it draws from -> arms that see it. plugs: all it uses, as "kind/name". introduces: what the paper brings.
+    stale: reasons why the evidence is out of date, missing: what the paper's row lacks to count as working; None if not
+    checked. evidence: where it comes from, "recomputed" or "archived"; other_scales: further scales at which there is evidence.
     """
 
     name: str
@@ -43,6 +43,7 @@ class StudyView:
     yaml: str = ""
     figure: dict[str, dict[str, Any]] = field(default_factory=dict)
     worlds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    plugs: tuple[str, ...] = ()
     introduces: tuple["Introduction", ...] = ()
     stale: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None

@@ -14,6 +14,7 @@ from assay.errors import EvidenceError, StudyError
 from assay.report import plots, words
 from assay.report.atlas import Entry, atlas
 from assay.report.figure import ASSETS, caption, describe_figure
+from assay.report.methods import MethodView, address, method_parts, prose
 from assay.report.page import Page, StudyView, read_page, read_verdicts
 from assay.report.parts import Part, machinery, write_parts
 from assay.report.worlds import WorldView, read_world
@@ -24,7 +25,12 @@ WORLDS_SHOWN = 3
 
 
 def build(
-    results: Path, out: Path, studies: Sequence[StudyView], catalogue: Catalogue, verdicts_name: str = "verdicts.json"
+    results: Path,
+    out: Path,
+    studies: Sequence[StudyView],
+    catalogue: Catalogue,
+    methods: Sequence[MethodView] = (),
+    verdicts_name: str = "verdicts.json",
 ) -> list[str]:
     """Write the report of one scale to a folder, index.html and all, and return the names of the parts that had to be written.
 
@@ -36,17 +42,16 @@ def build(
     verdicts = read_verdicts(results, verdicts_name)
     entries = [read_entry(results, study, catalogue, verdicts) for study in sorted(studies, key=lambda s: (s.family, s.name))]
     worlds = read_worlds(results, [entry.study for entry in entries if entry.page])
+    drawn = {name: world for name, world in worlds.items() if isinstance(world, WorldView)}
+    methods = sorted(methods, key=lambda method: (method.kind, method.name))
     templates = make_environment()
     common = {"scale": results.name, "alpha": verdicts.get("alpha", 0.05), "total": len(catalogue)}
     templates.globals.update(common)
     parts = [
         Part("assets", {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}, dict),
-        *study_parts(results, templates, entries, worlds),
-        *(
-            Part(f"worlds/{name}", {"world": world}, world_files)
-            for name, world in worlds.items()
-            if isinstance(world, WorldView)
-        ),
+        *study_parts(results, templates, entries, worlds, {method.plug for method in methods}),
+        *method_parts(templates, methods, entries, catalogue, drawn),
+        *(Part(f"worlds/{name}", {"world": world}, world_files) for name, world in drawn.items()),
         Part("index", {"entries": entries, "papers": dict(catalogue)}, partial(index_files, templates)),
     ]
     return write_parts(Path(out), parts, f"{machinery('assay.report.site', ASSETS)} {common}")
@@ -71,8 +76,10 @@ def make_environment() -> Environment:
         words.setting,
         words.label,
         words.safe_url,
+        prose,
     )
     environment.filters.update({helper.__name__: helper for helper in helpers})
+    environment.filters["method_page"] = address
     environment.globals.update(plural=words.plural, strip=plots.strip)
     return environment
 
@@ -106,7 +113,9 @@ def read_worlds(results: Path, studies: Sequence[StudyView]) -> dict[str, WorldV
 # Study pages
 
 
-def study_parts(results: Path, templates: Environment, entries: Sequence[Entry], worlds: Mapping[str, Any]) -> Iterator[Part]:
+def study_parts(
+    results: Path, templates: Environment, entries: Sequence[Entry], worlds: Mapping[str, WorldView | str], known: set[str]
+) -> Iterator[Part]:
     """One part a study: its page, its observations and its figure."""
     for family in group_by_family(entries):
         names = [None, *(entry.study.name for entry in family), None]
@@ -118,6 +127,7 @@ def study_parts(results: Path, templates: Environment, entries: Sequence[Entry],
                 "figure": read_if_there(results / "figures" / f"{name}.svg") if entry.page else None,
                 "reading": caption(entry.page) if entry.page else "",
                 "worlds": {world: worlds[world] for world in entry.study.worlds if entry.page},
+                "described": sorted(known.intersection(plugs_of(entry.study))),
                 "previous": previous,
                 "following": following,
             }
@@ -127,6 +137,11 @@ def study_parts(results: Path, templates: Environment, entries: Sequence[Entry],
 def group_by_family(entries: Sequence[Entry]) -> list[list[Entry]]:
     """Entries, which are sorted by family, in one list a family."""
     return [list(members) for _, members in groupby(entries, key=lambda entry: entry.study.family)]
+
+
+def plugs_of(study: StudyView) -> set[str]:
+    """Every plug that the study's page names."""
+    return {*study.plugs, *(part.plug for part in study.introduces)}
 
 
 def read_if_there(path: Path) -> bytes | None:
@@ -140,12 +155,13 @@ def study_files(
     figure: bytes | None,
     reading: str,
     worlds: Mapping[str, WorldView | str],
+    described: Sequence[str],
     previous: str | None,
     following: str | None,
 ) -> dict[str, str | bytes]:
-    """The files of one study by path in the report."""
+    """The files of one study by path in the report. described: the plugs that have a page."""
     name = entry.study.name
-    around = {"previous": previous, "following": following}
+    around = {"previous": previous, "following": following, "described": described}
     context = {"entry": entry, "study": entry.study, "paper": entry.paper, **around}
     if not entry.page:
         return {f"studies/{name}.html": templates.get_template("unfinished.html").render(context)}

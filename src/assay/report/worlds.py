@@ -23,11 +23,13 @@ COLOURS = 127  # a palette keeps the file at a few kB; one more entry is transpa
 class WorldView:
     """A world's card, ready to be shown.
 
-    written: the world as a study would write it. labels: what training is told of each image in the strip, with the truth where
-    they differ. span: least and greatest pixel value if any leaves [0, 1], which the strip is scaled by; else None.
+    plug: the world's, as "worlds/name". written: the world as a study would write it. labels: what training is told of each
+    image in the strip, with the truth where they differ. span: least and greatest pixel value if any leaves [0, 1], which the
+    strip is scaled by; else None.
     """
 
     name: str
+    plug: str
     written: Any
     classes: list[str]
     splits: dict[str, dict[str, Any]]
@@ -38,9 +40,9 @@ class WorldView:
     @property
     def alt(self) -> str:
         """The strip in words."""
-        plug = self.written if isinstance(self.written, str) else next(iter(self.written))
         height, width = self.splits["train"]["image"][1:]
-        return f"{len(self.labels)} training images of the world {plug}, {height} by {width} pixels: {', '.join(self.labels)}."
+        name = self.plug.split("/")[1]
+        return f"{len(self.labels)} training images of the world {name}, {height} by {width} pixels: {', '.join(self.labels)}."
 
     @property
     def scaling(self) -> str:
@@ -60,6 +62,7 @@ def read_world(results: Path, name: str) -> WorldView:
         span = (low, high) if low < 0 or high > 1 else None
         return WorldView(
             name=name,
+            plug=card["world"]["plug"],
             written=written(card["world"]),
             classes=card["classes"],
             splits={split: card["splits"][split] for split in dict.fromkeys(("train", "test", *card["splits"]))},
