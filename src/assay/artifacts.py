@@ -93,13 +93,14 @@ class _Store:
 
     def _what_is_wrong(self, oid: str, failure: BaseException | None) -> str:
         where = self.odb.fs.unstrip_protocol(self.odb.oid_to_path(oid)).removeprefix("file://")
+        again = "restore it" if self.odb.fs.protocol == "local" else "push it from a clone that has it"
         if failure is None:
-            what = "is corrupted (its bytes are not those of its name)"
+            what, fix = "is corrupted (its bytes are not those of its name)", f"remove it there and {again}"
         elif isinstance(failure, FileNotFoundError):
-            what = "is missing"
+            what, fix = "is missing", again
         else:
-            what = f"cannot be read: {_line(failure)}"
-        return f"object {oid} {what} on remote '{self.remote}': {where}"
+            what, fix = f"cannot be read: {_line(failure)}", "pull again"
+        return f"object {oid} {what} on remote '{self.remote}': {where}; {fix}"
 
     def lacks(self, oid: str) -> bool:
         """Whether the remote has no such object, or one of another size."""
@@ -117,8 +118,8 @@ def pull(target: str, remote: str | None = None, *, force: bool = False, root: P
     if not differing(target, root):
         return False
     with _opened(root) as repo, _lasting(target):
-        store = _store(repo, remote)
-        objects = _fetched(target, store, root)
+        with _store(repo, remote) as store:
+            objects = _fetched(target, store, root)
         _refuse_links(target, objects, root)
         wrong = differing(target, root)
         edited = [name for name in wrong if not force and _edited(root / target / name, objects[name], store)]
@@ -139,8 +140,7 @@ def push(target: str, remote: str | None = None, root: Path = ROOT) -> int:
 
     The listing goes last, so that a remote which has it has everything. Raises ArtifactError.
     """
-    with _opened(root) as repo, _lasting(target):
-        store = _store(repo, remote)
+    with _opened(root) as repo, _lasting(target), _store(repo, remote) as store:
         listing = _pointer(target, root).md5
         if not store.cached(listing):
             raise ArtifactError(
@@ -208,11 +208,18 @@ def _check_level(sections: dict, allowed: dict[str, set[str]], path: Path) -> No
                 raise ArtifactError(f"{path}: {section}: {unknown('key', key, allowed.get(section, ()))}{hint}")
 
 
-def _store(repo: "Repo", remote: str | None) -> _Store:
+@contextmanager
+def _store(repo: "Repo", remote: str | None) -> Iterator[_Store]:
     name = remote or repo.config["core"].get("remote")
     if name not in repo.config["remote"]:
         raise ArtifactError(f".dvc/config: {unknown('remote', name, repo.config['remote'])}")
-    return _Store(name, repo.cloud.get_remote_odb(name), repo.cache.local)
+    if "://" not in repo.config["remote"][name]["url"]:
+        yield _Store(name, repo.cloud.get_remote_odb(name), repo.cache.local)
+        return
+    from assay.remotes import reached
+
+    with reached(repo, name) as odb:
+        yield _Store(name, odb, repo.cache.local)
 
 
 def _pointer(target: str, root: Path) -> _Out:
