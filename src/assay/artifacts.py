@@ -7,7 +7,6 @@ listed there.
 """
 
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from assay.errors import ArtifactError, StudyError, unknown
 from assay.files import ROOT
@@ -59,6 +58,11 @@ class _Pointer(BaseModel):
     outs: list[_Out] = Field(min_length=1, max_length=1)
 
 
+class _Entry(BaseModel):
+    md5: str = Field(pattern=r"^[0-9a-f]{32}$")
+    relpath: str
+
+
 @dataclass(frozen=True)
 class _Store:
     """A remote and the local cache, both with objects by MD5."""
@@ -93,7 +97,7 @@ class _Store:
 
     def _what_is_wrong(self, oid: str, failure: BaseException | None) -> str:
         where = self.odb.fs.unstrip_protocol(self.odb.oid_to_path(oid)).removeprefix("file://")
-        again = "restore it" if self.odb.fs.protocol == "local" else "push it from a clone that has it"
+        again = "restore it (git checkout dvcstore)" if self.odb.fs.protocol == "local" else "push it from a clone that has it"
         if failure is None:
             what, fix = "is corrupted (its bytes are not those of its name)", f"remove it there and {again}"
         elif isinstance(failure, FileNotFoundError):
@@ -131,7 +135,7 @@ def pull(target: str, remote: str | None = None, *, force: bool = False, root: P
             )
         wanted = read_manifest(target, root)
         for name in wrong:
-            _put(store.place(objects[name]), root / target / name, wanted[name])
+            _put(store.place(objects[name]), root / target / name, wanted[name], Path(repo.tmp_dir, "pulling"))
     return True
 
 
@@ -160,7 +164,7 @@ def track(target: str, root: Path = ROOT) -> None:
     """Write the folder's manifest, and its pointer with `dvc add`, which copies its files to the cache."""
     with _opened(root) as repo, _lasting(target):
         write_manifest(target, root)
-        repo.add(target)
+        repo.add(str(root / target))
 
 
 @contextmanager
@@ -172,8 +176,10 @@ def _opened(root: Path) -> Iterator["Repo"]:
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     logging.getLogger("dvc_data").setLevel(logging.CRITICAL)
     _check_configuration(root)
+    # By default DVC keeps its notes in /var/tmp.
+    settings = {"core": {"no_scm": True, "site_cache_dir": str(root / ".dvc" / "tmp" / "site")}}
     try:
-        with Repo(str(root), config={"core": {"no_scm": True}}, _wait_for_lock=True) as repo, lock_repo(repo):
+        with Repo(str(root), config=settings, _wait_for_lock=True) as repo, lock_repo(repo):
             yield repo
     except DvcException as error:
         raise ArtifactError(_line(error)) from None
@@ -192,7 +198,7 @@ def _check_configuration(root: Path) -> None:
     from dvc.config import Config, ConfigError
 
     try:
-        config = Config(str(root / ".dvc"))
+        config = Config(str(root / ".dvc"), validate=False)
         for level, allowed in (("repo", ALLOWED), ("local", PERSONAL)):
             _check_level(config.load_one(level), allowed, Path(config.files[level]).relative_to(root))
     except ConfigError as error:
@@ -245,13 +251,14 @@ def _fetched(target: str, store: _Store, root: Path) -> dict[str, str]:
 def _entries(target: str, listing: Path, root: Path) -> dict[str, str]:
     """Object by path as a folder's listing has it. ArtifactError unless it lists the files of the committed manifest."""
     try:
-        objects = {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
-    except (ValueError, TypeError, KeyError):
+        entries = TypeAdapter(list[_Entry]).validate_json(listing.read_bytes())
+    except ValidationError:
         raise ArtifactError(
             f"object {listing.parent.name}{listing.name} is no listing of a folder; {target}.dvc is wrong"
         ) from None
-    for name, oid in objects.items():
-        if not inside(name) or len(oid) != 32 or not set(oid) <= set("0123456789abcdef"):
+    objects = {entry.relpath: entry.md5 for entry in entries}
+    for name in objects:
+        if not inside(name):
             raise ArtifactError(
                 f"the listing of {target}.dvc holds {name!r}, which is no file inside {target}/; nothing was written"
             )
@@ -289,19 +296,13 @@ def _begins(whole: Path, part: Path) -> bool:
     return True
 
 
-def _put(source: Path, path: Path, wanted: str) -> None:
-    """Copy an object to its file by way of a temporary name, under which it is checked."""
+def _put(source: Path, path: Path, wanted: str, temporary: Path) -> None:
+    """Copy an object to its file by way of a temporary one outside the folder, where it is checked."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        if not matches(temporary, wanted):
-            raise ArtifactError(
-                f"{path.name}: the pointer leads to other bytes than the manifest lists; take both from one commit"
-            )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    shutil.copyfile(source, temporary)
+    if not matches(temporary, wanted):
+        raise ArtifactError(f"{path.name}: the pointer leads to other bytes than the manifest; take both from one commit")
+    os.replace(temporary, path)
 
 
 def _send(store: _Store, oids: list[str]) -> None:
