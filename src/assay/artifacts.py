@@ -7,7 +7,6 @@ listed there.
 """
 
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from assay.errors import ArtifactError, StudyError, unknown
 from assay.files import ROOT
@@ -59,6 +58,11 @@ class _Pointer(BaseModel):
     outs: list[_Out] = Field(min_length=1, max_length=1)
 
 
+class _Entry(BaseModel):
+    md5: str = Field(pattern=r"^[0-9a-f]{32}$")
+    relpath: str
+
+
 @dataclass(frozen=True)
 class _Store:
     """A remote and the local cache, both with objects by MD5."""
@@ -93,13 +97,14 @@ class _Store:
 
     def _what_is_wrong(self, oid: str, failure: BaseException | None) -> str:
         where = self.odb.fs.unstrip_protocol(self.odb.oid_to_path(oid)).removeprefix("file://")
+        again = "restore it (git checkout dvcstore)" if self.odb.fs.protocol == "local" else "push it from a clone that has it"
         if failure is None:
-            what = "is corrupted (its bytes are not those of its name)"
+            what, fix = "is corrupted (its bytes are not those of its name)", f"remove it there and {again}"
         elif isinstance(failure, FileNotFoundError):
-            what = "is missing"
+            what, fix = "is missing", again
         else:
-            what = f"cannot be read: {_line(failure)}"
-        return f"object {oid} {what} on remote '{self.remote}': {where}"
+            what, fix = f"cannot be read: {_line(failure)}", "pull again"
+        return f"object {oid} {what} on remote '{self.remote}': {where}; {fix}"
 
     def lacks(self, oid: str) -> bool:
         """Whether the remote has no such object, or one of another size."""
@@ -117,8 +122,8 @@ def pull(target: str, remote: str | None = None, *, force: bool = False, root: P
     if not differing(target, root):
         return False
     with _opened(root) as repo, _lasting(target):
-        store = _store(repo, remote)
-        objects = _fetched(target, store, root)
+        with _store(repo, remote) as store:
+            objects = _fetched(target, store, root)
         _refuse_links(target, objects, root)
         wrong = differing(target, root)
         edited = [name for name in wrong if not force and _edited(root / target / name, objects[name], store)]
@@ -130,7 +135,7 @@ def pull(target: str, remote: str | None = None, *, force: bool = False, root: P
             )
         wanted = read_manifest(target, root)
         for name in wrong:
-            _put(store.place(objects[name]), root / target / name, wanted[name])
+            _put(store.place(objects[name]), root / target / name, wanted[name], Path(repo.tmp_dir, "pulling"))
     return True
 
 
@@ -139,8 +144,7 @@ def push(target: str, remote: str | None = None, root: Path = ROOT) -> int:
 
     The listing goes last, so that a remote which has it has everything. Raises ArtifactError.
     """
-    with _opened(root) as repo, _lasting(target):
-        store = _store(repo, remote)
+    with _opened(root) as repo, _lasting(target), _store(repo, remote) as store:
         listing = _pointer(target, root).md5
         if not store.cached(listing):
             raise ArtifactError(
@@ -160,7 +164,7 @@ def track(target: str, root: Path = ROOT) -> None:
     """Write the folder's manifest, and its pointer with `dvc add`, which copies its files to the cache."""
     with _opened(root) as repo, _lasting(target):
         write_manifest(target, root)
-        repo.add(target)
+        repo.add(str(root / target))
 
 
 @contextmanager
@@ -172,8 +176,10 @@ def _opened(root: Path) -> Iterator["Repo"]:
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     logging.getLogger("dvc_data").setLevel(logging.CRITICAL)
     _check_configuration(root)
+    # By default DVC keeps its notes in /var/tmp.
+    settings = {"core": {"no_scm": True, "site_cache_dir": str(root / ".dvc" / "tmp" / "site")}}
     try:
-        with Repo(str(root), config={"core": {"no_scm": True}}, _wait_for_lock=True) as repo, lock_repo(repo):
+        with Repo(str(root), config=settings, _wait_for_lock=True) as repo, lock_repo(repo):
             yield repo
     except DvcException as error:
         raise ArtifactError(_line(error)) from None
@@ -192,7 +198,7 @@ def _check_configuration(root: Path) -> None:
     from dvc.config import Config, ConfigError
 
     try:
-        config = Config(str(root / ".dvc"))
+        config = Config(str(root / ".dvc"), validate=False)
         for level, allowed in (("repo", ALLOWED), ("local", PERSONAL)):
             _check_level(config.load_one(level), allowed, Path(config.files[level]).relative_to(root))
     except ConfigError as error:
@@ -208,11 +214,18 @@ def _check_level(sections: dict, allowed: dict[str, set[str]], path: Path) -> No
                 raise ArtifactError(f"{path}: {section}: {unknown('key', key, allowed.get(section, ()))}{hint}")
 
 
-def _store(repo: "Repo", remote: str | None) -> _Store:
+@contextmanager
+def _store(repo: "Repo", remote: str | None) -> Iterator[_Store]:
     name = remote or repo.config["core"].get("remote")
     if name not in repo.config["remote"]:
         raise ArtifactError(f".dvc/config: {unknown('remote', name, repo.config['remote'])}")
-    return _Store(name, repo.cloud.get_remote_odb(name), repo.cache.local)
+    if "://" not in repo.config["remote"][name]["url"]:
+        yield _Store(name, repo.cloud.get_remote_odb(name), repo.cache.local)
+        return
+    from assay.remotes import reached
+
+    with reached(repo, name) as odb:
+        yield _Store(name, odb, repo.cache.local)
 
 
 def _pointer(target: str, root: Path) -> _Out:
@@ -238,13 +251,14 @@ def _fetched(target: str, store: _Store, root: Path) -> dict[str, str]:
 def _entries(target: str, listing: Path, root: Path) -> dict[str, str]:
     """Object by path as a folder's listing has it. ArtifactError unless it lists the files of the committed manifest."""
     try:
-        objects = {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
-    except (ValueError, TypeError, KeyError):
+        entries = TypeAdapter(list[_Entry]).validate_json(listing.read_bytes())
+    except ValidationError:
         raise ArtifactError(
             f"object {listing.parent.name}{listing.name} is no listing of a folder; {target}.dvc is wrong"
         ) from None
-    for name, oid in objects.items():
-        if not inside(name) or len(oid) != 32 or not set(oid) <= set("0123456789abcdef"):
+    objects = {entry.relpath: entry.md5 for entry in entries}
+    for name in objects:
+        if not inside(name):
             raise ArtifactError(
                 f"the listing of {target}.dvc holds {name!r}, which is no file inside {target}/; nothing was written"
             )
@@ -282,19 +296,13 @@ def _begins(whole: Path, part: Path) -> bool:
     return True
 
 
-def _put(source: Path, path: Path, wanted: str) -> None:
-    """Copy an object to its file by way of a temporary name, under which it is checked."""
+def _put(source: Path, path: Path, wanted: str, temporary: Path) -> None:
+    """Copy an object to its file by way of a temporary one outside the folder, where it is checked."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        if not matches(temporary, wanted):
-            raise ArtifactError(
-                f"{path.name}: the pointer leads to other bytes than the manifest lists; take both from one commit"
-            )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    shutil.copyfile(source, temporary)
+    if not matches(temporary, wanted):
+        raise ArtifactError(f"{path.name}: the pointer leads to other bytes than the manifest; take both from one commit")
+    os.replace(temporary, path)
 
 
 def _send(store: _Store, oids: list[str]) -> None:

@@ -21,6 +21,8 @@ class Config(BaseModel):
     studies: Literal["all"] | list[str] = Field("all", description="all, or a list of study names")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes the GPU if there is one")
 
+    datasets: str = Field("datasets", description="the folder of real data sets; the variable ASSAY_DATASETS goes before it")
+
     @property
     def gpus(self) -> int:
         """GPUs a training or measuring job asks the scheduler for."""

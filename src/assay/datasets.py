@@ -99,8 +99,13 @@ def entry(name: str) -> Entry:
 
 
 def folder() -> Path:
-    """Where data sets lie: ASSAY_DATASETS, else `datasets/` in the repository."""
-    return Path(os.environ.get("ASSAY_DATASETS") or ROOT / "datasets")
+    """Where data sets lie: ASSAY_DATASETS, else `datasets` in config/config.yaml; a relative path starts at the repository."""
+    return ROOT / (os.environ.get("ASSAY_DATASETS") or _configured_folder())
+
+
+@cache
+def _configured_folder() -> str:
+    return read_yaml(ROOT / "config" / "config.yaml").get("datasets", "datasets")
 
 
 def marker(name: str) -> Path:
@@ -187,11 +192,6 @@ def _of_plug(node: dict) -> Iterator[str]:
             continue
         value = node["parameters"][parameter[1]]
         yield from (template.replace(parameter[0], str(each)) for each in (value if isinstance(value, list) else [value]))
-
-
-def materials(specs: Iterable[Any]) -> list[str]:
-    """Markers of the data sets that canonical data read: what a job needs as input."""
-    return [str(marker(name)) for name in needed(specs)]
 
 
 def check_present(names: Iterable[str]) -> None:

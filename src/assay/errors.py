@@ -20,10 +20,6 @@ class DataError(AssayError):
     """A data set that is missing, truncated, altered or too large for what is asked of it."""
 
 
-class RemoteError(AssayError):
-    """A remote that cannot be reached, trusted or used, or that holds something other than it should."""
-
-
 class ArtifactError(AssayError):
     """Versioned data or evidence that cannot be pulled, pushed or trusted."""
 

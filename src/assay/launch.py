@@ -21,6 +21,7 @@ from assay.errors import AssayError, PreemptedError, StudyError, TrainingError
 from assay.jobs import STOP_SIGNALS, choose_device, train_bundle
 from assay.recipes import Recipe
 from assay.store import NetworkStore
+from assay.stream import workers
 
 SECONDS_TO_STOP = 60  # for the step in hand and the checkpoint, before processes that were asked to stop are killed
 
@@ -83,10 +84,11 @@ def _launch(job: TrainingJob, processes: int, log: Path, folder: Path, say: Call
         raise PreemptedError(f"asked to stop by {error.sigval.name}; run again, it goes on from its checkpoint") from None
     except ChildFailedError as error:
         rank, failure = _cause(error.failures)
-        if isinstance(failure.message, dict):
-            say(failure.message["extraInfo"]["py_callstack"])
-        broken = TrainingError(f"process {rank + 1} of {processes} failed: {_message(failure)}")
-        raise _user_error(failure) or broken from None
+        known = _user_error(failure)
+        if known is None:
+            say("\n".join(path.read_text() for path in folder.glob(f"logs/*/attempt_0/{rank}/stderr.log")))
+            known = TrainingError(f"process {rank + 1} of {processes} failed: {_message(failure)}")
+        raise known from None
 
 
 def _cause(failures: dict[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
@@ -118,6 +120,7 @@ def _message(failure: ProcessFailure) -> str:
 def main(description: str, log: str) -> None:
     """One of several processes of a job; the first writes the lines."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
+    os.environ.setdefault("ASSAY_WORKERS", str(max(1, workers() // int(os.environ["WORLD_SIZE"]))))
     job = TrainingJob(**json.loads(Path(description).read_text()))
     with joined(choose_device(job.device)) as group:
 

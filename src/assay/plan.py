@@ -15,11 +15,12 @@ TRAINING = "assay.jobs"
 
 @dataclass(frozen=True)
 class Bundle:
-    """Recipes that one job trains: usually one; the values of a sweep or a pool of parents together, since starting Python
-    and importing torch takes longer than some of these trainings."""
+    """Recipes that one job trains at these seeds. At small scales the values of a sweep or a pool of parents are together, since
+    starting Python and importing torch takes longer than some of these trainings; at large ones a job is one recipe and seed."""
 
     name: str
     recipes: tuple[Recipe, ...]
+    seeds: range
 
     @property
     def parents(self) -> list[Recipe]:
@@ -39,26 +40,29 @@ class Bundle:
 
 
 class Plan:
-    """All bundles of a set of studies. Equal recipes appear once, whichever studies ask for them."""
+    """All bundles of a set of studies. Equal recipes appear once, whichever studies ask for them.
 
-    def __init__(self, studies: Iterable[Study]):
+    seeds_per_job: repetitions in a job, which then trains one recipe; by default a job trains all repetitions, and whole groups.
+    """
+
+    def __init__(self, studies: Iterable[Study], seeds_per_job: int | None = None):
         self.studies = {study.name: study for study in studies}
         self.bundles: dict[str, Bundle] = {}
-        self.bundle_of: dict[Recipe, str] = {}
+        self.bundles_of: dict[Recipe, list[Bundle]] = {}
         for study in self.studies.values():
-            for recipes in _groups(study):
-                self._add(study, [recipe for recipe in recipes if recipe not in self.bundle_of])
+            for recipes in [[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study):
+                self._add(study, [recipe for recipe in recipes if recipe not in self.bundles_of], seeds_per_job)
 
-    def _add(self, study: Study, recipes: list[Recipe]) -> None:
+    def _add(self, study: Study, recipes: list[Recipe], seeds_per_job: int | None) -> None:
         if not recipes:
             return
         name = recipes[0].name
         if len(recipes) > 1:
             joint = hashlib.sha256("".join(recipe.digest for recipe in recipes).encode()).hexdigest()[:8]
             name = f"{study.name}-{len(recipes)}-networks-{joint}"
-        bundle = Bundle(name, tuple(recipes))
-        self.bundles[name] = bundle
-        self.bundle_of.update(dict.fromkeys(recipes, name))
+        bundles = [Bundle(name + ending, tuple(recipes), seeds) for ending, seeds in _parts(study.seeds, seeds_per_job)]
+        self.bundles.update({bundle.name: bundle for bundle in bundles})
+        self.bundles_of.update(dict.fromkeys(recipes, bundles))
 
     def bundle(self, name: str) -> Bundle:
         """One bundle by name."""
@@ -66,9 +70,18 @@ class Plan:
             raise StudyError(unknown("network job", name, self.bundles))
         return self.bundles[name]
 
-    def needs(self, recipes: Iterable[Recipe]) -> list[str]:
-        """The bundles that hold these networks, each once."""
-        return sorted({self.bundle_of[recipe] for recipe in recipes})
+    def needs(self, recipes: Iterable[Recipe], seeds: range | None = None) -> list[str]:
+        """The bundles that hold these networks at these seeds (all of them if not given), each once."""
+        bundles = {bundle for recipe in recipes for bundle in self.bundles_of[recipe]}
+        return sorted(bundle.name for bundle in bundles if seeds is None or set(seeds) & set(bundle.seeds))
+
+
+def _parts(seeds: int, per_job: int | None) -> list[tuple[str, range]]:
+    """The repetitions of each job, with the ending of its name."""
+    if per_job is None:
+        return [("", range(seeds))]
+    starts = range(0, seeds, per_job)
+    return [(f"-seed-{start}", range(start, min(seeds, start + per_job))) for start in starts]
 
 
 def _groups(study: Study) -> list[list[Recipe]]:

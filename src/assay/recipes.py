@@ -7,6 +7,7 @@ network is `{"recipe": {...}}`; so a recipe holds its parents, and equal recipes
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any
@@ -113,8 +114,13 @@ class Recipe:
             yield from parent.ancestry()
 
 
+def plug_name(spec: dict) -> str:
+    """What readers call a canonical plug: the name it takes as a parameter (timm's models, IDX collections), else its own."""
+    return str(spec["parameters"].get("name", spec["plug"].split("/")[1]))
+
+
 def _short(spec: dict) -> str:
-    return spec["plug"].split("/")[1].replace("_", "-")
+    return re.sub("[^a-z0-9]+", "-", plug_name(spec))
 
 
 def bind(value: Any, load_parent: Callable[[Recipe], Any]) -> Any:

@@ -110,8 +110,9 @@ def _adopt(name: str, about: Entry, say: Say) -> None:
     root = datasets.folder() / name
     sums = {}
     for file in about.files:
-        if file.form == "file" and (root / file.into / file.name).exists():
-            sums[file.name] = _checked(name, file, root / file.into / file.name, say)
+        copy = root / file.into / file.name if file.form == "file" else datasets.archives(name) / file.name
+        if copy.exists():
+            sums[file.name] = _checked(name, file, copy, say)
     say(f"{name}: taking the copy in {root.resolve()}" + ("" if sums else "; its archives are not there to be checked"))
     finish(name, sums, say)
 

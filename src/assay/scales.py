@@ -23,7 +23,7 @@ Spec = str | dict[str, dict[str, Any] | None]
 # Parameters that say how large a small world or model is. They stay behind when another stands in, which has its own.
 SIZES = {
     "worlds": ("size", "train", "test"),
-    "models": ("width", "blocks", "depth", "heads", "patch", "hidden", "dense"),
+    "models": ("width", "blocks", "depth", "heads", "patch", "hidden", "dense", "kernel"),
 }
 
 
@@ -50,9 +50,11 @@ class Job(_Strict):
     """What one job asks a scheduler for at its first attempt."""
 
     gpus: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="GPUs of a training and of a measuring job")
-    threads: Whole = Field(1, description="cores of a training job; streamed images are decoded by as many threads")
+    threads: Whole = Field(1, description="cores of a job; streamed images are decoded by as many threads")
     train_mb: Whole = Field(1500, description="main memory of a training job, MB")
     measure_mb: Whole = Field(2000, description="main memory of a measuring job, MB")
+    minutes: Whole = Field(60, description="time of a job for which there is no estimate")
+    longest: Whole = Field(1440, description="minutes above which none is asked for; a training goes on from its checkpoint")
 
 
 class Setting(_Strict):
@@ -63,8 +65,9 @@ class Setting(_Strict):
     world: WorldSize = Field(description="sizes of procedural worlds that a study puts beside the data set")
     budget: Budget
     batch_times: Whole = Field(1, description="what a batch size set by a study is multiplied by")
-    optimizers: dict[str, dict[str, Any]] = Field({}, description="optimizer -> parameters, where a study sets none")
-    gpus: dict[str, Whole] = Field({}, description="model (timm's name, or the plug's) -> GPUs of one training, if not job.gpus")
+    optimizers: dict[str, dict[str, Any]] = Field(
+        {}, description="optimizer -> parameters, in place of those that a study gives to all its networks alike"
+    )
 
 
 class Scale(_Strict):
@@ -78,6 +81,7 @@ class Scale(_Strict):
     budget: Budget
     cap: dict[str, Whole] = Field({}, description="upper limits on parameters of these names, wherever a study sets them")
     job: Job = Field(Job(), description="what a job asks a scheduler for")
+    gpus: dict[str, Whole] = Field({}, description="model -> GPUs of one training, where it is not job.gpus")
     settings: dict[str, Setting] = Field({}, description="data sets and full-size models that stand in, with their budgets")
     studies: dict[str, str] = Field({}, description="study -> setting, where it is not the first that fits")
 
@@ -166,19 +170,25 @@ class AsWritten:
 
 
 class Replacing(AsWritten):
-    """How a study is read in a setting: stand-ins instead of what it names. `swept`: the field and parameter its sweep varies."""
+    """How a study is read in a setting: stand-ins instead of what it names.
 
-    def __init__(self, setting: Setting, swept: str | None = None):
+    What its networks differ in stays: the parameters of an optimizer, and the size of a model that its sweep varies. recipes:
+    the study's networks as written. swept: the field and parameter of its sweep.
+    """
+
+    def __init__(self, setting: Setting, recipes: Iterable[Recipe], swept: str | None = None):
         super().__init__(setting)
         self.setting, self.batch_times = setting, setting.batch_times
         field_name, _, parameter = (swept or "").partition(".")
         self.sweeps_size = field_name == "model" and parameter in SIZES["models"]
+        self.differing = _differing([recipe.data["optimizer"] for recipe in recipes if recipe.data["budget"]["epochs"]])
         self.replaced: dict[str, str] = {}
 
     def read(self, kind: str, name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """StandInError when a parameter that the study sets is one the stand-in lacks."""
         if kind == "optimizers":
-            return name, self.setting.optimizers.get(name, {}) | given
+            usual = self.setting.optimizers.get(name, {})
+            return name, given | {key: value for key, value in usual.items() if (name, key) not in self.differing}
         spec = getattr(self.setting, kind).get(name) if kind in SIZES else None
         if spec is None or (kind == "models" and self.sweeps_size):
             return super().read(kind, name, given)
@@ -186,20 +196,31 @@ class Replacing(AsWritten):
         carried = {key: value for key, value in given.items() if key not in SIZES[kind] and key not in own}
         for key in carried:
             if key not in describe(kind, to).parameters:
-                raise StandInError(f"{to} has no parameter '{key}', which {name} is given")
-        self.replaced[name] = label(kind, to, own)
+                raise StandInError(f"{name}: {to} has no parameter '{key}'")
+        self.replaced[name] = label(to, own)
         return to, carried | own
 
 
-def label(kind: str, name: str, parameters: dict[str, Any]) -> str:
-    """What readers call a plug: timm's and IDX files' own names, else the plug's."""
-    return str(parameters.get("name", name)) if kind in SIZES else name
+def _differing(optimizers: list[dict]) -> set[tuple[str, str]]:
+    """(optimizer, parameter) wherever a parameter has several values."""
+    values: dict[tuple[str, str], set] = {}
+    for spec in optimizers:
+        for key, value in spec["parameters"].items():
+            values.setdefault((spec["plug"].split("/")[1], key), set()).add(value)
+    return {key for key, seen in values.items() if len(seen) > 1}
+
+
+def label(name: str, parameters: dict[str, Any]) -> str:
+    """What readers call a plug, e.g. "mnist", "resnet (width 64, blocks 2)": timm's and IDX files' own names, else the plug's."""
+    others = ", ".join(f"{key} {value}" for key, value in parameters.items() if key != "name")
+    return str(parameters.get("name", name)) + (f" ({others})" if others else "")
 
 
 def setting_for(study: str, scale: Scale, recipes: Iterable[Recipe], protocols: list[dict]) -> str:
-    """The setting in which to compile a study of these networks and protocols. StandInError says why there is none."""
+    """The setting in which to compile a study of these networks and protocols. StandInError says why there is none; of several
+    worlds that cannot be replaced it names that of the first network."""
     networks = [recipe.data for recipe in recipes]
-    roots = sorted(set().union(*(root_worlds(data["world"]) for data in networks)))
+    roots = list(dict.fromkeys(root for data in networks for root in root_worlds(data["world"])))
     fitting = [name for name, setting in scale.settings.items() if set(roots) <= set(setting.worlds)]
     name = scale.studies.get(study) or next(iter(fitting or scale.settings))
     setting = scale.settings[name]
@@ -214,10 +235,10 @@ def setting_for(study: str, scale: Scale, recipes: Iterable[Recipe], protocols: 
     return name
 
 
-def root_worlds(world: dict) -> set[str]:
+def root_worlds(world: dict) -> list[str]:
     """The worlds inside a canonical world that are made of no other."""
     names = [node["plug"].split("/")[1] for node in walk(world) if "plug" in node and node["plug"].startswith("worlds/")]
-    return {name for name in names if not any(p.plug == "worlds" for p in describe("worlds", name).parameters.values())}
+    return [name for name in names if not any(p.plug == "worlds" for p in describe("worlds", name).parameters.values())]
 
 
 def factors(plug: str) -> set[str]:

@@ -6,11 +6,19 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from assay.configuration import Config
+from assay.datasets import Table
+from assay.estimates import Throughputs
 from assay.files import ROOT, write_atomic
 from assay.scales import Scale
 from assay.studies import StudyFile
 
-SCHEMAS: dict[str, type[BaseModel]] = {"config": Config, "scale": Scale, "study": StudyFile}
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "config": Config,
+    "datasets": Table,
+    "scale": Scale,
+    "study": StudyFile,
+    "throughputs": Throughputs,
+}
 
 
 def schema_text(name: str) -> str:

@@ -175,10 +175,11 @@ def compile_study(path: Path, scale_name: str, scale: Scale) -> Study:
 
 def _with_stand_ins(study: Study, scale: Scale) -> Study:
     """The study in the setting of its scale, or as it is with the reason why."""
-    recipes = {ancestor for cell in study.cells for recipe in cell.recipes for ancestor in recipe.ancestry()}
+    own = [cell.recipe for cell in study.cells]
+    recipes = list(dict.fromkeys([*own, *(ancestor for recipe in [*own, *study.recipes] for ancestor in recipe.ancestry())]))
     try:
         name = setting_for(study.name, scale, recipes, [cell.protocol for cell in study.cells])
-        terms = Replacing(scale.settings[name], next(iter(study.file.sweep), None))
+        terms = Replacing(scale.settings[name], recipes, next(iter(study.file.sweep), None))
         made = _Compiler(study.path, study.file, study.scale, scale, terms).study()
         _refuse_equal_arms(study, made)
     except StandInError as reason:

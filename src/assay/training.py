@@ -25,7 +25,7 @@ from assay.recipes import Recipe, bind
 from assay.seeds import Draw, seed_of
 
 CLASSIFIERS = ("model.fc.", "model.head.")  # where architectures keep what a network may have unlike its parent
-CHECK_EVERY_STEPS = 50  # how often a GPU is asked whether its losses are finite; a CPU answers every step
+CHECK_EVERY_STEPS = {"cpu": 1, "cuda": 50}  # how often losses are asked whether they are finite; a GPU is to run ahead
 
 
 def _no_parents(recipe: Recipe) -> Trained:
@@ -291,7 +291,7 @@ class _Run:
         """Count the step that was made, and the epoch with its last."""
         self.step += 1
         done = self.step == self.batches
-        if self.setting.device.type == "cpu" or len(self.unchecked) == CHECK_EVERY_STEPS or done:
+        if len(self.unchecked) == CHECK_EVERY_STEPS[self.setting.device.type] or done:
             self._check()
         if done:
             self.epoch, self.step = self.epoch + 1, 0

@@ -32,7 +32,8 @@ def unpack(archive: Path, form: str, target: Path) -> None:
             with tarfile.open(archive) as outer:
                 _untar(archive, outer, target, nested=form == "tar-of-tars")
     except BROKEN as error:
-        raise DataError(f"{archive}: broken or not a {form} archive ({error}); remove it and retrieve again") from None
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{archive}: broken or not a {form} archive ({reason}); remove it and retrieve again") from None
 
 
 def _untar(archive: Path, tar: tarfile.TarFile, target: Path, nested: bool) -> None:

@@ -4,9 +4,11 @@ import pytest
 import torch
 from conftest import batch_for, bound, needs, network_for, world_for
 
+from assay.distributed import Group
 from assay.network import Bench, Samples
 from assay.objective import Objective
 from assay.plugs import describe, find
+from assay.recipes import Recipe
 from assay.training import FunctionObjective
 
 
@@ -142,6 +144,35 @@ class TestObjectives:
             torch.manual_seed(1)
             values.append([player.loss(network, batch).item() for player in objective.players(network)])
         assert values[0] == values[1]
+
+    @pytest.mark.parametrize("info", every("objectives"))
+    def test_what_training_changes_is_in_the_state_that_checkpoints_hold(self, info):
+        trained, resumed = self.tried(info), self.tried(info)
+        objective, network, batch = trained
+        players = list(objective.players(network))
+        optimizers = [torch.optim.SGD([p for m in player.modules for p in m.parameters()], lr=0.1) for player in players]
+        for player, optimizer in [*zip(players, optimizers, strict=True)] * 2:
+            optimizer.zero_grad()
+            player.loss(network, batch).backward()
+            optimizer.step()
+        for mine, other in zip(trained[:2], resumed[:2], strict=True):
+            other.load_state_dict(mine.state_dict())
+        losses = []
+        for objective, network, batch in (trained, resumed):
+            torch.manual_seed(2)
+            losses.append([player.loss(network, batch).item() for player in objective.players(network)])
+        assert losses[0] == losses[1], f"{info.path}: what changes after prepare belongs in buffers"
+
+    @pytest.mark.parametrize("info", every("objectives"))
+    def test_losses_that_processes_share_are_means_over_samples(self, info):
+        if not Recipe({"objective": {"plug": name_of(info)}}).splits:
+            pytest.skip("its file does not say PER_SAMPLE = True")
+        objective, network, batch = self.tried(info)
+        objective.eval()
+        network.eval()
+        parts = [Group(rank, 2).part(batch) for rank in range(2)]
+        whole, *halves = (objective.loss(network, each).item() for each in (batch, *parts))
+        assert sum(halves) / 2 == pytest.approx(whole, rel=1e-4), f"{info.path}: say PER_SAMPLE = False"
 
 
 class TestOptimizersAndSchedules:

@@ -110,7 +110,9 @@ def test_simulated_studies_are_enough_and_at_the_nominal_rate(bench):
     assert sum(int(row["studies"]) for row in rows) >= 500
     for row in rows:
         assert bench.rate_of(row, "supported").value <= 0.05, row
-        assert bench.rate_of(row, "misdirected").interval[0] <= 0.05, row
+        # Corrected for the number of rows: of 84 true rates of 5%, one or two of these tests would fail by chance.
+        above = stats.binomtest(int(row["misdirected"]), int(row["studies"]), 0.05, alternative="greater").pvalue
+        assert above * len(rows) > 0.05, row
 
 
 def test_the_page_shows_the_numbers_of_its_data(bench):
