@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-TRAIN, TEST = 200, 60
+TRAIN, TEST = 200, 100
 WNIDS = [f"n{1440764 + 6851 * number:08}" for number in range(10)]
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CORRUPTIONS = ("gaussian_noise", "motion_blur", "fog", "jpeg_compression")
@@ -37,7 +37,7 @@ def _records(name: str, count: int, classes: int) -> bytes:
 def cifar100() -> Files:
     """Records of a coarse label, a fine label, and the pixels."""
     files = {}
-    for part, count in (("train", TRAIN), ("test", 100)):
+    for part, count in (("train", TRAIN), ("test", TEST)):
         fine = np.arange(count)[:, None] % 100
         pixels = generator(f"cifar100 {part}").integers(0, 256, (count, 3072))
         files[f"{part}.bin"] = np.hstack([fine // 5, fine, pixels]).astype(np.uint8).tobytes()
@@ -95,11 +95,11 @@ def validation_names() -> dict[str, list[str]]:
 
 
 def imagenet() -> Files:
-    train = [f"train/{wnid}/{wnid}_{number}.JPEG" for wnid in WNIDS for number in range(12)]
+    train = [f"train/{wnid}/{wnid}_{number}.JPEG" for wnid in WNIDS for number in range(TRAIN // 10)]
     val = [f"val/{wnid}/{name}" for wnid, names in validation_names().items() for name in names]
     files = _images([*train, *val])
     files[train[0]] = jpeg(train[0], "CMYK")
-    files[train[13]] = jpeg(train[13], "L")
+    files[train[33]] = jpeg(train[13], "L")
     return files
 
 

@@ -25,7 +25,7 @@ def make(tiny_datasets):
     A world made from another is made from `shapes`, which gets the parameters the first does not have.
     """
 
-    def build(name, seed=0, **parameters):
+    def build(name, /, seed=0, **parameters):
         declared = describe("worlds", name).parameters
         if "of" in declared:
             own = {key: parameters.pop(key) for key in list(parameters) if key in declared}
