@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from assay.cards import card_name
 from assay.catalogue import load as load_catalogue
@@ -16,6 +17,7 @@ from assay.fingerprints import closure
 from assay.plugs import describe, everything
 from assay.recipes import parents_in
 from assay.report import MethodView, Page, StudyView, build, figure, read_page
+from assay.report.worlds import written
 from assay.studies import Study
 
 KEY = re.compile(r"\bP\d{3,}\b")
@@ -31,7 +33,7 @@ def study_view(study: Study) -> StudyView:
         question=file.question,
         arms={arm: settings or {} for arm, settings in file.arms.items()},
         protocol=study.protocol,
-        base=file.base,
+        recipes=_recipes(study),
         metrics=study.metrics,
         margin=file.margin,
         notes=file.notes,
@@ -75,6 +77,16 @@ def method_views(studies: list[Study], root: Path = ROOT) -> list[MethodView]:
         )
         for info in everything()
     ]
+
+
+def _recipes(study: Study) -> dict[str, dict[str, Any]]:
+    """How each arm's network comes to be and is measured, at the first value of a sweep, without empty fields."""
+    found: dict[str, dict[str, Any]] = {}
+    for cell in study.cells:
+        recipe = cell.recipe.data | {"draws": {axis: draw for axis, draw in cell.recipe.data["draws"].items() if draw}}
+        fields = {**recipe, "protocol": cell.protocol, "sweep": study.file.sweep}
+        found.setdefault(cell.arm, {field: written(value) for field, value in fields.items() if value})
+    return found
 
 
 def _modules(study: Study) -> set[str]:

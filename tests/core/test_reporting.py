@@ -40,7 +40,6 @@ def test_view_says_how_the_row_stands(tree):
     view = checked_view(tree.compiled(), tree.results)
     assert (view.stale, view.missing) == ((), ())
     assert [part.plug for part in view.introduces] == ["augment/mixup", "protocols/classify"]
-    assert view.base == {"world": "shapes", "model": "linear"}
     tree.test("")
     assert len(checked_view(tree.compiled(), tree.results).missing) == 2
     tree.study(base={"world": "shapes", "model": "mlp"})
@@ -62,6 +61,21 @@ def test_evidence_at_other_scales_is_told(tree):
     (elsewhere / "provenance.json").write_text("{}")
     tree.scale("ci")
     assert checked_view(tree.compiled(), tree.results).other_scales == ("ci",)
+
+
+def test_recipes_are_told_as_a_study_would_write_them(tree):
+    noisy = {"world": {"shapes": {"label_noise": 0.4}}, "start": "first", "draws": {"init": 1}}
+    tree.study(networks={"first": {}}, arms={"erm": {}, "mixup": {"augment": "mixup"}, "noisy": noisy})
+    recipes = study_view(tree.compiled()).recipes
+    common = {"model": "linear", "objective": "cross_entropy", "optimizer": "sgd", "schedule": "cosine"}
+    size = {"train": 64, "test": 32}
+    budget = {"epochs": 1, "batch": 32}
+    plain = {"world": {"shapes": size}, **common, "budget": budget, "protocol": "classify"}
+    assert recipes["erm"] == plain
+    assert recipes["mixup"] == plain | {"augment": ["mixup"]}
+    (first,) = tree.compiled().networks.values()
+    world = {"shapes": {**size, "label_noise": 0.4}}
+    assert recipes["noisy"] == plain | {"world": world, "start": first.name, "draws": {"init": 1}}
 
 
 def test_every_method_is_described_from_its_source_tests_and_studies(tree):

@@ -29,8 +29,17 @@ def view(name: str, paper: str, family: str, **changes) -> report.StudyView:
         "family": family,
         "paper": paper,
         "question": f"Does {name} do what its paper says?",
-        "base": {"world": {"shapes": {"label_noise": 0.4}}, "model": "resnet"},
         "arms": {"erm": {}, "treated": {"augment": {"mixup": {"alpha": 1.0}}}, "shuffled": {"draws": {"order": 1}}},
+        "recipes": {
+            "erm": {"world": {"shapes": {"label_noise": 0.4}}, "model": "resnet", "budget": {"epochs": 8, "batch": 64}},
+            "treated": {
+                "world": {"shapes": {"label_noise": 0.4}},
+                "model": "resnet",
+                "augment": ["mixup"],
+                "budget": {"epochs": 9, "batch": 64},
+            },
+            "shuffled": {"world": {"shapes": {"label_noise": 0.4}}, "model": "resnet", "budget": {"epochs": 8, "batch": 64}},
+        },
         "protocol": "classify",
         "metrics": {"top1": "accuracy on the test split, 0 to 1", "robust": "accuracy by severity, 0 to 1"},
         "margin": {"top1": 0.01},
@@ -214,7 +223,8 @@ def write_results(results: Path) -> list[report.StudyView]:
         studies.append(study)
     hostile_arms = {HOSTILE: {}, "erm": {HOSTILE: HOSTILE}}
     hostile = view(
-        "hostile", "P223", HOSTILE, question=HOSTILE, arms=hostile_arms, base={HOSTILE: HOSTILE},
+        "hostile", "P223", HOSTILE, question=HOSTILE, arms=hostile_arms,
+        recipes={HOSTILE: {HOSTILE: HOSTILE}, "erm": {HOSTILE: [HOSTILE]}},
         protocol=HOSTILE, metrics={HOSTILE: HOSTILE},
         notes=HOSTILE, baseline=HOSTILE, expect=(HOSTILE,), controls=(HOSTILE,), yaml=HOSTILE, stale=(HOSTILE,),
         worlds={"hostile-0a1b2c3d": (HOSTILE,)}, missing=(HOSTILE,), introduces=(Introduction(HOSTILE, HOSTILE, (HOSTILE,)),),

@@ -1,5 +1,6 @@
 """The built folder, read with a parser: everything is there, links resolve, hostile text stays text, bytes repeat."""
 
+import csv
 import json
 import os
 import re
@@ -8,14 +9,20 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import synthetic
 
 from assay import catalogue, report
 from assay.errors import StudyError
+from assay.evidence import Observation
 from assay.plugs import find
 from assay.report.atlas import Entry, Row, by_family, expectation_counts
+from assay.report.download import parquet
 from assay.report.methods import prose
+from assay.report.page import as_table
+from assay.report.site import recipe_diffs
 
 STUDIES = [*synthetic.VERDICTS, "hostile", "aum", "blurpool"]
 VOID = {"meta", "link", "img", "input", "br"}
@@ -165,12 +172,12 @@ def test_study_page_says_verdict_evidence_and_how_to_repeat_it(pages, name, verd
         "< 0.001",
         "Sixteen pixels only.",
         f"snakemake results/laptop/figures/{name}.svg",
-        f"assay show {name}",
+        "snakemake results/laptop/report/manifest.json --config scale=laptop",
+        f"assay show {name} --scale laptop",
         "868a97f",
         "training 42 s",
         "resnet-shapes-erm-3f9a2c1e",
-        "{shapes: {label_noise: 0.4}}",
-        "{mixup: {alpha: 1.0}}",
+        "  budget:−   epochs: 8+   epochs: 9    batch: 64+ augment:+ - mixup",
     ):
         assert part in text, part
     assert catalogue.load()[synthetic.VERDICTS[name][0]].claim in text
@@ -306,6 +313,38 @@ def test_study_page_leads_to_the_methods_it_uses(pages):
 )
 def test_docstrings_are_text_with_lists_and_code(text, html):
     assert prose(text).strip() == html
+
+
+def test_parquet_holds_the_same_table(site, results):
+    for name in ("mixup", "hostile"):
+        rows = pq.read_table(site / "studies" / f"{name}.parquet").to_pylist()
+        with open(results / "observations" / name / "observations.csv", newline="", encoding="utf-8") as file:
+            stored = list(csv.DictReader(file))
+        assert [row["value"] for row in rows] == [float(row["value"]) for row in stored]
+        assert [row["seed"] for row in rows] == [int(row["seed"]) for row in stored]
+        assert [row["x"] for row in rows] == [float(row["x"]) if row["x"] else None for row in stored]
+        assert [(row["arm"], row["metric"]) for row in rows] == [(row["arm"], row["metric"]) for row in stored]
+
+
+@pytest.mark.parametrize(("xs", "stored"), [((1.0, None), [1.0, None]), (("conv1", 2.0, None), ["conv1", "2", None])])
+def test_coordinates_in_parquet_are_numbers_or_names(xs, stored):
+    table = as_table([Observation("s", "a", 0, "m", x, 0.5) for x in xs])
+    assert pq.read_table(pa.BufferReader(parquet(table)))["x"].to_pylist() == stored
+    assert parquet(table) == parquet(table.copy())
+
+
+def test_arms_are_shown_as_a_diff_against_the_baseline():
+    study = synthetic.view("mixup", "P166", "training-recipes")
+    diffs = recipe_diffs(study)
+    assert list(diffs) == ["treated", "shuffled"]
+    expected = ["  budget:", "-   epochs: 8", "+   epochs: 9", "    batch: 64", "+ augment:", "+ - mixup"]
+    assert [f"{mark} {line}" for mark, line in diffs["treated"]] == expected
+    assert diffs["shuffled"] == []
+    recipes = {"erm": {"world": "shapes", "surgery": [{"gpfq": {"bits": 2}}]}, "none": {"world": "digits"}}
+    (lines,) = recipe_diffs(replace(study, recipes=recipes)).values()
+    assert [f"{mark} {line}" for mark, line in lines] == [
+        "- world: shapes", "+ world: digits", "- surgery:", "- - gpfq:", "-     bits: 2",
+    ]  # fmt: skip
 
 
 def test_csv_is_the_stored_table(site, results):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
 class StudyView:
     """A compiled study as far as the report shows it.
 
-    arms: arm -> its own settings, base: what all arms share. metrics: metric -> one line of description.
+    arms: arm -> its own settings. recipes: arm -> how its network comes to be and how it is
+    measured, field by field, without what is left at its default. metrics: metric -> one line of description.
     figure: {figure plug: its parameters}. expect and controls are the expressions as written. worlds: names of the cards of
     the worlds it draws from -> arms that see it. plugs: all it uses, as "kind/name". introduces: what the paper brings.
     stale: reasons why the evidence is out of date, missing: what the paper's row lacks to count as working; None if not
@@ -33,7 +34,7 @@ class StudyView:
     question: str
     arms: dict[str, dict[str, Any]]
     protocol: str
-    base: dict[str, Any] = field(default_factory=dict)
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     margin: dict[str, float] = field(default_factory=dict)
     notes: str = ""

@@ -1,5 +1,6 @@
 """The report as a folder that opens from disk: index.html, a page for each study, figures and tables beside them."""
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -13,6 +14,7 @@ from assay.catalogue import Catalogue, Paper
 from assay.errors import EvidenceError, StudyError
 from assay.report import plots, words
 from assay.report.atlas import Entry, atlas
+from assay.report.download import parquet
 from assay.report.figure import ASSETS, caption, describe_figure
 from assay.report.methods import MethodView, address, method_parts, prose
 from assay.report.page import Page, StudyView, read_page, read_verdicts
@@ -74,6 +76,7 @@ def make_environment() -> Environment:
         words.interval,
         words.seconds,
         words.setting,
+        words.block,
         words.label,
         words.safe_url,
         prose,
@@ -165,7 +168,10 @@ def study_files(
     context = {"entry": entry, "study": entry.study, "paper": entry.paper, **around}
     if not entry.page:
         return {f"studies/{name}.html": templates.get_template("unfinished.html").render(context)}
-    files: dict[str, str | bytes] = {f"studies/{name}.csv": observations}
+    files: dict[str, str | bytes] = {
+        f"studies/{name}.csv": observations,
+        f"studies/{name}.parquet": parquet(entry.page.observations),
+    }
     context |= study_context(entry.page) | {"worlds": worlds, "worlds_shown": WORLDS_SHOWN, "figure": None}
     if figure is not None:
         files[f"figures/{name}.svg"] = figure
@@ -186,12 +192,11 @@ def index_files(templates: Environment, entries: list[Entry], papers: Mapping[st
 
 def study_context(page: Page) -> dict[str, Any]:
     """What study.html shows beyond the study itself."""
-    own = differing(page.study.arms)
     return {
         "verdict": page.verdict or None,
         "headline": words.headline(page.verdict) if page.verdict else "Measured, not judged yet.",
         "provenance": page.provenance,
-        "settings": own,
+        "diffs": recipe_diffs(page.study),
         "means": means_table(page),
         "points": points_table(page.observations),
         "rows": len(page.observations),
@@ -199,10 +204,20 @@ def study_context(page: Page) -> dict[str, Any]:
     }
 
 
-def differing(arms: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The settings in which arms differ, in order of first mention; one the arm does not set differs from any value."""
-    keys = dict.fromkeys(key for settings in arms.values() for key in settings)
-    return [key for key in keys if len({words.setting(s[key]) if key in s else "" for s in arms.values()}) > 1]
+def recipe_diffs(study: StudyView) -> dict[str, list[tuple[str, str]]]:
+    """Each arm's recipe against the baseline's, field by field: arm -> (mark, line of YAML), mark one of " -+@"."""
+    base = study.recipes.get(study.baseline, {})
+    return {
+        arm: [change for key in dict.fromkeys((*base, *own)) for change in changes(key, base, own)]
+        for arm, own in study.recipes.items()
+        if arm != study.baseline
+    }
+
+
+def changes(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How one field of a recipe changes: a unified diff without its header, empty if it does not."""
+    before, after = (words.block({key: side[key]}).splitlines() if key in side else [] for side in (old, new))
+    return [(line[0], line[1:]) for line in list(difflib.unified_diff(before, after, n=2, lineterm=""))[3:]]
 
 
 def means_table(page: Page) -> dict[str, Any]:

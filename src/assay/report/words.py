@@ -86,6 +86,11 @@ def setting(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf).strip().removesuffix("\n...")
 
 
+def block(value: Any) -> str:
+    """A recipe as YAML, one setting a line."""
+    return yaml.safe_dump(value, default_flow_style=False, sort_keys=False, width=math.inf)
+
+
 def label(slug: str) -> str:
     """A family's or metric's identifier as words."""
     return slug.replace("-", " ").replace("_", " ")

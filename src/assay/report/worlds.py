@@ -12,6 +12,7 @@ from assay.errors import EvidenceError
 from assay.evidence import read_arrays
 from assay.files import read_json
 from assay.plugs import find
+from assay.recipes import Recipe
 from assay.report.words import number
 
 SAMPLES, WIDTH = 12, 640  # at most this many images, and pixels, in a row
@@ -77,9 +78,14 @@ def read_world(results: Path, name: str) -> WorldView:
 
 
 def written(spec: Any) -> Any:
-    """A canonical world in the words of a study file: `shapes`, or `{shapes: {label_noise: 0.4}}` where it leaves defaults."""
+    """Canonical data in the words of a study file: `shapes`, or `{shapes: {label_noise: 0.4}}` where it leaves defaults.
+
+    Another network is written as its name.
+    """
     if isinstance(spec, list):
         return [written(item) for item in spec]
+    if isinstance(spec, dict) and "recipe" in spec:
+        return Recipe(spec["recipe"]).name
     if not isinstance(spec, dict) or "plug" not in spec:
         return spec
     kind, name = spec["plug"].split("/")
