@@ -7,6 +7,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/retrieve.smk"
 include: "rules/world.smk"
 include: "rules/recipe.smk"
 include: "rules/protocol.smk"
@@ -27,6 +28,7 @@ rule all:
 
 onstart:
     pull_inputs()
+    check_data_sets()
     hold_results_folder()
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from assay.studies import load_studies
 
 try:
     CONFIG = load_config(config)
+    os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)
     STUDIES = load_studies(CONFIG.scale, only=None if CONFIG.studies == "all" else CONFIG.studies)
     SEEDS = load_scale(CONFIG.scale).seeds
     PLAN = Plan(STUDIES.values())

@@ -4,6 +4,7 @@
 rule measure:
     input:
         lambda wildcards: manifests(STUDIES[wildcards.study].recipes),
+        lambda wildcards: materials(*(data for cell in STUDIES[wildcards.study].cells for data in (cell.recipe.data, cell.protocol))),
     output:
         observations=RESULTS + "/observations/{study}/observations.csv",
         arrays=RESULTS + "/observations/{study}/arrays.npz",

@@ -4,6 +4,7 @@
 rule train:
     input:
         lambda wildcards: manifests(PLAN.bundle(wildcards.bundle).parents),
+        lambda wildcards: materials(*(recipe.data for recipe in PLAN.bundle(wildcards.bundle).recipes)),
     output:
         RESULTS + "/networks/{bundle}.json",
     params:

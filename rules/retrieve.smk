@@ -10,11 +10,10 @@ def materials(*data):
 
 
 def check_data_sets():
-    """Stop before the first job when a data set is missing that only a person can get."""
-    recipes = [recipe.data for study in STUDIES.values() for recipe in study.recipes]
-    protocols = [cell.protocol for study in STUDIES.values() for cell in study.cells]
+    """Stop before the first job when this run needs a data set that only a person can get."""
+    wanted = sorted(job.wildcards.dataset for job in workflow.dag.needrun_jobs() if job.rule.name == "retrieve")
     try:
-        datasets.check_present(datasets.needed([*recipes, *protocols]))
+        datasets.check_present(wanted)
     except AssayError as error:
         sys.exit(str(error))
 

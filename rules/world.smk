@@ -12,6 +12,8 @@ WORLDS = {
 
 
 rule world:
+    input:
+        lambda wildcards: materials(WORLDS[wildcards.world]),
     output:
         card=RESULTS + "/worlds/{world}/card.json",
         samples=RESULTS + "/worlds/{world}/samples.npz",

@@ -116,10 +116,16 @@ class _Loss(nn.Module):
 
 
 def synchronise_batch_norm(module: nn.Module, group: Group, device: torch.device) -> None:
-    """Let batch normalisation see the whole batch. PyTorch does so on GPUs only: on CPUs every process normalises by its own
-    rows, and the running averages are those of the first."""
+    """Let batch normalisation below `module` see the whole batch. PyTorch does so on GPUs only: on CPUs every process normalises
+    by its own rows, and the running averages are those of the first."""
     if group.size > 1 and device.type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        from assay.models import _shim  # noqa: F401  (before timm)
+
+        # isort: split
+        from timm.layers import convert_sync_batchnorm
+
+        # timm's, because some of its normalisations hold an activation, which PyTorch's own conversion loses.
+        convert_sync_batchnorm(module)
 
 
 @contextlib.contextmanager

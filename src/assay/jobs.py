@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,11 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cpu")
     device = torch.device("cuda", local_rank())
     torch.cuda.set_device(device)
+    # Without these, a GPU may sum in another order each time, and a training that goes on would not end as one that never
+    # stopped. Operations that have no such variant warn.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
     return device
 
 

@@ -81,7 +81,7 @@ def _launch(job: TrainingJob, processes: int, log: Path, folder: Path, say: Call
     try:
         elastic_launch(config, sys.executable)("-m", "assay.launch", str(description), str(log))
     except SignalException as error:
-        raise PreemptedError(f"asked to stop by {error.sigval.name}; run again, it goes on from its checkpoint") from None
+        raise PreemptedError(f"asked to stop by {error.sigval.name}; run again, it goes on where it was") from None
     except ChildFailedError as error:
         rank, failure = _cause(error.failures)
         known = _user_error(failure)
