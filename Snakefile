@@ -15,6 +15,16 @@ include: "rules/verdict.smk"
 include: "rules/report.smk"
 
 
+# Shorter than a submission to a cluster.
+localrules:
+    all,
+    world,
+    figure,
+    figures,
+    judge,
+    report,
+
+
 rule all:
     default_target: True
     input:
@@ -30,6 +40,7 @@ onstart:
     pull_inputs()
     check_data_sets()
     hold_results_folder()
+    take_over_slurm_jobs()
 
 
 onerror:

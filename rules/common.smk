@@ -1,7 +1,9 @@
 """Read and check everything before the first job, and the helpers that all rules share."""
 
+import atexit
 import fcntl
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,16 +15,19 @@ from assay.errors import AssayError
 from assay.evidence import code_digest
 from assay.files import write_atomic
 from assay.fingerprints import data_behind, digest, fingerprint
+from assay.forecast import Forecast
 from assay.plan import Plan
 from assay.scales import load_scale
+from assay.slurm import end_earlier_jobs, job_prefix
 from assay.studies import load_studies
 
 try:
     CONFIG = load_config(config)
     os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)
     STUDIES = load_studies(CONFIG.scale, only=None if CONFIG.studies == "all" else CONFIG.studies)
-    SEEDS = load_scale(CONFIG.scale).seeds
-    PLAN = Plan(STUDIES.values())
+    SCALE = load_scale(CONFIG.scale)
+    PLAN = Plan(STUDIES.values(), SCALE.seeds_per_job)
+    FORECAST = Forecast(PLAN, SCALE, Path(f"results/{CONFIG.scale}/networks"))
 except AssayError as error:
     raise WorkflowError(str(error)) from None
 
@@ -46,14 +51,30 @@ def pull_inputs():
         sys.exit(str(error))
 
 
-def manifests(recipes):
-    """The manifests of the jobs that train these recipes."""
-    return expand(RESULTS + "/networks/{bundle}.json", bundle=PLAN.needs(recipes))
+def manifests(recipes, seeds=None):
+    """The manifests of the jobs that train these recipes, at these seeds or at all."""
+    return expand(RESULTS + "/networks/{bundle}.json", bundle=PLAN.needs(recipes, seeds))
 
 
 def code_behind(module, plugs=()):
     """One hash over the source of a module, these plugs, and everything they import."""
     return digest(fingerprint(module, plugs))
+
+
+def growing(amount, most=math.inf):
+    """A resource that doubles with every try, up to the most; tries after the first happen where a profile sets `retries`.
+    The amount of the first try is a number or a function of the wildcards."""
+
+    def asked(wildcards, attempt):
+        first = amount(wildcards) if callable(amount) else amount
+        return min(most, round(first * 2 ** (attempt - 1)))
+
+    return asked
+
+
+def gpus(wanted):
+    """GPUs a job asks for: those of the scale, or one where the configuration says cuda; none where it says cpu."""
+    return 0 if CONFIG.device == "cpu" else max(CONFIG.gpus, wanted)
 
 
 def hold_results_folder():
@@ -67,6 +88,34 @@ def hold_results_folder():
         sys.exit(f"{RESULTS}: another snakemake is at work in this folder; wait for it or stop it first")
     needs = {name: PLAN.needs(study.recipes) for name, study in STUDIES.items()}
     write_atomic(Path(RESULTS, "plan.json"), json.dumps(needs, indent=1))
+
+
+def take_over_slurm_jobs():
+    """End the Slurm jobs that an earlier run left behind when its main process was killed, and name those of this run so that
+    the next one finds them."""
+    on_slurm = workflow.executor_plugin.name == "slurm"
+    used_slurm = Path(RESULTS, ".slurm")
+    prefix = job_prefix(Path(RESULTS))
+    if on_slurm or used_slurm.exists():
+        try:
+            end_earlier_jobs(prefix, say=lambda line: print(line, file=sys.stderr))
+        except AssayError as error:
+            sys.exit(str(error))
+    if on_slurm:
+        used_slurm.touch()
+        workflow.scheduler._executor.run_uuid = f"{prefix}-{workflow.scheduler._executor.run_uuid}"
+    else:
+        used_slurm.unlink(missing_ok=True)
+
+
+def show_plan():
+    """After a dry run on a cluster's scale, what the studies are made of and what they will cost."""
+    if workflow.dryrun and SCALE.job.gpus:
+        print("", *FORECAST.lines(CONFIG.scale), sep="\n", file=sys.stderr)
+
+
+# Snakemake calls none of its hooks in a dry run.
+atexit.register(show_plan)
 
 
 def render_what_there_is():

@@ -18,10 +18,11 @@ rule measure:
         RESULTS + "/logs/measure/{study}.log",
     benchmark:
         RESULTS + "/benchmarks/measure/{study}.tsv"
-    threads: 1
+    threads: SCALE.job.threads
     resources:
-        mem_mb=2000,
-        gpu=CONFIG.gpus,
+        mem_mb=growing(SCALE.job.measure_mb),
+        runtime=growing(SCALE.job.minutes, SCALE.job.longest),
+        gpu=gpus(SCALE.job.gpus),
     message:
         "measure {wildcards.study}"
     script:

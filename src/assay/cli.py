@@ -1,4 +1,4 @@
-"""The command line: `assay list, show, check, new, coverage, pull, push`. None of it imports torch."""
+"""The command line: `assay list, show, check, new, coverage, plan, pull, push`. None of it imports torch."""
 
 import json
 import re
@@ -312,6 +312,19 @@ def _list_data_sets(as_json: bool) -> None:
     for row in rows:
         table.add_row(*(("yes" if value else "no") if isinstance(value, bool) else str(value) for value in row.values()))
     out.print(table)
+
+
+@app.command()
+@in_one_line
+def plan(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
+    """Show the data and models each study has at a scale, its networks, and the hours they are estimated to take."""
+    from assay.forecast import forecast_at
+
+    forecast = forecast_at(scale, ROOT)
+    if as_json:
+        print_json(forecast.as_json(scale))
+    else:
+        typer.echo("\n".join(forecast.lines(scale)))
 
 
 if __name__ == "__main__":

@@ -87,10 +87,10 @@ def model_name(model: dict) -> str:
 
 
 def root_world(recipe: Recipe) -> dict:
-    """Parameters of the world inside all others, the one with the images."""
-    world = recipe.data["world"]["parameters"]
-    while isinstance(world.get("of"), dict):
-        world = world["of"]["parameters"]
+    """The canonical world inside all others, the one with the images."""
+    world = recipe.data["world"]
+    while isinstance(world["parameters"].get("of"), dict):
+        world = world["parameters"]["of"]
     return world
 
 
@@ -111,7 +111,7 @@ class Estimator:
         rate = self.measured.get(_kind(recipe))
         if rate is None and self.gpus:
             rate = self.table.images_per_second(recipe.data["model"], _kind(recipe)[1])
-        images = recipe.data["budget"]["epochs"] * root_world(recipe).get("train", 0) * passes(recipe, self.table)
+        images = recipe.data["budget"]["epochs"] * root_world(recipe)["parameters"].get("train", 0) * passes(recipe, self.table)
         return images / rate / 3600 if rate else None
 
     def is_measured(self, recipe: Recipe) -> bool:
@@ -126,7 +126,7 @@ def passes(recipe: Recipe, table: Throughputs) -> float:
 
 
 def _kind(recipe: Recipe) -> tuple[str, int]:
-    return model_name(recipe.data["model"]), root_world(recipe).get("size", 1)
+    return model_name(recipe.data["model"]), root_world(recipe)["parameters"].get("size", 1)
 
 
 def _measured(networks: Path, table: Throughputs, gpus: bool) -> dict[tuple[str, int], float]:
@@ -136,8 +136,9 @@ def _measured(networks: Path, table: Throughputs, gpus: bool) -> dict[tuple[str,
         try:
             about = read_json(path)
             recipe, speed = Recipe(about["recipe"]), float(about["images_per_second"])
+            kind, worked_on = _kind(recipe), speed * passes(recipe, table)
         except (EvidenceError, KeyError, TypeError, ValueError):
             continue  # half-written or of an earlier version: the job will say so, an estimate need not
         if speed > 0 and (about["device"] != "cpu") == gpus:
-            seen.setdefault(_kind(recipe), []).append(speed * passes(recipe, table))
+            seen.setdefault(kind, []).append(worked_on)
     return {kind: median(speeds) for kind, speeds in seen.items()}

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.estimates import Estimator, model_name, throughputs
+from assay.estimates import Estimator, model_name, root_world, throughputs
+from assay.files import ROOT
 from assay.plan import Bundle, Plan
 from assay.recipes import Recipe, plug_name
-from assay.scales import Scale
-from assay.studies import Study
+from assay.scales import Scale, load_scale
+from assay.studies import Study, load_studies
 
 SLACK = 1.5  # time asked for, over the estimate
 START_MINUTES = 30  # for starting Python, reading data and surgery
@@ -18,9 +19,12 @@ START_MINUTES = 30  # for starting Python, reading data and surgery
 
 @dataclass(frozen=True)
 class Row:
-    """One study of a plan. hours: of one device, for all networks it needs, those it shares included; None if unknown.
-    unknown: networks whose model has no estimate. measured: whether all hours rest on trainings here. trains_inside: networks
-    are trained while measuring, which nobody can count beforehand."""
+    """One study of a plan.
+
+    hours: of one device, for all networks the study needs, those it shares included; None if nothing is known. unknown:
+    networks of whose model nothing is known, which count no hours. measured: whether all hours rest on trainings here.
+    trains_inside: networks are trained while measuring, which nobody can count beforehand.
+    """
 
     study: str
     networks: int
@@ -32,6 +36,13 @@ class Row:
     setting: str | None
     stand_ins: dict[str, str]
     kept: str | None
+
+
+def forecast_at(scale: str, root: Path = ROOT) -> "Forecast":
+    """The forecast of all studies of the project at a scale."""
+    sizes = load_scale(scale, root / "config")
+    studies = load_studies(scale, root / "config")
+    return Forecast(Plan(studies.values(), sizes.seeds_per_job), sizes, root / "results" / scale / "networks")
 
 
 class Forecast:
@@ -58,11 +69,11 @@ class Forecast:
         """One row a study, by name."""
         return [self._row(study) for study in self.plan.studies.values()]
 
-    def total(self) -> tuple[int, float]:
-        """Networks and hours of the whole plan, each network once; networks without an estimate count no hours."""
-        hours, _ = self._hours(self.plan.bundles_of)
-        seeds = next(iter(self.plan.studies.values())).seeds
-        return len(self.plan.bundles_of) * seeds, hours * seeds
+    def total(self) -> tuple[int, float | None, int]:
+        """Networks, hours and networks of whose model nothing is known, over the whole plan, each network once."""
+        hours, unknown = self._hours(self.plan.bundles_of)
+        seeds = self.scale.seeds
+        return len(self.plan.bundles_of) * seeds, None if unknown and not hours else round(hours * seeds, 2), unknown * seeds
 
     def _hours(self, recipes: Iterable[Recipe]) -> tuple[float, int]:
         found = [self.estimator.hours(recipe) for recipe in recipes]
@@ -74,11 +85,11 @@ class Forecast:
         return Row(
             study=study.name,
             networks=len(study.recipes) * study.seeds,
-            hours=None if unknown == len(study.recipes) or study.trains_inside else round(hours * study.seeds, 2),
+            hours=None if study.trains_inside or (unknown and not hours) else round(hours * study.seeds, 2),
             unknown=unknown * study.seeds,
             measured=bool(trained) and all(map(self.estimator.is_measured, trained)),
             trains_inside=study.trains_inside,
-            worlds=sorted({plug_name(cell.recipe.data["world"]) for cell in study.cells}),
+            worlds=sorted({plug_name(root_world(cell.recipe)) for cell in study.cells}),
             setting=study.stand_ins.setting,
             stand_ins=study.stand_ins.replaced,
             kept=study.stand_ins.kept,
@@ -86,12 +97,13 @@ class Forecast:
 
     def as_json(self, name: str) -> dict[str, Any]:
         """All of it as plain data."""
-        networks, hours = self.total()
+        networks, hours, unknown = self.total()
         return {
             "scale": name,
             "networks": networks,
             "jobs": len(self.plan.bundles),
-            "hours": round(hours, 2),
+            "hours": hours,
+            "unknown": unknown,
             "unit": self.unit,
             "basis": self.basis,
             "studies": [asdict(row) for row in self.rows()],
@@ -113,20 +125,25 @@ class Forecast:
     def lines(self, name: str) -> list[str]:
         """The plan as a table to print."""
         rows = self.rows()
-        width = max(len("all, each network once"), *(len(row.study) for row in rows))
-        networks, hours = self.total()
+        last = "all, each network once"
+        width = max(len(last), *(len(row.study) for row in rows))
+
+        def line(name: str, networks: object, hours: str, text: str) -> str:
+            return f"{name:{width}}  {networks:>8}  {hours:>9}  {text}"
+
+        networks, hours, unknown = self.total()
         return [
-            f"{f'scale {name}':{width}}  {'networks':>8}  {self.unit:>9}  data and models",
-            *(f"{row.study:{width}}  {row.networks:>8,}  {_amount(row.hours):>9}  {_data(row)}" for row in rows),
-            f"{'all, each network once':{width}}  {networks:>8,}  {_amount(hours):>9}  {len(self.plan.bundles):,} training jobs",
-            self.basis + " Measuring and time in a queue come on top.",
+            line(f"scale {name}", "networks", self.unit, "data and models"),
+            *(line(row.study, row.networks, _amount(row.hours, row.unknown), _data(row)) for row in rows),
+            line(last, networks, _amount(hours, unknown), f"{len(self.plan.bundles):,} training jobs"),
+            f"{self.basis} Measuring and time in a queue come on top.",
         ]
 
 
-def _amount(hours: float | None) -> str:
+def _amount(hours: float | None, unknown: int) -> str:
     if hours is None:
         return "unknown"
-    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}"
+    return ("> " if unknown else "") + (f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}")
 
 
 def _data(row: Row) -> str:
