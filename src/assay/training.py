@@ -98,7 +98,7 @@ def train(recipe: Recipe, seed: int, setting: Setting | None = None, world: Tens
 
 def _check_group(recipe: Recipe, group: Group) -> None:
     """StudyError unless this many processes can share the recipe's batches."""
-    if group.size > 1 and not recipe.splits:
+    if group.size > 1 and not recipe.splits and recipe.data["budget"]["epochs"]:
         raise StudyError(
             f"{recipe.name}: {recipe.data['objective']['plug']}: the loss of a batch is not the mean of its samples' losses, so"
             f" {group.size} processes cannot share it; give this job one GPU"
