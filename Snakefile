@@ -13,6 +13,7 @@ include: "rules/recipe.smk"
 include: "rules/protocol.smk"
 include: "rules/verdict.smk"
 include: "rules/report.smk"
+include: "rules/preflight.smk"
 
 
 # Shorter than a submission to a cluster.
@@ -28,8 +29,10 @@ localrules:
 rule all:
     default_target: True
     input:
-        # Evidence and figures are asked for by name: Snakemake does not make a missing file again just because one made
-        # from it is there.
+        # Networks, evidence and figures are asked for by name: Snakemake does not make a missing file again just because one
+        # made from it is there.
+        expand(RESULTS + "/networks/{bundle}.json", bundle=PLAN.bundles),
+        expand(RESULTS + "/worlds/{world}/{file}", world=WORLDS, file=("card.json", "samples.npz")),
         expand(RESULTS + "/observations/{study}/{file}", study=STUDIES, file=EVIDENCE),
         expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
         RESULTS + "/verdicts.json",

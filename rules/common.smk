@@ -1,7 +1,6 @@
 """Read and check everything before the first job, and the helpers that all rules share."""
 
 import atexit
-import fcntl
 import json
 import math
 import os
@@ -75,19 +74,6 @@ def growing(amount, most=math.inf):
 def gpus(wanted):
     """GPUs a job asks for: those of the scale, or one where the configuration says cuda; none where it says cpu."""
     return 0 if CONFIG.device == "cpu" else max(CONFIG.gpus, wanted)
-
-
-def hold_results_folder():
-    """Refuse to run twice in one results folder. The kernel drops the lock with this process, however it ends."""
-    global LOCK
-    Path(RESULTS).mkdir(parents=True, exist_ok=True)
-    LOCK = open(f"{RESULTS}/.lock", "w")
-    try:
-        fcntl.flock(LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(f"{RESULTS}: another snakemake is at work in this folder; wait for it or stop it first")
-    needs = {name: PLAN.needs(study.recipes) for name, study in STUDIES.items()}
-    write_atomic(Path(RESULTS, "plan.json"), json.dumps(needs, indent=1))
 
 
 def take_over_slurm_jobs():

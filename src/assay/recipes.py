@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from assay.plugs import describe, load
@@ -84,6 +85,10 @@ class Recipe:
             parts.append("tuned")
         parts += [_short(spec) for spec in self.data["surgery"]]
         return "-".join(parts)[:NAME_LENGTH].rstrip("-") + "-" + self.digest[:8]
+
+    def weights(self, folder: Path, seed: int) -> Path:
+        """Where the trained network of one repetition lies below a folder of networks, with a sidecar of suffix .json."""
+        return folder / self.name / f"seed-{seed}.safetensors"
 
     @cached_property
     def parents(self) -> list["Recipe"]:

@@ -1,4 +1,4 @@
-"""The frame around every job: a log, one thread a core, and failures left where the report finds them."""
+"""The frame around every job: a log, a receipt for what it left, and failures left where the report finds them."""
 
 import contextlib
 import json
@@ -6,21 +6,23 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from assay.errors import AssayError, StudyError
 from assay.files import write_atomic
+from assay.receipts import receipt_of_job
 
 UNSAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
 @contextlib.contextmanager
-def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
-    """Log to the job's log file, and on failure write one line for the report and for the terminal, then exit with 1.
+def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], None]]:
+    """Log to the job's log file, and in the end write the receipt for its outputs and for what else the body says it `made`.
 
-    An error the user can act on is shown in one line; any other keeps its traceback in the log.
+    On failure write one line for the report and for the terminal, and exit with 1. An error the user can act on is shown in one
+    line; any other keeps its traceback in the log.
     """
     log_path = Path(snakemake.log[0])
     failure = failure_file(log_path)
@@ -34,8 +36,9 @@ def job(snakemake: Any) -> Iterator[Callable[[str], None]]:
 
         try:
             _refuse_loading_code()
-            with contextlib.redirect_stdout(log):
+            with contextlib.redirect_stdout(log), receipt_of_job(log_path) as receipt:
                 yield say
+                receipt.write([*map(Path, snakemake.output), *made])
         except Exception as error:
             line = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
             log.write(line if isinstance(error, AssayError) else traceback.format_exc())

@@ -30,7 +30,7 @@ class NetworkStore:
         self.folder, self.device = Path(folder), device
 
     def weights(self, recipe: Recipe, seed: int) -> Path:
-        return self.folder / recipe.name / f"seed-{seed}.safetensors"
+        return recipe.weights(self.folder, seed)
 
     def checkpoint(self, recipe: Recipe, seed: int) -> Path:
         return self.folder / recipe.name / f"seed-{seed}.checkpoint"

@@ -135,6 +135,6 @@ class Project:
         """Weights, observations and verdicts by path, without times and costs."""
         folder = self.root / "results" / "ci"
         files = [*folder.rglob("*.safetensors"), *folder.rglob("observations.csv"), *folder.rglob("arrays.npz")]
-        found = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+        found = {str(path.relative_to(folder)): path.read_bytes() for path in files if "set-aside" not in path.parts}
         found["verdicts.json"] = (folder / "verdicts.json").read_bytes()
         return found

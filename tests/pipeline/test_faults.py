@@ -1,10 +1,13 @@
-"""Bad input and broken runs: a clear line, nothing lost, and the next run ends where an undisturbed one does."""
+"""Broken runs: a clear line, nothing lost, and the next run ends where an undisturbed one does."""
 
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -13,27 +16,64 @@ from pipeline_project import Project
 SLOW = """
 paper: P166
 question: Does a killed training resume?
-base: {world: shapes, model: resnet, budget: {epochs: 2}}
-arms: {one: {}}
-protocol: probe
+base: {world: shapes, model: resnet, budget: {epochs: 2}, augment: waiting}
+arms:
+  one: {}
+  two: {model: linear}
+protocol: patient
 controls: [one.accuracy > -1]
 expect: [one.accuracy > 0.5]
 """
 
-STOPS_IN_THE_MIDDLE = '''"""Waits in the second epoch as long as a file asks for it, for tests that kill a training."""
+PROBED = """
+paper: P166
+question: Does it fail as it should?
+base: {world: shapes, model: linear, budget: {epochs: 2}}
+arms: {one: {}}
+protocol: {probe: {shift: 1.0e+400}}
+controls: [one.accuracy > -1]
+expect: [one.accuracy > 0.5]
+"""
 
-import time
-from pathlib import Path
+WAITING = '''"""Notes its process and waits as long as a file asks for it, for tests that kill a training."""
+
+from assay.augment._hold import hold
 
 
 def waiting(batch, generator):
     """Returns the batch as it is."""
-    flag = Path("results/ci/inside")
-    flag.parent.mkdir(parents=True, exist_ok=True)
-    flag.touch()
-    while Path("hold").exists():
-        time.sleep(0.02)
+    hold("train")
     return batch
+'''
+
+HOLD = '''"""Waiting where tests want it."""
+
+import os
+import time
+from pathlib import Path
+
+
+def hold(stage):
+    """Wait while there is a file of this stage's name."""
+    if Path(stage).exists():
+        Path(f"inside-{stage}-{os.getpid()}").touch()
+    while Path(stage).exists():
+        time.sleep(0.02)
+'''
+
+PATIENT = '''"""Accuracy on the test split, in its own time."""
+
+from assay.augment._hold import hold
+from assay.evaluate import predict
+
+METRICS = {"accuracy": "share of test images classified correctly"}
+
+
+def patient(arm):
+    """Yields the accuracy."""
+    hold("measure")
+    test = arm.world.test
+    yield "accuracy", (predict(arm.network, test.images).argmax(1) == test.labels).double().mean().item()
 '''
 
 
@@ -49,21 +89,37 @@ def only(project, name, text):
     project.study(name, text)
 
 
-def start(project):
-    command = project.command()
+def start(project, terminal=None):
+    """A run in a session of its own, which may have a terminal."""
+
+    def prepare():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if terminal is not None:
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+    output = subprocess.PIPE if terminal is None else terminal
     return subprocess.Popen(
-        command,
+        project.command(),
         cwd=project.root,
         env=project.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdin=terminal,
+        stdout=output,
+        stderr=output,
         start_new_session=True,
+        preexec_fn=prepare,
     )
 
 
+def inside(project, stage):
+    """The processes that wait in a stage."""
+    return [int(path.name.rpartition("-")[2]) for path in project.root.glob(f"inside-{stage}-*")]
+
+
 def slow_project(project):
-    only(project, "slow", SLOW.replace("model: resnet", "model: resnet, augment: waiting"))
-    project.write("src/assay/augment/waiting.py", STOPS_IN_THE_MIDDLE)
+    only(project, "slow", SLOW)
+    project.write("src/assay/augment/_hold.py", HOLD)
+    project.write("src/assay/augment/waiting.py", WAITING)
+    project.write("src/assay/protocols/patient.py", PATIENT)
     return project
 
 
@@ -74,34 +130,83 @@ def undisturbed(tmp_path_factory):
     return project.results()
 
 
-@pytest.mark.parametrize("who", ["everything", "main process", "training job", "Ctrl-C"])
-def test_killed_in_the_middle_of_training_the_next_run_gives_the_same_bytes(project, undisturbed, who):
+KILLS = ("everything", "the main process", "all training jobs", "one of two training jobs", "Ctrl-C", "the terminal")
+
+
+@pytest.mark.parametrize("what", KILLS)
+def test_killed_in_the_middle_of_training_the_next_run_gives_the_same_bytes(project, undisturbed, what):
     slow_project(project)
-    (project.root / "hold").touch()
-    run = start(project)
-    wait_for((project.root / "results/ci/inside").exists)
-    if who == "everything":
+    (project.root / "train").touch()
+    screen, terminal = pty.openpty()
+    run = start(project, terminal if what == "the terminal" else None)
+    os.close(terminal)
+    wait_for(lambda: len(inside(project, "train")) == 2)
+    if what == "everything":
         os.killpg(run.pid, signal.SIGKILL)
-    elif who == "main process":
+    elif what == "the main process":
         run.kill()
-    elif who == "Ctrl-C":
+    elif what == "Ctrl-C":
         os.killpg(run.pid, signal.SIGINT)
-    else:
-        subprocess.run(["pkill", "-9", "-g", str(run.pid), "-f", "train.py"], check=True)
-        (project.root / "hold").unlink()
-    (project.root / "hold").unlink(missing_ok=True)
-    run.communicate(timeout=600)
+    elif what != "the terminal":
+        for process in inside(project, "train")[what == "one of two training jobs" :]:
+            os.kill(process, signal.SIGKILL)
+    os.close(screen)
+    if "training" in what:
+        (project.root / "train").unlink()
+    assert run.wait(600) != 0
+    (project.root / "train").unlink(missing_ok=True)
+    project.run()
+    assert project.results() == undisturbed
+
+
+def test_a_measurement_that_outlives_the_main_process_is_waited_for(project, undisturbed):
+    slow_project(project)
+    (project.root / "measure").touch()
+    run = start(project)
+    wait_for(lambda: inside(project, "measure"))
+    run.kill()
+    run.wait(600)
+    again = start(project)
+    wait_for(lambda: (project.root / "results/ci/logs/measure/slow.log").exists() and "measure" in jobs_of(again))
+    assert len(inside(project, "measure")) == 1
+    (project.root / "measure").unlink()
+    again.communicate(timeout=600)
+    assert again.returncode == 0
+    assert project.results() == undisturbed
+    assert "jobs to run" not in project.run()
+
+
+def jobs_of(run):
+    """The command lines of a run's processes."""
+    return subprocess.run(["pgrep", "-g", str(run.pid), "-a"], capture_output=True, text=True).stdout
+
+
+def test_of_two_runs_started_at_once_one_is_refused_and_the_other_finishes(project, undisturbed):
+    slow_project(project)
+    runs = [start(project), start(project)]
+    said = [run.communicate(timeout=1200) for run in runs]
+    codes = [run.returncode for run in runs]
+    assert sorted(codes)[0] == 0
+    for code, (out, err) in zip(codes, said, strict=True):
+        assert code == 0 or b"another snakemake is at work in this folder" in out + err
+    assert project.results() == undisturbed
+
+
+def test_lock_files_that_a_crash_left_behind_hold_nobody_up(project, undisturbed):
+    slow_project(project)
+    for path in ("results/ci/.lock", "results/ci/receipts/measure/slow.lock", ".snakemake/locks/0.output.lock"):
+        project.write(path, "results/ci/verdicts.json\n")
     project.run()
     assert project.results() == undisturbed
 
 
 def test_a_second_run_in_the_same_folder_is_refused(project):
     slow_project(project)
-    (project.root / "hold").touch()
+    (project.root / "train").touch()
     run = start(project)
-    wait_for((project.root / "results/ci/inside").exists)
+    wait_for(lambda: inside(project, "train"))
     second = project.snakemake()
-    (project.root / "hold").unlink()
+    (project.root / "train").unlink()
     run.communicate(timeout=600)
     assert run.returncode == 0
     assert second.returncode != 0
@@ -109,10 +214,7 @@ def test_a_second_run_in_the_same_folder_is_refused(project):
 
 
 def test_one_failing_study_does_not_stop_the_others_and_the_report_says_why(project):
-    project.study(
-        "broken",
-        SLOW.replace("protocol: probe", "protocol: {probe: {shift: 1.0e+400}}").replace("model: resnet", "model: linear"),
-    )
+    project.study("broken", PROBED)
     project.edit("src/assay/protocols/probe.py", "+ shift", "+ shift * shift")
     project.edit("config/studies/tests/broken.yaml", "1.0e+400", "1.0e+300")
     done = project.snakemake()
@@ -125,11 +227,14 @@ def test_one_failing_study_does_not_stop_the_others_and_the_report_says_why(proj
     assert "metrics are finite" in (project.root / "results/ci/report/studies/broken.html").read_text()
     project.edit("config/studies/tests/broken.yaml", "1.0e+300", "0.0")
     project.run()
+    assert "metrics are finite" not in (project.root / "results/ci/report/studies/broken.html").read_text()
     assert not json.loads((project.root / "results/ci/verdicts.json").read_text())["failed"]
 
 
 def test_a_diverging_training_names_step_network_and_last_finite_loss(project):
-    only(project, "wild", SLOW.replace("model: resnet", "model: mlp, optimizer: {sgd: {lr: 1.0e+30}}"))
+    only(
+        project, "wild", PROBED.replace("model: linear", "model: mlp, optimizer: {sgd: {lr: 1.0e+30}}").replace("1.0e+400", "0.0")
+    )
     done = project.snakemake()
     assert done.returncode != 0
     failed = json.loads((project.root / "results/ci/verdicts-partial.json").read_text())["failed"]["wild"]
@@ -137,50 +242,3 @@ def test_a_diverging_training_names_step_network_and_last_finite_loss(project):
     assert "seed 0: loss is " in failed["error"]
     assert "last finite loss" in failed["error"]
     assert "lower the optimizer's lr" in failed["error"]
-
-
-@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "missing"])
-def test_damaged_evidence_is_named_and_the_next_run_makes_it_again(tmp_path, finished, damage):
-    project = finished.copy(tmp_path)
-    path = project.root / "results/ci/observations/plain/observations.csv"
-    contents = {"truncated": path.read_bytes()[:-5], "empty": b"", "foreign": b"\x00\x01 not a table"}
-    if damage == "missing":
-        shutil.rmtree(path.parent)
-    else:
-        path.write_bytes(contents[damage])
-        failed = project.snakemake()
-        assert failed.returncode != 0
-        assert "observations.csv: truncated or altered" in failed.stdout + failed.stderr
-    project.run()
-    assert project.results() == finished.results()
-
-
-def test_damaged_weights_are_named_and_the_next_run_trains_them_again(tmp_path, finished):
-    project = finished.copy(tmp_path)
-    weights = next((project.root / "results/ci/networks").glob("linear-shapes-*/seed-0.safetensors"))
-    weights.write_bytes(weights.read_bytes()[:-3] + b"abc")
-    shutil.rmtree(project.root / "results/ci/observations")
-    failed = project.snakemake()
-    assert failed.returncode != 0
-    assert f"{weights.parent.name}/seed-0.safetensors: missing, truncated or altered" in failed.stdout + failed.stderr
-    project.run()
-    assert project.results() == finished.results()
-
-
-def test_a_full_disk_fails_clearly_and_the_next_run_recovers(project, tmp_path_factory):
-    disk = tmp_path_factory.mktemp("disk")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], capture_output=True).returncode:
-        pytest.skip("mounting a small tmpfs needs root")
-    try:
-        only(project, "slow", SLOW)
-        (project.root / "results/ci").mkdir(parents=True)
-        (project.root / "results/ci/networks").symlink_to(disk)
-        done = project.snakemake()
-        assert done.returncode != 0
-        assert "No space left on device" in done.stdout + done.stderr
-        assert not list(disk.glob("*/seed-*.json"))
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-    (project.root / "results/ci/networks").unlink()
-    project.run()
-    assert (project.root / "results/ci/verdicts.json").exists()

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from assay.judging import write_verdicts
+from assay.receipts import Receipt
 from assay.reporting import write_report
 from assay.studies import load_studies
 
@@ -19,5 +20,6 @@ PARTIAL = "verdicts-partial.json"
 results, scale, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 studies = load_studies(scale, only=names)
 write_verdicts([json.loads(study.judgement) for study in studies.values()], results, PARTIAL)
+Receipt(results / "logs" / "report.log").withdraw()
 write_report(list(studies.values()), results, PARTIAL)
 print(f"Some jobs failed; what could be judged, and why the rest could not, is in {results}/report/index.html", file=sys.stderr)

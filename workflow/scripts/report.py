@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
+from assay.files import read_json
 from assay.reporting import write_manifest, write_report
 from assay.running import job
 from assay.studies import load_studies
 
-with job(snakemake):  # noqa: F821
+manifest = Path(snakemake.output[0])  # noqa: F821
+made: list[Path] = []
+
+with job(snakemake, made):  # noqa: F821
     studies = load_studies(snakemake.params.scale, only=snakemake.params.studies)  # noqa: F821
-    write_report(list(studies.values()), Path(snakemake.output[0]).parents[1])  # noqa: F821
-    write_manifest(Path(snakemake.output[0]))  # noqa: F821
+    write_report(list(studies.values()), manifest.parents[1])
+    write_manifest(manifest)
+    made += [manifest.parent / name for name in read_json(manifest)]

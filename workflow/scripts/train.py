@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 from assay.launch import TrainingJob, run
+from assay.receipts import networks_listed
 from assay.running import job
 
-with job(snakemake) as say:  # noqa: F821
+made: list[Path] = []
+
+with job(snakemake, made) as say:  # noqa: F821
     params, gpus = snakemake.params, snakemake.resources.get("gpu", 0)  # noqa: F821
     asked = TrainingJob(json.loads(params.recipes), params.seeds, params.device, snakemake.output[0], params.first_seed)  # noqa: F821
     run(asked, max(1, gpus), Path(snakemake.log[0]), say)  # noqa: F821
+    made += networks_listed(Path(asked.manifest))

@@ -1,0 +1,88 @@
+"""Before the graph is built: take the results folder, and set aside what is not as its job left it (see assay.preflight).
+
+Included after all rules, since what jobs leave is read from them.
+"""
+
+import fcntl
+import os
+from itertools import product
+
+from snakemake.io import apply_wildcards
+from snakemake.logging import logger
+
+from assay.preflight import JobFiles, Preflight
+
+
+def prepare_results():
+    """The open file that holds the folder's lock; None in a dry run, in a job, and where another run has it.
+
+    The kernel drops the lock with this process, however it ends. While another run has files in motion nothing is checked; a dry
+    run says what it finds and changes nothing.
+    """
+    if not workflow.is_main_process:
+        return None
+    dry = workflow.output_settings.dryrun
+    preflight = Preflight(Path(RESULTS), Path(".snakemake"), act=not dry)
+    try:
+        lock = None if dry else take_lock()
+        if lock or dry:
+            preflight.check(jobs_of_rules(), sources_of_rules())
+    except OSError as error:
+        raise WorkflowError(f"{error.filename or RESULTS}: {error.strerror}; results are written below {RESULTS}/") from None
+    for line in preflight.lines:
+        logger.warning(line)
+    return lock
+
+
+def take_lock():
+    """The open file that holds the lock, None if another process has it."""
+    Path(RESULTS).mkdir(parents=True, exist_ok=True)
+    lock = open(f"{RESULTS}/.lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    needs = {name: PLAN.needs(study.recipes) for name, study in STUDIES.items()}
+    write_atomic(Path(RESULTS, "plan.json"), json.dumps(needs, indent=1))
+    return lock
+
+
+def hold_results_folder():
+    """Refuse to run twice in one results folder."""
+    if LOCK is None:
+        sys.exit(f"{RESULTS}: another snakemake is at work in this folder; wait for it or stop it first")
+
+
+def jobs_of_rules():
+    """The files of every job below the results folder that the rules can make."""
+    names = {"bundle": PLAN.bundles, "study": STUDIES, "world": WORLDS}
+    for rule in workflow.rules:
+        if rule.log and rule.output and rule.output[0].startswith(f"{RESULTS}/"):
+            for values in product(*(names[name] for name in rule.wildcard_names)):
+                yield job_files(rule, dict(zip(rule.wildcard_names, values)))
+
+
+def job_files(rule, wildcards):
+    """The files of one job; one that trains has networks beside its output."""
+    log, benchmark, *outputs = (
+        Path(apply_wildcards(pattern, wildcards)) for pattern in (*rule.log, rule.benchmark, *rule.output)
+    )
+    weights = []
+    if "bundle" in wildcards:
+        bundle = PLAN.bundle(wildcards["bundle"])
+        weights = [recipe.weights(Path(RESULTS, "networks"), seed) for recipe in bundle.recipes for seed in bundle.seeds]
+    networks = (*weights, *(path.with_suffix(".json") for path in weights))
+    return JobFiles(tuple(outputs), networks, log, benchmark)
+
+
+def sources_of_rules():
+    """The scripts of all rules, and the inputs that no rule makes."""
+    for rule in workflow.rules:
+        if rule.script:
+            yield Path(os.path.normpath(f"rules/{rule.script}"))
+        for item in rule.input:
+            if not callable(item) and not item.startswith(f"{RESULTS}/"):
+                yield Path(item)
+
+
+LOCK = prepare_results()
