@@ -7,7 +7,7 @@ ENV := .venv/.made
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env data report figures test lint check schemas lock clean
+.PHONY: help env data report figures archive test lint check schemas lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ report: $(ENV) data ## run all studies and write results/laptop/report/index.htm
 
 figures: $(ENV) data ## draw every study's figure, running what is missing
 	@$(BIN)/snakemake --cores $(CORES) figures
+
+archive: $(ENV) ## make results/laptop the archive that clones pull and compare with
+	@$(BIN)/assay archive
 
 test: $(ENV) data lint check ## run the test suite
 	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile

@@ -11,6 +11,8 @@ include: "rules/retrieve.smk"
 include: "rules/world.smk"
 include: "rules/recipe.smk"
 include: "rules/protocol.smk"
+if CONFIG.evidence == "archive":
+    include: "rules/archive.smk"
 include: "rules/verdict.smk"
 include: "rules/report.smk"
 include: "rules/preflight.smk"
@@ -42,6 +44,7 @@ rule all:
 onstart:
     pull_inputs()
     check_data_sets()
+    pull_what_to_compare_with()
     hold_results_folder()
     take_over_slurm_jobs()
 

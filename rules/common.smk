@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from assay import archiving
 from assay.artifacts import pull
 from assay.configuration import load_config
 from assay.errors import AssayError
@@ -24,13 +25,15 @@ try:
     CONFIG = load_config(config)
     os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)
     STUDIES = load_studies(CONFIG.scale, only=None if CONFIG.studies == "all" else CONFIG.studies)
+    if CONFIG.evidence == "archive":
+        STUDIES = archiving.archived(STUDIES)
     SCALE = load_scale(CONFIG.scale)
     PLAN = Plan(STUDIES.values(), SCALE.seeds_per_job)
     FORECAST = Forecast(PLAN, SCALE, Path(f"results/{CONFIG.scale}/networks"))
 except AssayError as error:
     raise WorkflowError(str(error)) from None
 
-RESULTS = f"results/{CONFIG.scale}"
+RESULTS = CONFIG.results
 EVIDENCE = ("observations.csv", "arrays.npz", "provenance.json")
 
 
@@ -41,13 +44,25 @@ wildcard_constraints:
 
 
 def pull_inputs():
-    """Bring data/ to what data.sha256 lists, if a study reads it. No rule does this: a job that waits for another is run again
-    with it, while changed data is seen, file by file, in the fingerprints of what reads it."""
+    """Bring data/ to what data.sha256 lists, if a study reads it, or archive/ where evidence comes from there. No rule does this:
+    a job that waits for another is run again with it, while changed data is seen, file by file, in the fingerprints of what
+    reads it."""
     try:
-        if data_behind(set().union(*(study.plugs for study in STUDIES.values()))):
+        if CONFIG.evidence == "archive":
+            archiving.open_archive(CONFIG.scale)
+        elif data_behind(set().union(*(study.plugs for study in STUDIES.values()))):
             pull("data")
     except AssayError as error:
         sys.exit(str(error))
+
+
+def pull_what_to_compare_with():
+    """Bring archive/, so that the report can say how well recomputed observations agree with it. Without it, it says why not."""
+    try:
+        if CONFIG.evidence == "recomputed" and archiving.exists():
+            pull("archive")
+    except AssayError as error:
+        print(error, file=sys.stderr)
 
 
 def manifests(recipes, seeds=None):

@@ -27,6 +27,7 @@ rule figure:
 rule figures:
     input:
         expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
+        RESULTS + "/verdicts.json",
 
 
 rule report:
@@ -44,6 +45,7 @@ rule report:
         plugs=lambda wildcards: digest({str(plug.path): sha256(plug.path) for plug in everything()}),
         scales=lambda wildcards: {study.name: other_scales(study) for study in STUDIES.values()},
         studies=list(STUDIES),
+        archive=sha256(Path("archive.sha256")) if archiving.exists() else None,
         code=code_behind("assay.reporting"),
         scale=CONFIG.scale,
     log:

@@ -1,14 +1,9 @@
 """World: a card and samples of every world that studies draw from."""
 
-from assay.cards import card_name
-from assay.recipes import canonical, parents_in, plugs_in
+from assay.cards import worlds_of
+from assay.recipes import canonical, plugs_in
 
-WORLDS = {
-    card_name(cell.recipe.data["world"]): cell.recipe.data["world"]
-    for study in STUDIES.values()
-    for cell in study.cells
-    if not parents_in(cell.recipe.data["world"])
-}
+WORLDS = worlds_of(STUDIES.values())
 
 
 rule world:

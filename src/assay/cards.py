@@ -3,16 +3,21 @@
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.evidence import pack_arrays
 from assay.files import write_atomic
-from assay.recipes import bind, canonical
+from assay.recipes import bind, canonical, parents_in
 from assay.seeds import Draw
 from assay.stream import Stream, whole
 from assay.world import Split, World
+
+if TYPE_CHECKING:
+    from assay.studies import Study
 
 SAMPLES = 24
 
@@ -20,6 +25,12 @@ SAMPLES = 24
 def card_name(spec: dict) -> str:
     """A readable name for a canonical world, e.g. `shapes-1f3a9c2e`."""
     return spec["plug"].split("/")[1].replace("_", "-") + "-" + hashlib.sha256(canonical(spec).encode()).hexdigest()[:8]
+
+
+def worlds_of(studies: Iterable["Study"]) -> dict[str, dict]:
+    """The worlds that studies draw from, by the name of their card; those made from trained networks have none."""
+    specs = (cell.recipe.data["world"] for study in studies for cell in study.cells)
+    return {card_name(spec): spec for spec in specs if not parents_in(spec)}
 
 
 def data_digest(world: World) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `assay list, show, check, new, coverage, plan, pull, push`. None of it imports torch."""
+"""The command line: `assay list, show, check, new, coverage, plan, pull, push, archive`. None of it imports torch."""
 
 import json
 import re
@@ -263,6 +263,17 @@ def pull(
 
     if pull(folder, remote, force=force):
         out.print(f"pulled {folder}/")
+
+
+@app.command()
+@in_one_line
+def archive(scale: AtScale = "laptop") -> None:
+    """Make the results of a scale the archive that a clone can pull; refuses what cannot stand for the commit."""
+    from assay.archiving import promote
+
+    release = promote(scale)
+    out.print(f"archived {release.studies} studies at scale {scale}, commit {release.commit[:7]}; now commit them:")
+    out.print("git add archive.dvc archive.sha256 dvcstore && git commit")
 
 
 @app.command()

@@ -19,9 +19,17 @@ class Config(BaseModel):
 
     scale: str = Field("laptop", description="a file in config/scales/")
     studies: Literal["all"] | list[str] = Field("all", description="all, or a list of study names")
+    evidence: Literal["recomputed", "archive"] = Field(
+        "recomputed", description="archive draws and judges the archived evidence, and trains nothing"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes the GPU if there is one")
 
     datasets: str = Field("datasets", description="the folder of real data sets; the variable ASSAY_DATASETS goes before it")
+
+    @property
+    def results(self) -> str:
+        """The folder that everything of this run goes to."""
+        return f"results/archive/{self.scale}" if self.evidence == "archive" else f"results/{self.scale}"
 
     @property
     def gpus(self) -> int:

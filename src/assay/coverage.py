@@ -79,9 +79,9 @@ def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
     return best or (None, Row(name, None, False, ["no conclusive scale in config/scales/"]))
 
 
-def row_at(study: Study, root: Path = ROOT) -> Row:
-    """The row of a study's paper, by its evidence at one scale."""
-    verdict, missing = _evidence(study, root / "results" / study.scale)
+def row_at(study: Study, root: Path = ROOT, results: Path | None = None) -> Row:
+    """The row of a study's paper, by its evidence in a results folder, that of its scale if not given."""
+    verdict, missing = _evidence(study, results or root / "results" / study.scale)
     missing += _untested(study, root / "tests")
     return Row(study.name, verdict, not missing, missing)
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from assay import archiving
+from assay.agreement import Agreement, compare, not_compared
 from assay.cards import card_name
 from assay.catalogue import load as load_catalogue
 from assay.coverage import introductions, other_scales, row_at, vouches
-from assay.errors import EvidenceError
-from assay.evidence import staleness
+from assay.errors import ArtifactError, AssayError, EvidenceError
+from assay.evidence import read_evidence, staleness
 from assay.files import ROOT, read_json, sha256, write_atomic
 from assay.fingerprints import closure
 from assay.plugs import describe, everything
@@ -49,13 +51,16 @@ def study_view(study: Study) -> StudyView:
 
 def checked_view(study: Study, results: Path) -> StudyView:
     """The study with how its row stands: what its paper brings, which tests vouch for that, whether the evidence is fresh."""
-    root = results.resolve().parents[1]
+    root, evidence = _where(results)
     return replace(
         study_view(study),
         introduces=tuple(introductions(study, root / "tests")),
         stale=_stale(study, results),
-        missing=tuple(row_at(study, root).missing),
+        missing=tuple(row_at(study, root, results).missing),
+        evidence=evidence,
         other_scales=tuple(other_scales(study, root)),
+        agreement=_agreement(study, results, root) if evidence == "recomputed" else None,
+        release=_release(root),
     )
 
 
@@ -93,6 +98,36 @@ def _modules(study: Study) -> set[str]:
     """The modules that this study's evidence and figure are made with, beyond those of every study."""
     plugs = study.plugs | {f"figures/{name}" for name in study.figure}
     return set().union(*(closure(describe(*plug.split("/")).module) for plug in plugs))
+
+
+def _where(results: Path) -> tuple[Path, str]:
+    """The project that results/<scale> or results/archive/<scale> belongs to, and where its evidence comes from."""
+    folder = results.resolve()
+    return (folder.parents[2], "archived") if folder.parent.name == archiving.ARCHIVE else (folder.parents[1], "recomputed")
+
+
+def _release(root: Path) -> str:
+    """The archive's date and commit; empty before there is an archive."""
+    try:
+        return archiving.read_release(root).name if archiving.exists(root) else ""
+    except ArtifactError:
+        return "this commit"
+
+
+def _agreement(study: Study, results: Path, root: Path) -> Agreement | None:
+    """How well the evidence agrees with the archived; None before there is an archive or any evidence."""
+    if not archiving.exists(root) or not (results / "observations" / study.name).exists():
+        return None
+    try:
+        release = archiving.read_release(root)
+        if release.scale != study.scale:
+            return not_compared(f"the archive holds evidence at scale {release.scale}")
+        if study.name not in archiving.archived_names(root):
+            return not_compared("not in the archive")
+        archived = read_evidence(root / archiving.ARCHIVE / "observations" / study.name)
+        return compare(read_evidence(results / "observations" / study.name), archived)
+    except AssayError as error:
+        return not_compared(str(error))
 
 
 def _worlds(study: Study) -> dict[str, tuple[str, ...]]:

@@ -10,11 +10,19 @@ import pytest
 import synthetic
 
 from assay import report
+from assay.agreement import not_compared
 from assay.report.figure import ASSETS
 from assay.report.page import StudyView
 from assay.report.parts import machinery
 
-CHANGED = {str: "changed", dict: {"changed": {"a": 1}}, tuple: ("changed",), "figure": {"lines": {}}, "introduces": ()}
+CHANGED = {
+    str: "changed",
+    dict: {"changed": {"a": 1}},
+    tuple: ("changed",),
+    "figure": {"lines": {}},
+    "introduces": (),
+    "agreement": not_compared("changed"),
+}
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def test_another_verdict_figure_or_world_rebuilds_the_pages_that_show_it(built, 
 def test_whatever_a_study_says_counts(built, papers, name):
     results, out, studies = built
     study = next(study for study in studies if study.name == "mixup")
-    changed = replace(study, **{name: CHANGED.get(name, CHANGED[type(getattr(study, name))])})
+    changed = replace(study, **{name: CHANGED[name if name in CHANGED else type(getattr(study, name))]})
     others = [study for study in studies if study.name != "mixup"]
     written = set(report.build(results, out, [*others, changed], papers, synthetic.METHODS))
     # The gallery of worlds says which studies draw from them.

@@ -13,6 +13,7 @@ from assay.evidence import COLUMNS, Observation, read_evidence
 from assay.files import read_json
 
 if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
+    from assay.agreement import Agreement
     from assay.coverage import Introduction
 
 
@@ -22,6 +23,7 @@ class StudyView:
 
     arms: arm -> its own settings. recipes: arm -> how its network comes to be and how it is
     measured, field by field, without what is left at its default. metrics: metric -> one line of description.
+    release: date and commit of the archive, empty if there is none; agreement: of recomputed evidence with it.
     figure: {figure plug: its parameters}. expect and controls are the expressions as written. worlds: names of the cards of
     the worlds it draws from -> arms that see it. plugs: all it uses, as "kind/name". introduces: what the paper brings.
     stale: reasons why the evidence is out of date, missing: what the paper's row lacks to count as working; None if not
@@ -48,6 +50,8 @@ class StudyView:
     introduces: tuple["Introduction", ...] = ()
     stale: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None
+    agreement: "Agreement | None" = None
+    release: str = ""
     evidence: str = "recomputed"
     other_scales: tuple[str, ...] = ()
 

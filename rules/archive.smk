@@ -1,0 +1,24 @@
+"""Archive: with `--config evidence=archive`, evidence and cards are unpacked from the last release instead of computed."""
+
+from assay.archiving import archived_worlds
+
+WORLDS = archived_worlds(STUDIES.values())
+
+
+ruleorder: unpack > measure
+ruleorder: unpack > world
+
+
+rule unpack:
+    input:
+        "archive.sha256",
+    output:
+        expand(RESULTS + "/observations/{study}/{file}", study=STUDIES, file=EVIDENCE),
+        expand(RESULTS + "/worlds/{world}/{file}", world=WORLDS, file=("card.json", "samples.npz")),
+    log:
+        RESULTS + "/logs/unpack.log",
+    localrule: True
+    message:
+        "unpack the archive"
+    script:
+        "../workflow/scripts/unpack.py"
