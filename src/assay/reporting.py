@@ -46,6 +46,7 @@ def study_view(study: Study) -> StudyView:
         figure=study.figure,
         worlds=_worlds(study),
         plugs=tuple(sorted(study.plugs)),
+        published=study.published,
     )
 
 

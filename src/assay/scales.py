@@ -169,6 +169,13 @@ class AsWritten:
         return name, {key: value for key, value in self.world.model_dump().items() if key in declared} | given
 
 
+class InFull(AsWritten):
+    """How a paper's own world and model are read: at their defaults, whatever the scale."""
+
+    def read(self, kind: str, name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        return name, given
+
+
 class Replacing(AsWritten):
     """How a study is read in a setting: stand-ins instead of what it names.
 

@@ -17,8 +17,9 @@ from assay.errors import StudyError, unknown
 from assay.files import ROOT
 from assay.inputs import parse, read_yaml, shown
 from assay.plugs import Parameter, describe
+from assay.published import Published, PublishedNumber
 from assay.recipes import AXES, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe, canonical, parents_in, plugs_in
-from assay.scales import AsWritten, Replacing, Scale, StandInError, StandIns, load_scale, setting_for, single
+from assay.scales import AsWritten, InFull, Replacing, Scale, StandInError, StandIns, load_scale, setting_for, single
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -47,6 +48,7 @@ class StudyFile(_Strict):
     )
     margin: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="differences up to this count as none, by metric")
     figure: str | dict[str, Any] = Field("bars", description="how the observations are drawn")
+    published: list[PublishedNumber] = Field([], description="numbers that the paper prints, with what they were obtained with")
     notes: str = Field("", description="what a reader must know: simplifications, surprises, changes made after a first run")
 
 
@@ -79,6 +81,7 @@ class Study:
     cells: tuple[Cell, ...]
     networks: dict[str, Recipe]
     stand_ins: StandIns
+    published: tuple[Published, ...]
 
     @property
     def arms(self) -> list[str]:
@@ -247,6 +250,7 @@ class _Compiler:
             cells=cells,
             networks=networks,
             stand_ins=StandIns(),
+            published=tuple(self._published(number, cells, position) for position, number in enumerate(self.file.published, 1)),
         )
 
     def fail(self, where: str, message: object) -> StudyError:
@@ -289,6 +293,22 @@ class _Compiler:
             except StudyError as error:
                 raise self.fail(f"{group}[{number}]", error) from None
         return found
+
+    def _published(self, number: PublishedNumber, cells: tuple[Cell, ...], position: int) -> Published:
+        """A published number, reproduced if every arm it reads has the paper's world and model."""
+        where = f"published[{position}]"
+        metrics = describe("protocols", self.protocol_name).constants["METRICS"]
+        try:
+            number.check(self.file.arms, metrics)
+        except StudyError as error:
+            raise self.fail(where, error) from None
+        if not number.same_as:
+            return Published(number, reproduced=False)
+        reader = _Compiler(self.path, self.file, self.scale_name, self.scale, InFull(self.scale))
+        paper = {key: reader._complete(PLUG_FIELDS[key], spec, f"{where}.{key}") for key, spec in number.same_as.items()}
+        arms = {reference.arm for reference in number.expression.references()}
+        own = [cell.recipe.data for cell in cells if cell.arm in arms]
+        return Published(number, reproduced=all(data[key] == spec for data in own for key, spec in paper.items()))
 
     def _cell(self, arm: str, x: Any) -> Cell:
         where = f"arms.{arm}"

@@ -15,6 +15,7 @@ from assay.files import read_json
 if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
     from assay.agreement import Agreement
     from assay.coverage import Introduction
+    from assay.published import Published
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class StudyView:
     the worlds it draws from -> arms that see it. plugs: all it uses, as "kind/name". introduces: what the paper brings.
     stale: reasons why the evidence is out of date, missing: what the paper's row lacks to count as working; None if not
     checked. evidence: where it comes from, "recomputed" or "archived"; other_scales: further scales at which there is evidence.
+    published: numbers the paper prints.
     """
 
     name: str
@@ -54,6 +56,7 @@ class StudyView:
     release: str = ""
     evidence: str = "recomputed"
     other_scales: tuple[str, ...] = ()
+    published: tuple["Published", ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assay.catalogue import Catalogue, Paper
 from assay.errors import EvidenceError, StudyError
+from assay.published import PublishedNumber
 from assay.report import plots, words
 from assay.report.atlas import Entry, atlas
 from assay.report.download import parquet
@@ -21,6 +22,7 @@ from assay.report.page import Page, StudyView, read_page, read_verdicts
 from assay.report.parts import Part, machinery, write_parts
 from assay.report.worlds import WorldView, read_world
 from assay.summary import curves, plain, summarise
+from assay.verdicts import tabulate
 
 ROWS_SHOWN = 300
 WORLDS_SHOWN = 3
@@ -199,9 +201,18 @@ def study_context(page: Page) -> dict[str, Any]:
         "diffs": recipe_diffs(page.study),
         "means": means_table(page),
         "points": points_table(page.observations),
+        "regenerated": regenerated(page),
         "rows": len(page.observations),
         "rows_shown": ROWS_SHOWN,
     }
+
+
+def regenerated(page: Page) -> list[tuple[PublishedNumber, float | None]]:
+    """The paper's numbers that were obtained with the world and model measured here, each with the mean measured."""
+    rows = page.observations.astype(object).where(page.observations.notna(), None).to_dict("records")
+    same = [published for published in page.study.published if published.reproduced]
+    tables = tabulate(rows) if same else {}
+    return [(published.number, published.measured(tables)) for published in same]
 
 
 def recipe_diffs(study: StudyView) -> dict[str, list[tuple[str, str]]]:
