@@ -1,6 +1,7 @@
 """Files that users write: YAML read as plain data, checked against a model, with errors in one line."""
 
 import re
+import typing
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,18 @@ def _explain(model: type[BaseModel], problem: dict) -> str:
 
 
 def _fields_at(model: type[BaseModel], loc: Iterable) -> dict:
+    """The fields at a place; keys of a mapping and positions in a list lead to the model of their values."""
     for key in loc:
-        inner = model.model_fields[key].annotation if key in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        model = inner
+        if key in model.model_fields:
+            inner = _model_in(model.model_fields[key].annotation)
+            if inner is None:
+                break
+            model = inner
     return model.model_fields
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model an annotation is, or holds: `dict[str, Model]`, `tuple[Model, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
