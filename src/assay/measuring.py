@@ -18,7 +18,7 @@ from assay.errors import EvidenceError, StudyError, unknown
 from assay.evidence import Observation, commit, study_code, write_evidence
 from assay.files import ROOT
 from assay.network import Network, Trained
-from assay.recipes import Recipe, bind, canonical
+from assay.recipes import Recipe, bind, canonical, plug_name
 from assay.seeds import Draw, seed_of
 from assay.store import NetworkStore
 from assay.training import make_world, precision_name
@@ -184,6 +184,7 @@ def provenance(study: "Study", store: NetworkStore, measure_core_seconds: float,
             "cpu": cpu_name(),
             "device": torch.cuda.get_device_name() if store.device.type == "cuda" else "cpu",
             "precision": precision_name(store.device),
+            "trained_on": sorted({f"{a['processes']} x {a['device']}" for found in networks.values() for a in found}),
         },
         "data": data,
         "commit": head,
@@ -199,19 +200,25 @@ def tested(study: "Study", networks: dict[Recipe, list[dict]]) -> str:
     """What was tested in a phrase, e.g. "16 px shapes, 1536 training images, 78k-parameter resnet, 5 seeds"."""
     recipes = list(dict.fromkeys(cell.recipe for cell in study.cells))
     worlds = sorted({_world_phrase(recipe.data["world"]) for recipe in recipes})
-    models = {recipe.data["model"]["plug"].split("/")[1]: [] for recipe in recipes}
+    models: dict[str, list[int]] = {}
     for recipe in recipes:
-        models[recipe.data["model"]["plug"].split("/")[1]] += [about["parameters"] for about in networks.get(recipe, [])]
+        counts = [about["parameters"] for about in networks.get(recipe, [])]
+        models.setdefault(_model_phrase(recipe.data["model"]), []).extend(counts)
     phrases = [f"{_count_range(counts)}{name}" for name, counts in sorted(models.items())]
     seeds = f"{study.seeds} seed{'s' if study.seeds > 1 else ''}"
     return ", ".join([*worlds, *phrases, seeds])
 
 
+def _model_phrase(model: dict) -> str:
+    given = model["parameters"]
+    return plug_name(model) + (" from published weights" if given.get("pretrained") or given.get("weights") else "")
+
+
 def _world_phrase(world: dict) -> str:
     given, inner = world["parameters"], world["parameters"]
-    name = world["plug"].split("/")[1].replace("_", " ")
+    name = plug_name(world).replace("_", " ")
     while isinstance(inner.get("of"), dict):
-        name += f" of {inner['of']['plug'].split('/')[1].replace('_', ' ')}"
+        name += f" of {plug_name(inner['of']).replace('_', ' ')}"
         inner = inner["of"]["parameters"]
         given = {**inner, **given}
     size = f"{given['size']} px " if "size" in given else ""
@@ -222,8 +229,15 @@ def _world_phrase(world: dict) -> str:
 def _count_range(counts: list[int]) -> str:
     if not counts:
         return ""
-    low, high = (f"{n / 1000:.0f}k" if n >= 1000 else str(n) for n in (min(counts), max(counts)))
+    low, high = _rounded(min(counts)), _rounded(max(counts))
     return f"{low}-parameter " if low == high else f"{low} to {high}-parameter "
+
+
+def _rounded(count: int) -> str:
+    """A count in thousands or millions, e.g. "78k", "25.6M"."""
+    if count >= 999_500:
+        return f"{count / 1e6:.1f}M"
+    return f"{count / 1000:.0f}k" if count >= 1000 else str(count)
 
 
 def versions() -> dict[str, str]:

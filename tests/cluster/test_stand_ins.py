@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from assay.errors import StudyError
+from assay.measuring import tested
 from assay.plan import Plan
 from assay.recipes import walk
 from assay.scales import Scale, load_scale
@@ -227,3 +228,11 @@ def test_several_seeds_a_job_cover_all_of_them(tmp_path):
     assert [list(part) for part in seeds] == [[0, 1], [2]]
     whole = Plan([study])
     assert [list(bundle.seeds) for bundle in whole.bundles.values()] == [[0, 1, 2]] * 2
+
+
+def test_what_was_tested_names_what_stood_in(tmp_path):
+    study = compiled(tmp_path)
+    networks = {recipe: [{"parameters": 11_173_962}] for recipe in study.recipes}
+    assert tested(study, networks) == "32 px cifar10 (50000 training images), 11.2M-parameter resnet18, 3 seeds"
+    published = compiled(tmp_path, base={"world": "shapes", "model": {"timm": {"name": "resnet18", "pretrained": True}}})
+    assert "resnet18 from published weights" in tested(published, {})
