@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -17,6 +18,7 @@ from assay.checkpoints import read_checkpoint, write_checkpoint
 from assay.errors import EvidenceError, PreemptedError, TrainingError
 from assay.jobs import stop_requests, train_bundle
 from assay.recipes import Recipe
+from assay.running import job
 from assay.store import NetworkStore
 from assay.training import Setting, make_world, train
 
@@ -153,6 +155,14 @@ def test_a_job_that_is_stopped_goes_on_at_the_repetition_it_had_reached(tmp_path
     assert "goes on after epoch 1, step 0" in lines[0]
     assert resumed == trained(tmp_path / "undisturbed")
     assert list((tmp_path / "stopped" / recipe().name).glob("*.checkpoint")) == []
+
+
+def test_no_job_runs_where_pytorch_is_told_to_run_code_in_files_of_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    asked = SimpleNamespace(log=[tmp_path / "log"], rule="train")
+    with pytest.raises(SystemExit) as caught, job(asked):
+        pytest.fail("the job ran")
+    assert caught.value.code == "train: TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 lets files of weights run code; unset it"
 
 
 class Bomb:

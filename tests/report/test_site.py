@@ -63,7 +63,7 @@ def pages(site) -> dict[str, Document]:
 def test_every_page_is_there(site, pages):
     methods = {f"methods/{method.kind}-{method.name}.html" for method in synthetic.METHODS}
     studies = {f"studies/{name}.html" for name in STUDIES}
-    assert set(pages) == {"index.html", "methods.html", "worlds.html", *methods, *studies}
+    assert set(pages) == {"index.html", "methods.html", "worlds.html", "across.html", *methods, *studies}
     assert {path.stem for path in (site / "studies").glob("*.csv")} == {*synthetic.VERDICTS, "hostile"}
 
 
@@ -290,6 +290,15 @@ def test_worlds_are_shown_with_the_studies_that_draw_from_them(pages):
     assert "studies/mixup.html" in {link["href"] for link in gallery.all("a")}
     assert "clean label, mask 16 × 16" in gallery.text
     assert "Not drawn from by a study yet" in gallery.text
+
+
+def test_views_across_papers_lead_to_their_studies(pages):
+    """The synthetic studies share a network, a recipe for each arm, and the comparison of the same two arms."""
+    text = pages["across.html"].text
+    for part in ("one study at most", "outcomes differ", "accuracy on the test split, 0 to 1", "resnet-shapes-erm-3f9a2c1e"):
+        assert part in text, part
+    assert {"studies/mixup.html", "studies/augmix.html"} <= {link["href"] for link in pages["across.html"].all("a")}
+    assert "resnet-shapes-erm-3f9a2c1e with augmix" in pages["studies/mixup.html"].text
 
 
 def test_study_page_leads_to_the_methods_it_uses(pages):

@@ -14,6 +14,7 @@ from assay.catalogue import Catalogue, Paper
 from assay.errors import EvidenceError, StudyError
 from assay.published import PublishedNumber
 from assay.report import plots, words
+from assay.report.across import across_part, network_users, shared_with
 from assay.report.atlas import Entry, atlas
 from assay.report.download import parquet
 from assay.report.figure import ASSETS, caption, describe_figure
@@ -55,6 +56,7 @@ def build(
         Part("assets", {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}, dict),
         *study_parts(results, templates, entries, worlds, {method.plug for method in methods}),
         *method_parts(templates, methods, entries, catalogue, drawn),
+        across_part(templates, entries),
         *(Part(f"worlds/{name}", {"world": world}, world_files) for name, world in drawn.items()),
         Part("index", {"entries": entries, "papers": dict(catalogue)}, partial(index_files, templates)),
     ]
@@ -122,6 +124,7 @@ def study_parts(
     results: Path, templates: Environment, entries: Sequence[Entry], worlds: Mapping[str, WorldView | str], known: set[str]
 ) -> Iterator[Part]:
     """One part a study: its page, its observations and its figure."""
+    users = network_users(entries)
     for family in group_by_family(entries):
         names = [None, *(entry.study.name for entry in family), None]
         for previous, entry, following in zip(names[:-2], family, names[2:], strict=True):
@@ -132,6 +135,7 @@ def study_parts(
                 "figure": read_if_there(results / "figures" / f"{name}.svg") if entry.page else None,
                 "reading": caption(entry.page) if entry.page else "",
                 "worlds": {world: worlds[world] for world in entry.study.worlds if entry.page},
+                "shared": shared_with(entry, users),
                 "described": sorted(known.intersection(plugs_of(entry.study))),
                 "previous": previous,
                 "following": following,
@@ -160,13 +164,17 @@ def study_files(
     figure: bytes | None,
     reading: str,
     worlds: Mapping[str, WorldView | str],
+    shared: Mapping[str, Sequence[str]],
     described: Sequence[str],
     previous: str | None,
     following: str | None,
 ) -> dict[str, str | bytes]:
-    """The files of one study by path in the report. described: the plugs that have a page."""
+    """The files of one study by path in the report.
+
+    shared: its networks that other studies rest on -> those studies. described: the plugs that have a page.
+    """
     name = entry.study.name
-    around = {"previous": previous, "following": following, "described": described}
+    around = {"previous": previous, "following": following, "described": described, "shared": shared}
     context = {"entry": entry, "study": entry.study, "paper": entry.paper, **around}
     if not entry.page:
         return {f"studies/{name}.html": templates.get_template("unfinished.html").render(context)}
