@@ -28,7 +28,7 @@ try:
     if CONFIG.evidence == "archive":
         STUDIES = archiving.archived(STUDIES)
     SCALE = load_scale(CONFIG.scale)
-    PLAN = Plan(STUDIES.values(), SCALE.seeds_per_job)
+    PLAN = Plan.at(SCALE, STUDIES.values())
     FORECAST = Forecast(PLAN, SCALE, Path(f"results/{CONFIG.scale}/networks"))
 except AssayError as error:
     raise WorkflowError(str(error)) from None
@@ -101,7 +101,7 @@ def take_over_slurm_jobs():
         try:
             end_earlier_jobs(prefix, say=lambda line: print(line, file=sys.stderr))
         except AssayError as error:
-            sys.exit(str(error))
+            sys.exit(f"{error}; look for the cause with: assay doctor")
     if on_slurm:
         used_slurm.touch()
         workflow.scheduler._executor.run_uuid = f"{prefix}-{workflow.scheduler._executor.run_uuid}"

@@ -42,7 +42,7 @@ def forecast_at(scale: str, root: Path = ROOT) -> "Forecast":
     """The forecast of all studies of the project at a scale."""
     sizes = load_scale(scale, root / "config")
     studies = load_studies(scale, root / "config")
-    return Forecast(Plan(studies.values(), sizes.seeds_per_job), sizes, root / "results" / scale / "networks")
+    return Forecast(Plan.at(sizes, studies.values()), sizes, root / "results" / scale / "networks")
 
 
 class Forecast:

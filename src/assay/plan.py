@@ -8,6 +8,7 @@ from functools import cached_property
 from assay.errors import StudyError, unknown
 from assay.fingerprints import digest, fingerprint
 from assay.recipes import Recipe, canonical
+from assay.scales import Scale
 from assay.studies import Study
 
 TRAINING = "assay.jobs"
@@ -43,19 +44,24 @@ class Plan:
     """All bundles of a set of studies. Equal recipes appear once, whichever studies ask for them.
 
     seeds_per_job: repetitions in a job, which then trains one recipe; by default a job trains all repetitions, and whole groups.
+    networks_per_job: up to this many networks, groups of one study and depth share a job.
     """
 
-    def __init__(self, studies: Iterable[Study], seeds_per_job: int | None = None):
+    def __init__(self, studies: Iterable[Study], seeds_per_job: int | None = None, networks_per_job: int = 1):
         self.studies = {study.name: study for study in studies}
         self.bundles: dict[str, Bundle] = {}
         self.bundles_of: dict[Recipe, list[Bundle]] = {}
         for study in self.studies.values():
-            for recipes in [[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study):
-                self._add(study, [recipe for recipe in recipes if recipe not in self.bundles_of], seeds_per_job)
+            groups = [[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study)
+            for recipes in _merged(_new(groups, self.bundles_of), networks_per_job):
+                self._add(study, recipes, seeds_per_job)
+
+    @classmethod
+    def at(cls, scale: Scale, studies: Iterable[Study]) -> "Plan":
+        """The plan of these studies with jobs as large as the scale wants them."""
+        return cls(studies, scale.seeds_per_job, scale.networks_per_job)
 
     def _add(self, study: Study, recipes: list[Recipe], seeds_per_job: int | None) -> None:
-        if not recipes:
-            return
         name = recipes[0].name
         if len(recipes) > 1:
             joint = hashlib.sha256("".join(recipe.digest for recipe in recipes).encode()).hexdigest()[:8]
@@ -97,3 +103,24 @@ def _groups(study: Study) -> list[list[Recipe]]:
     groups = [[recipe for recipe in dict.fromkeys(group) if recipe in wanted] for group in (*pools.values(), *swept.values())]
     grouped = {recipe for group in groups for recipe in group}
     return [[recipe] for recipe in study.recipes if recipe not in grouped] + groups
+
+
+def _new(groups: list[list[Recipe]], planned: Iterable[Recipe]) -> list[list[Recipe]]:
+    """The groups without what is planned already, or stands in an earlier group."""
+    seen, new = set(planned), []
+    for group in groups:
+        new.append([recipe for recipe in group if recipe not in seen])
+        seen.update(group)
+    return new
+
+
+def _merged(groups: list[list[Recipe]], networks: int) -> list[list[Recipe]]:
+    """Neighbours of one depth in one group while they are together at most `networks`; empty groups left out."""
+    merged: list[list[Recipe]] = []
+    for group in sorted(filter(None, groups), key=lambda group: group[0].depth):
+        last = merged[-1] if merged else []
+        if last and last[0].depth == group[0].depth and len(last) + len(group) <= networks:
+            last.extend(group)
+        else:
+            merged.append(list(group))
+    return merged

@@ -76,6 +76,7 @@ class Scale(_Strict):
     description: str
     seeds: Whole = Field(description="repetitions; arms are compared within a repetition")
     seeds_per_job: Whole | None = Field(None, description="repetitions that one job trains; all of them if not given")
+    networks_per_job: Whole = Field(1, description="up to this many networks of a study share a job, where it trains all seeds")
     conclusive: bool = Field(True, description="whether evidence at this scale may count for a paper's row")
     world: WorldSize
     budget: Budget

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "rules", "workflow", "profiles", "config", "src", "report")
+PARTS = ("Snakefile", "rules", "workflow", "profiles", "config", "slurm", "src", "report")
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
 PROTOCOL = '''"""Accuracy on the test split, for tests of the pipeline."""
@@ -71,12 +71,15 @@ class Project:
 
     def __init__(self, root: Path):
         self.root = root
+        root.mkdir(parents=True, exist_ok=True)
         for part in (*PARTS, "data", "data.dvc", "data.sha256"):
             source = ROOT / part
             ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
             copy = shutil.copytree(source, root / part, ignore=ignore) if source.is_dir() else shutil.copy(source, root / part)
             assert Path(copy).exists()
         shutil.rmtree(root / "config" / "studies")
+        # A network a job, so that tests can tell which of them ran.
+        self.edit("config/scales/ci.yaml", "networks_per_job: 16", "networks_per_job: 1")
         self.write("src/assay/protocols/probe.py", PROTOCOL)
         self.write("src/assay/augment/noisy.py", AUGMENT)
         self.write("src/assay/augment/_amount.py", '"""How much."""\n\nAMOUNT = 0.05\n')

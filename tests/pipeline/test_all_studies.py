@@ -13,8 +13,8 @@ from assay.studies import study_paths
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("everything"))
-    shutil.rmtree(project.root / "config/studies")
-    shutil.copytree(ROOT / "config/studies", project.root / "config/studies")
+    shutil.rmtree(project.root / "config")
+    shutil.copytree(ROOT / "config", project.root / "config")
     project.run(timeout=3600)
     return project
 

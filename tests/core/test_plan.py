@@ -1,0 +1,30 @@
+"""Jobs: which networks are trained together, each once, parents before children."""
+
+from assay.plan import Plan
+from assay.scales import load_scale
+from assay.studies import load_studies
+
+STUDIES = list(load_studies("ci").values())
+
+
+def test_every_network_is_in_one_job_however_many_share_it():
+    wanted = {recipe for study in STUDIES for recipe in study.recipes}
+    for networks in (1, 4, 100):
+        bundles = Plan(STUDIES, networks_per_job=networks).bundles.values()
+        planned = [recipe for bundle in bundles for recipe in bundle.recipes]
+        assert len(planned) == len(set(planned))
+        assert set(planned) == wanted
+
+
+def test_jobs_share_up_to_so_many_networks_of_one_depth():
+    alone, shared = Plan(STUDIES, networks_per_job=1), Plan(STUDIES, networks_per_job=4)
+    assert len(shared.bundles) < len(alone.bundles) / 2
+    groups = {len(bundle.recipes) for bundle in alone.bundles.values()}
+    for bundle in shared.bundles.values():
+        assert len({recipe.depth for recipe in bundle.recipes}) == 1
+        assert len(bundle.recipes) <= 4 or len(bundle.recipes) in groups
+        assert all(recipe not in bundle.recipes for recipe in bundle.parents)
+
+
+def test_a_scale_says_how_large_its_jobs_are():
+    assert Plan.at(load_scale("ci"), STUDIES).bundles.keys() == Plan(STUDIES, networks_per_job=16).bundles.keys()
