@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("study", "arm", "seed", "metric", "x", "value")
 ENTRY = "assay.measuring"
+TRAINING_LOSS = "training_loss"  # arrays of every study, beside those its protocol keeps
 
 
 class Observation(NamedTuple):

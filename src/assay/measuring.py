@@ -15,7 +15,7 @@ from torch import Tensor
 
 from assay.batch import TensorWorld, to_tensors
 from assay.errors import EvidenceError, StudyError, unknown
-from assay.evidence import Observation, commit, study_code, write_evidence
+from assay.evidence import TRAINING_LOSS, Observation, commit, study_code, write_evidence
 from assay.files import ROOT
 from assay.network import Network, Trained
 from assay.recipes import Recipe, bind, canonical, plug_name
@@ -119,8 +119,7 @@ class Arm:
     def keep(self, name: str, array: Tensor | np.ndarray) -> None:
         """Keep an array for the figures, under "<arm>/<name>" (the last repetition that keeps it wins)."""
         values = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
-        label = self.name if self.x is None else f"{self.name}@{self.x}"
-        self._session.arrays[f"{label}/{name}"] = values
+        self._session.arrays[f"{self._cell.label}/{name}"] = values
 
 
 def observe(study: "Study", store: NetworkStore, say: Callable[[str], None] = print) -> tuple[list[Observation], Session]:
@@ -162,7 +161,18 @@ def measure_study(study: "Study", store: NetworkStore, folder: Path, say: Callab
     started = time.process_time()
     rows, session = observe(study, store, say)
     spent = time.process_time() - started
-    write_evidence(folder, rows, session.arrays, provenance(study, store, spent, session.data_digests()))
+    arrays = session.arrays | training_losses(study, store)
+    write_evidence(folder, rows, arrays, provenance(study, store, spent, session.data_digests()))
+
+
+def training_losses(study: "Study", store: NetworkStore) -> dict[str, np.ndarray]:
+    """Mean training loss (seeds, epochs) of each measured network, by "<arm>/training_loss"."""
+    trained = set(study.recipes)
+    measured = [cell for cell in study.cells if cell.recipe in trained and cell.recipe.data["budget"]["epochs"]]
+    return {
+        f"{cell.label}/{TRAINING_LOSS}": np.stack([store.loss(cell.recipe, seed) for seed in range(study.seeds)])
+        for cell in measured
+    }
 
 
 def provenance(study: "Study", store: NetworkStore, measure_core_seconds: float, data: dict[str, str]) -> dict:

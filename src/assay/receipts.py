@@ -30,8 +30,8 @@ class Receipt:
         self._renewed = False
 
     def write(self, files: Iterable[Path]) -> None:
-        """Note what these files are now."""
-        self.files = {path: _entry(path) for path in sorted(set(files))}
+        """Note what those of the files that lie in the results folder are now; data sets outside it have markers of their own."""
+        self.files = {path: _entry(path) for path in sorted(set(files)) if path.is_relative_to(self.results)}
         self._save()
 
     def withdraw(self) -> None:

@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -86,6 +87,11 @@ class NetworkStore:
         network.load_state_dict(_part(tensors, "network"))
         network.to(self.device).eval().requires_grad_(False)
         return Trained(network, _part(tensors, "records"), recipe.data, _part(tensors, "objective"))
+
+    def loss(self, recipe: Recipe, seed: int) -> np.ndarray:
+        """The mean training loss of every epoch, (epochs,)."""
+        with safe_open(self.weights(recipe, seed), "numpy") as file:
+            return file.get_tensor("records.loss")
 
     def _withdraw(self, recipe: Recipe) -> None:
         """Remove the manifests that vouch for a network which is not what they say, so that the next run makes it again."""

@@ -62,6 +62,11 @@ class Cell:
     protocol: dict
 
     @property
+    def label(self) -> str:
+        """What the measurement's arrays are kept under: the arm, with the sweep's value if there is one."""
+        return self.arm if self.x is None else f"{self.arm}@{self.x}"
+
+    @property
     def recipes(self) -> list[Recipe]:
         """The trained networks this measurement needs: the arm's own and those its protocol names."""
         return list(dict.fromkeys([self.recipe, *parents_in(self.protocol)]))

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from assay import measuring
 from assay.errors import StudyError
-from assay.measuring import tested
 from assay.plan import Plan
 from assay.recipes import walk
 from assay.scales import Scale, load_scale
@@ -233,6 +233,6 @@ def test_several_seeds_a_job_cover_all_of_them(tmp_path):
 def test_what_was_tested_names_what_stood_in(tmp_path):
     study = compiled(tmp_path)
     networks = {recipe: [{"parameters": 11_173_962}] for recipe in study.recipes}
-    assert tested(study, networks) == "32 px cifar10 (50000 training images), 11.2M-parameter resnet18, 3 seeds"
+    assert measuring.tested(study, networks) == "32 px cifar10 (50000 training images), 11.2M-parameter resnet18, 3 seeds"
     published = compiled(tmp_path, base={"world": "shapes", "model": {"timm": {"name": "resnet18", "pretrained": True}}})
-    assert "resnet18 from published weights" in tested(published, {})
+    assert "resnet18 from published weights" in measuring.tested(published, {})

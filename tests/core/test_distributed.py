@@ -54,7 +54,7 @@ LONG = recipe(
     augment=[plug("augment/views", of=[plug("augment/crop"), plug("augment/flip")], count=2)],
     objective=plug("objectives/simsiam", width=8),
     optimizer=plug("optimizers/adam"),
-    budget={"epochs": 20, "batch": 33},
+    budget={"epochs": 40, "batch": 33},
     record=[],
 )
 
@@ -132,7 +132,7 @@ def test_the_sidecar_says_how_it_was_trained(undisturbed):
 
 
 def test_a_job_that_is_stopped_and_killed_ends_with_the_same_bits(undisturbed, tmp_path):
-    stopped = Launch(tmp_path, SHORT, LONG).until(f"{LONG.name} seed 0: epoch 4 of")
+    stopped = Launch(tmp_path, SHORT, LONG).until(f"{LONG.name} seed 0: epoch 8 of")
     stopped.process.send_signal(signal.SIGTERM)
     status, line = stopped.finish()
     assert (status, line) == (1, "PreemptedError: asked to stop by SIGTERM; run again, it goes on where it was")

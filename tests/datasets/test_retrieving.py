@@ -337,6 +337,21 @@ def test_too_little_space_is_said_before_the_first_byte(offer, bring, shelf):
     assert not shelf.requests
 
 
+def test_a_disk_that_fills_up_is_said_and_the_download_goes_on(offer, bring, place, shelf):
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", str(place)], capture_output=True).returncode:
+        pytest.skip("mounting a small disk in memory needs root")
+    try:
+        offer("photos", {"photos.tar": ("tar", ARCHIVE)}, file={"bytes": None})
+        refused(bring, "No space left on device")
+        subprocess.run(["mount", "-o", "remount,size=10m", str(place)], check=True)
+        bring()
+        assert arrived(place)
+        assert shelf.requests[-1][2] == 206
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
 def test_a_folder_that_cannot_be_written_is_named(photos, bring, place, monkeypatch):
     place.parent.joinpath("file").write_text("")
     monkeypatch.setenv("ASSAY_DATASETS", str(place.parent / "file" / "datasets"))

@@ -2,6 +2,9 @@
 
 import json
 
+import numpy as np
+from safetensors.numpy import load_file
+
 NOTHING = "Nothing to be done"
 
 
@@ -26,6 +29,15 @@ def test_equal_recipes_are_trained_once_whoever_asks(finished):
         "linear-shapes",
         "linear-shapes-noisy-tuned",
     ]
+
+
+def test_evidence_holds_the_training_losses_of_its_networks(finished):
+    results = finished.root / "results/ci"
+    with np.load(results / "observations/tuned/arrays.npz") as arrays:
+        kept = {name: arrays[name] for name in arrays if name.endswith("/training_loss")}
+    assert set(kept) == {"adam/training_loss", "tuned/training_loss"}
+    (weights,) = (results / "networks").glob("linear-shapes-noisy-tuned-*/seed-0.safetensors")
+    assert np.array_equal(kept["tuned/training_loss"], load_file(weights)["records.loss"][None])
 
 
 def test_nothing_changed_nothing_runs(finished):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from assay.catalogue import Paper
-from assay.evidence import COLUMNS, Observation, read_evidence
+from assay.evidence import COLUMNS, TRAINING_LOSS, Observation, read_evidence
 from assay.files import read_json
 
 if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
@@ -63,6 +63,8 @@ class StudyView:
 class Page:
     """One study with everything known of it; figures and templates get this. observations has columns COLUMNS.
 
+    arrays: what the protocol kept, by "<arm>/<name>". losses: the mean training loss (seeds, epochs) by arm.
+
     The repr leaves out observations and arrays; their checksums are in the provenance.
     """
 
@@ -72,12 +74,16 @@ class Page:
     arrays: dict[str, np.ndarray] = field(repr=False)
     verdict: dict[str, Any]
     provenance: dict[str, Any]
+    losses: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
 
 def read_page(results: Path, study: StudyView, paper: Paper, verdict: dict[str, Any] | None = None) -> Page:
     """Read the evidence of one study from results/<scale>/observations/<study>/; EvidenceError if it is missing or altered."""
     evidence = read_evidence(results / "observations" / study.name)
-    return Page(study, paper, as_table(evidence.observations), evidence.arrays, verdict or {}, evidence.provenance)
+    arrays, losses = dict(evidence.arrays), {}
+    for name in [name for name in arrays if name.endswith(f"/{TRAINING_LOSS}")]:
+        losses[name.removesuffix(f"/{TRAINING_LOSS}")] = arrays.pop(name)
+    return Page(study, paper, as_table(evidence.observations), arrays, verdict or {}, evidence.provenance, losses)
 
 
 def read_verdicts(results: Path, name: str = "verdicts.json") -> dict[str, Any]:
