@@ -210,18 +210,6 @@ def test_rows_in_sight_are_downloaded(atlas, papers):
     assert {row["title"] for row in rows} == {papers[row["id"]].title for row in rows}
 
 
-@pytest.mark.parametrize("width", [360, 768, 1600])
-@pytest.mark.parametrize("page", ["index", "studies/mixup", "studies/augmix", "studies/hostile", "studies/aum"])
-def test_nothing_is_wider_than_the_window(browser, site, page, width):
-    resize(browser, width)
-    show(browser, site / f"{page}.html")
-    browser.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
-    assert browser.execute_script("return innerWidth") == width
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    assert browser.get_log("browser") == []
-    assert requested(browser) <= {"file", "data", "about"}
-
-
 def luminance(browser, selector: str, name: str) -> float:
     """Relative luminance of a computed colour, 0 black to 1 white."""
     color = browser.execute_script(f"return getComputedStyle(document.querySelector({selector!r}))[{name!r}]")

@@ -11,6 +11,7 @@ import synthetic
 
 from assay import report
 from assay.agreement import not_compared
+from assay.published import Published, PublishedNumber
 from assay.report.figure import ASSETS
 from assay.report.page import StudyView
 from assay.report.parts import machinery
@@ -23,6 +24,7 @@ CHANGED = {
     "figure": {"lines": {}},
     "introduces": (),
     "agreement": not_compared("changed"),
+    "published": (Published(PublishedNumber(metric="treated.top1", value=0.5, source="table 1", setting="large"), True),),
 }
 
 
