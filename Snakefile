@@ -33,7 +33,7 @@ rule all:
     input:
         # Networks, evidence and figures are asked for by name: Snakemake does not make a missing file again just because one
         # made from it is there.
-        expand(RESULTS + "/networks/{bundle}.json", bundle=PLAN.bundles),
+        expand(RESULTS + "/networks/{bundle}.json", bundle=TRAINED),
         expand(RESULTS + "/worlds/{world}/{file}", world=WORLDS, file=("card.json", "samples.npz")),
         expand(RESULTS + "/observations/{study}/{file}", study=STUDIES, file=EVIDENCE),
         expand(RESULTS + "/figures/{study}.svg", study=STUDIES),

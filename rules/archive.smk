@@ -3,6 +3,7 @@
 from assay.archiving import archived_worlds
 
 WORLDS = archived_worlds(STUDIES.values())
+TRAINED = []
 
 
 ruleorder: unpack > measure
@@ -17,6 +18,8 @@ rule unpack:
         expand(RESULTS + "/worlds/{world}/{file}", world=WORLDS, file=("card.json", "samples.npz")),
     log:
         RESULTS + "/logs/unpack.log",
+    benchmark:
+        RESULTS + "/benchmarks/unpack.tsv"
     localrule: True
     message:
         "unpack the archive"

@@ -34,6 +34,7 @@ except AssayError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = CONFIG.results
+TRAINED = PLAN.bundles
 EVIDENCE = ("observations.csv", "arrays.npz", "provenance.json")
 
 

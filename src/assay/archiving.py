@@ -90,10 +90,10 @@ def archived_names(root: Path = ROOT) -> set[str]:
     return {name.split("/")[1] for name in read_manifest(ARCHIVE, root) if name.startswith("observations/")}
 
 
-def archived_worlds(studies: Iterable[Study], root: Path = ROOT) -> list[str]:
-    """Those of these studies' worlds that the archive has a card of."""
+def archived_worlds(studies: Iterable[Study], root: Path = ROOT) -> dict[str, dict]:
+    """Those of these studies' worlds that the archive has a card of, by the card's name."""
     listed = read_manifest(ARCHIVE, root)
-    return [name for name in worlds_of(studies) if f"worlds/{name}/card.json" in listed]
+    return {name: spec for name, spec in worlds_of(studies).items() if f"worlds/{name}/card.json" in listed}
 
 
 def unpack(paths: Iterable[Path], results: Path, root: Path = ROOT) -> None:

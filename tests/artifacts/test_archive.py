@@ -187,6 +187,7 @@ def test_a_report_is_made_from_the_archive_alone_without_torch(tmp_path):
         assert (results / name).read_bytes() == (tree.results / name).read_bytes()
     whole = snakemake()
     assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert "Traceback" not in figures.stderr + whole.stderr
     page = (results / "report/studies/mixup.html").read_text()
     assert f"archived evidence of {release.name}" in page
     assert "fresh: code, data and study are those of the evidence" in page
