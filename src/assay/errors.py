@@ -37,4 +37,4 @@ def unknown(what: str, name: object, allowed: Iterable[str]) -> str:
     names = sorted(map(str, allowed))
     near = get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"unknown {what} '{name}'{hint} (allowed: {', '.join(names) or 'none'})"
+    return f"unknown {what} {str(name)!r}{hint} (allowed: {', '.join(names) or 'none'})"

@@ -11,6 +11,7 @@ import json
 import math
 import subprocess
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 COLUMNS = ("study", "arm", "seed", "metric", "x", "value")
 ENTRY = "assay.measuring"
 TRAINING_LOSS = "training_loss"  # arrays of every study, beside those its protocol keeps
+MOST_BYTES = 2**32  # of all arrays of a study; figures need a thousandth of it
 
 
 class Observation(NamedTuple):
@@ -102,10 +104,18 @@ def read_evidence(folder: Path) -> Evidence:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Arrays by name. EvidenceError if the file is missing, is no archive of arrays, or holds pickles, which are never loaded."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > MOST_BYTES:
+                raise ValueError(f"they unpack to {size} bytes; at most {MOST_BYTES} are read")
+            return {name.removesuffix(".npy"): _read_array(archive, name) for name in archive.namelist()}
+    except (OSError, ValueError, EOFError, MemoryError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
         raise EvidenceError(f"{path}: arrays cannot be read ({_line(error)}); delete it and run snakemake again") from None
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(name) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
 
 
 def _rows(path: Path) -> list[Observation]:

@@ -37,7 +37,7 @@ def read_json(path: Path) -> dict:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EvidenceError(f"{path}: does not exist; run snakemake to make it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{path}: truncated or not JSON ({error}); delete it and run snakemake again") from None
     if not isinstance(data, dict):
         raise EvidenceError(f"{path}: expected a JSON object; delete it and run snakemake again")

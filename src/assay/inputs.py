@@ -12,17 +12,46 @@ from pydantic import BaseModel, ValidationError
 from assay.errors import StudyError, unknown
 from assay.files import ROOT
 
+DEEPEST = 50  # levels of nesting; the loader written in C crashes Python some thousands further down
+MOST_VALUES = 100_000  # with every alias written out
+
 
 def read_yaml(path: Path) -> Any:
     """Parse YAML as plain data; duplicate keys are errors (YAML itself lets the last one win)."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        text = path.read_text(encoding="utf-8")
+        _refuse_bombs(text)
+        return yaml.load(text, Loader=_UniqueKeys)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise StudyError(f"{shown(path)}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # bytes that are no text, numbers of thousands of digits
         raise StudyError(f"{shown(path)}: cannot be read: {error}") from None
+
+
+def _refuse_bombs(text: str) -> None:
+    """YAMLError for a short text that means a deep or huge structure, before it is built."""
+    open_values, sizes = [[None, 0]], {}  # of each level: its anchor, and values so far; of each anchor: values
+    for event in yaml.parse(text, Loader=_UniqueKeys):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_values.append([event.anchor, 1])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_values.pop()
+            sizes[anchor] = size
+            open_values[-1][1] += size
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_values):
+                raise yaml.MarkedYAMLError(None, None, f"'{event.anchor}' contains itself", event.start_mark)
+            open_values[-1][1] += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            open_values[-1][1] += 1
+        if len(open_values) > DEEPEST:
+            raise yaml.MarkedYAMLError(None, None, f"nested more than {DEEPEST} deep", event.start_mark)
+        if open_values[-1][1] > MOST_VALUES:
+            raise yaml.MarkedYAMLError(
+                None, None, f"more than {MOST_VALUES} values with all aliases written out", event.start_mark
+            )
 
 
 class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -32,6 +61,8 @@ class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 def _mapping_of_unique_keys(loader: yaml.Loader, node: yaml.MappingNode) -> dict:
     seen = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key is a name or a number", key.start_mark)
         if key.value in seen:
             raise yaml.constructor.ConstructorError(None, None, f"key '{key.value}' is written twice", key.start_mark)
         seen.add(key.value)

@@ -55,7 +55,7 @@ class Records:
                 parse(path.read_bytes())
                 name = "".join(part.removeprefix("@") for part in path.relative_to(folder).parts)
                 found.add(base64.urlsafe_b64decode(name).decode())
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 self.unreadable.append(path)
         return found
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from assay.errors import EvidenceError
 from assay.files import read_json, sha256, write_atomic
@@ -24,7 +25,7 @@ class Receipt:
         self.path = self.results / "receipts" / log.relative_to(self.results / "logs").with_suffix(".json")
         self.lock = self.path.with_suffix(".lock")
         try:
-            self.files = {self.results / name: entry for name, entry in read_json(self.path).items()}
+            self.files = {self.results / name: entry for name, entry in read_json(self.path).items() if _is_entry(name, entry)}
         except EvidenceError:
             self.files = {}
         self._renewed = False
@@ -79,6 +80,12 @@ def networks_listed(manifest: Path) -> list[Path]:
     networks = read_json(manifest)["networks"]
     weights = [manifest.parent / name / f"seed-{seed}.safetensors" for name, seeds in networks.items() for seed in seeds]
     return [path.with_suffix(suffix) for path in weights for suffix in (".safetensors", ".json")]
+
+
+def _is_entry(name: str, entry: Any) -> bool:
+    """Whether this can be a line of a receipt: its path stays in the results folder."""
+    inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+    return inside and isinstance(entry, dict) and entry.keys() == {"sha256", "size", "mtime_ns"}
 
 
 def _entry(path: Path) -> dict:

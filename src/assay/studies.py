@@ -265,7 +265,7 @@ class _Compiler:
         for group, names in (("arms", self.file.arms), ("networks", self.file.networks)):
             for name in names:
                 if not IDENTIFIER.fullmatch(name):
-                    raise self.fail(group, f"'{name}' cannot be named in an expectation; use lower-case letters, digits and _")
+                    raise self.fail(group, f"{name!r} cannot be named in an expectation; use lower-case letters, digits and _")
         both = set(self.file.arms) & set(self.file.networks)
         if both:
             raise self.fail("networks", f"'{min(both)}' is also an arm; give one of them another name")
