@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,12 +38,19 @@ def require_programs() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def tiny_datasets(tmp_path_factory) -> Iterator[Path]:
-    """All real data sets at test size, in their publishers' formats, where worlds look for them."""
+def written_datasets(tmp_path_factory) -> Path:
+    """All real data sets at test size, in their publishers' formats."""
     folder = tmp_path_factory.mktemp("datasets")
     write(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_DATASETS", str(folder))
         for name in DATASETS:
             finish(name, {}, lambda line: None)
-        yield folder
+    return folder
+
+
+@pytest.fixture
+def tiny_datasets(written_datasets, monkeypatch) -> Path:
+    """The same, where worlds look for them."""
+    monkeypatch.setenv("ASSAY_DATASETS", str(written_datasets))
+    return written_datasets

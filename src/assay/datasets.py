@@ -142,10 +142,6 @@ class Dataset:
         pairs = (line.split("\t", 1) for line in content.decode().splitlines())
         return [(path, int(size)) for size, path in pairs]
 
-    def files(self, below: str) -> list[str]:
-        """Paths of all files below one of its folders, sorted."""
-        return [path for path, _ in self.listing() if path.startswith(f"{below}/")]
-
 
 def retrieved(name: str) -> Dataset:
     """A data set that is complete on disk; DataError says in one line how to retrieve it."""

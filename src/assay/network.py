@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from assay.batch import TensorWorld
+from assay.batch import DeviceStream, TensorWorld
 
 
 class Network(nn.Module):
@@ -65,9 +65,9 @@ class Bench:
 
 @dataclass(frozen=True)
 class Samples:
-    """What scores work with: a network, images (N, C, H, W), their labels (N,), and the records of the training."""
+    """What scores work with: a network, images (N, C, H, W) or a stream, their labels (N,), and the records of the training."""
 
     network: Network
-    images: Tensor
+    images: Tensor | DeviceStream
     labels: Tensor
     records: dict[str, Tensor] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from assay.unpacking import arrange, remove, unpack
 Say = Callable[[str], None]
 
 TIMEOUT = (20, 60)  # seconds to connect; seconds without a byte
-ATTEMPTS = 6  # failures in a row without progress until an address is given up
+ATTEMPTS = 5  # failures in a row without progress until an address is given up
 LONGEST_PAUSE = 60  # seconds
 REPORT_SECONDS = 5
 CHUNK = 1 << 20

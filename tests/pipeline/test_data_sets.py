@@ -28,7 +28,8 @@ GOAL = "results/ci/observations/{}/provenance.json"
 def project(tmp_path_factory):
     """A project with a study on CIFAR-10, which a local server has, and one on ImageNet, which nobody may download."""
     archive = tiny_datasets.tar(tiny_datasets.cifar10())
-    with serving(Shelf(files={"/cifar.tar.gz": archive})) as shelf:
+    with serving(Shelf(files={"/cifar.tar.gz": archive})) as shelf, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ASSAY_DATASETS", raising=False)
         made = Project(tmp_path_factory.mktemp("project"))
         shutil.rmtree(made.root / "config/studies")
         for world in ("cifar10", "imagenet"):

@@ -1,6 +1,6 @@
 """Helpers of worlds that are drawn from real data sets: balanced rows, splits of them, images read from files."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,7 +13,7 @@ from assay.world import Split, World
 from assay.worlds._sources import resize
 from assay.worlds._split import NoiseKind, refuse, with_label_noise
 
-SUFFIXES = {".jpeg", ".jpg", ".png"}
+SUFFIXES = (".jpeg", ".jpg", ".png")
 CROPPED_SHARE = 0.875  # of the shorter side that the usual evaluation keeps: 224 of 256 pixels
 
 
@@ -56,9 +56,9 @@ def checked_labels(path: Path, labels: np.ndarray, classes: int) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def pictures(files: list[str]) -> list[str]:
-    """Those of the paths that are images."""
-    return [file for file in files if PurePosixPath(file).suffix.lower() in SUFFIXES]
+def pictures(data: Dataset) -> list[str]:
+    """The paths of a data set's images, sorted."""
+    return [path for path, _ in data.listing() if path.lower().endswith(SUFFIXES)]
 
 
 def stream_of(data: Dataset, files: list[str], size: int, shorter: int) -> Stream:

@@ -1,24 +1,17 @@
 """What the ImageNet worlds share: classes by WordNet id, and streamed splits drawn from folders of images."""
 
-from pathlib import PurePosixPath
-
 import numpy as np
 
 from assay.datasets import Dataset
 from assay.errors import DataError
 from assay.seeds import Draw
 from assay.world import Split
-from assay.worlds._collection import CROPPED_SHARE, drawn_rows, pictures, stream_of
+from assay.worlds._collection import CROPPED_SHARE, drawn_rows, stream_of
 
 
 def class_of(file: str) -> str:
     """The name of the folder that an image lies in."""
-    return PurePosixPath(file).parent.name
-
-
-def wnids(data: Dataset) -> tuple[str, ...]:
-    """The classes, in the usual order: that of their WordNet ids."""
-    return tuple(sorted({class_of(file) for file in pictures(data.files("train"))}))
+    return file.rpartition("/")[0].rpartition("/")[2]
 
 
 def streamed(
@@ -29,12 +22,12 @@ def streamed(
     A folder's name is a WordNet id, or the class's number in their order. Factors: clean_label, source (row among the files).
     """
     number = {name: index for index, name in enumerate(classes)} | {str(index): index for index in range(len(classes))}
-    unknown = {class_of(file) for file in files} - number.keys()
+    named = [class_of(file) for file in files]
+    unknown = set(named) - number.keys()
     if unknown or not files:
-        raise DataError(
-            f"{data.root}: " + (f"folder '{min(unknown)}' is no class of imagenet" if unknown else f"no images of {part} found")
-        )
-    labels = np.array([number[class_of(file)] for file in files])
+        problem = f"folder '{min(unknown)}' is no class of imagenet" if unknown else f"holds no images of {part}"
+        raise DataError(f"{data.root}: {problem}; retrieve the data set again")
+    labels = np.array([number[name] for name in named])
     rows = drawn_rows(world, part, draw, labels, count)
     shorter = size if data.name == "imagenet-c" else round(size / CROPPED_SHARE)
     images = stream_of(data, [files[row] for row in rows], size, shorter)

@@ -13,7 +13,7 @@ from assay.datasets import retrieved
 from assay.seeds import Draw
 from assay.world import World
 from assay.worlds._collection import pictures, world_of
-from assay.worlds._imagenet import streamed, wnids
+from assay.worlds._imagenet import class_of, streamed
 
 DATASETS = ("imagenet", "imagenet-{variants}")
 FACTORS = ("clean_label", "source")
@@ -35,14 +35,16 @@ def imagenet(
     Raises DataError when a data set is not there, StudyError when train or test exceeds it.
     """
     data = retrieved("imagenet")
-    classes = wnids(data)
+    files = pictures(data)
+    folders = {folder: [file for file in files if file.startswith(f"{folder}/")] for folder in ("train", "val")}
+    classes = tuple(sorted({class_of(file) for file in folders["train"]}))  # by WordNet id, the usual order
     splits = [
-        streamed("imagenet", draw, part, data, pictures(data.files(folder)), classes, count, size)
+        streamed("imagenet", draw, part, data, folders[folder], classes, count, size)
         for part, folder, count in (("train", "train", train), ("test", "val", test))
     ]
     world = world_of("imagenet", draw, *splits, classes, label_noise, noise_kind)
     for variant in variants:
         other = retrieved(f"imagenet-{variant}")
-        files = pictures([file for file, _ in other.listing()])
+        files = pictures(other)
         world.extra[variant] = streamed("imagenet", draw, variant, other, files, classes, min(test, len(files)), size)
     return world

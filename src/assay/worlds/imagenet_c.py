@@ -55,7 +55,7 @@ def imagenet_c(
     """
     world = imagenet(draw, size=size, train=train, test=test, label_noise=label_noise, noise_kind=noise_kind)
     data = retrieved("imagenet-c")
-    images = pictures([file for file, _ in data.listing()])
+    images = pictures(data)
     for corruption in corruptions:
         for severity in severities:
             files = [file for file in images if f"{corruption}/{severity}/" in file]
