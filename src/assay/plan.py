@@ -1,6 +1,7 @@
 """The plan: which networks are trained in which jobs so that each is trained once, and what each job depends on."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,9 +52,13 @@ class Plan:
         self.studies = {study.name: study for study in studies}
         self.bundles: dict[str, Bundle] = {}
         self.bundles_of: dict[Recipe, list[Bundle]] = {}
+        users = Counter(recipe for study in self.studies.values() for recipe in study.recipes)
         for study in self.studies.values():
-            groups = [[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study)
-            for recipes in _merged(_new(groups, self.bundles_of), networks_per_job):
+            groups = _new([[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study), self.bundles_of)
+            # What others need too is trained apart, so that a failing study does not stop them.
+            own = [[recipe for recipe in group if users[recipe] == 1] for group in groups]
+            shared = [[recipe] for group in groups for recipe in group if users[recipe] > 1]
+            for recipes in shared + _merged(own, networks_per_job):
                 self._add(study, recipes, seeds_per_job)
 
     @classmethod

@@ -26,5 +26,13 @@ def test_jobs_share_up_to_so_many_networks_of_one_depth():
         assert all(recipe not in bundle.recipes for recipe in bundle.parents)
 
 
+def test_what_several_studies_need_is_trained_apart():
+    plan = Plan(STUDIES, networks_per_job=100)
+    users = {recipe: [study.name for study in STUDIES if recipe in study.recipes] for recipe in plan.bundles_of}
+    assert any(len(names) > 1 for names in users.values())
+    for bundle in plan.bundles.values():
+        assert len(bundle.recipes) == 1 or len({tuple(users[recipe]) for recipe in bundle.recipes}) == 1
+
+
 def test_a_scale_says_how_large_its_jobs_are():
     assert Plan.at(load_scale("ci"), STUDIES).bundles.keys() == Plan(STUDIES, networks_per_job=16).bundles.keys()
