@@ -1,6 +1,6 @@
 """Report: a figure a study, and the pages, from observations and verdicts alone."""
 
-from assay.coverage import other_scales, vouches
+from assay.coverage import other_scales, said_of, vouches
 from assay.files import sha256
 from assay.plugs import everything
 
@@ -42,7 +42,7 @@ rule report:
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
         tests=lambda wildcards: digest({"vouches": str(vouches(Path("tests")))}),
-        plugs=lambda wildcards: digest({str(plug.path): sha256(plug.path) for plug in everything()}),
+        plugs=lambda wildcards: digest({plug.module: said_of(plug) for plug in everything()}),
         scales=lambda wildcards: {study.name: other_scales(study) for study in STUDIES.values()},
         studies=list(STUDIES),
         archive=sha256(Path("archive.sha256")) if archiving.exists() else None,

@@ -15,7 +15,8 @@ from assay.catalogue import Catalogue
 from assay.errors import AssayError, StudyError
 from assay.evidence import read_evidence, staleness
 from assay.files import ROOT, read_json
-from assay.plugs import describe
+from assay.fingerprints import code_hash
+from assay.plugs import PlugInfo, describe
 from assay.scales import load_scale, scales
 from assay.studies import Study, load_studies, study_paths
 
@@ -109,6 +110,11 @@ def other_scales(study: Study, root: Path = ROOT) -> list[str]:
         for scale in scales(root / "config")
         if scale != study.scale and (root / "results" / scale / "observations" / study.name / "provenance.json").exists()
     ]
+
+
+def said_of(plug: PlugInfo) -> str:
+    """What a plug's source says of it, in code and in docstrings: all that its page shows but tests and studies."""
+    return f"{code_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
 
 
 def introduced(study: Study) -> list[str]:

@@ -1,6 +1,7 @@
 """The whole pipeline at ci scale, and what reruns when something changes."""
 
 import json
+import re
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -69,12 +70,16 @@ def test_editing_a_module_that_a_plug_imports_reruns_its_jobs(finished):
     assert {name.rsplit("-", 1)[0] for name in trained} == {"linear-shapes-noisy-tuned"}
 
 
-def test_editing_comments_and_docstrings_reruns_nothing(finished):
+def test_editing_comments_reruns_nothing_and_docstrings_the_report_that_shows_them(finished):
     path = "src/assay/augment/noisy.py"
-    finished.edit(path, '"""Adds Gaussian noise."""', '"""Adds noise."""  # of variance AMOUNT squared')
-    dry = finished.run("-n")
-    finished.edit(path, '"""Adds noise."""  # of variance AMOUNT squared', '"""Adds Gaussian noise."""')
-    assert NOTHING in dry
+    finished.edit(path, '"""Adds Gaussian noise."""', '"""Adds Gaussian noise."""  # of variance AMOUNT squared')
+    commented = finished.run("-n")
+    finished.edit(path, '"""Adds Gaussian noise."""  # of variance AMOUNT squared', '"""Adds noise."""')
+    described = finished.run("-n")
+    finished.edit(path, '"""Adds noise."""', '"""Adds Gaussian noise."""')
+    assert NOTHING in commented
+    assert "write the report" in described
+    assert not re.search(r"^Job \d+: (train|measure|judge|draw) ", described, re.MULTILINE)
 
 
 def test_editing_the_trainer_retrains_everything(finished):

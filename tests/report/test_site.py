@@ -188,6 +188,14 @@ def test_stale_evidence_is_said(pages):
     assert "stale" not in pages["studies/mixup.html"].text
 
 
+def test_many_reasons_for_stale_evidence_are_counted_first_and_listed_below(results, papers, tmp_path):
+    reasons = tuple(f"module_{number}.py changed" for number in range(9))
+    report.build(results, tmp_path, [synthetic.view("mixup", "P166", "training-recipes", stale=reasons)], papers)
+    text = Document(tmp_path / "studies" / "mixup.html").text
+    assert "Out of date: module_0.py changed; module_1.py changed; module_2.py changed; 6 more." in text
+    assert f"stale: {'; '.join(reasons)}" in text
+
+
 def test_failed_study_says_where_and_why(pages):
     text = pages["studies/aum.html"].text
     for part in ("failed", "stage “train”", "TrainingError: ", "results/laptop/logs/train/aum.log"):
