@@ -13,3 +13,4 @@ trap 'rm -rf "$scratch"' EXIT
     echo "# Made by \`make lock\` from envs/pins.txt and pyproject.toml; edit those."
     grep -viE '^(nvidia|triton|cuda)' "$scratch/lock.txt"
 } > envs/lock.txt
+bash envs/environment.sh

@@ -23,5 +23,7 @@ rule unpack:
     localrule: True
     message:
         "unpack the archive"
+    conda:
+        "../envs/environment.yaml"
     script:
         "../workflow/scripts/unpack.py"

@@ -25,5 +25,7 @@ rule measure:
         gpu=gpus(SCALE.job.gpus),
     message:
         "measure {wildcards.study}"
+    conda:
+        "../envs/environment.yaml"
     script:
         "../workflow/scripts/measure.py"

@@ -24,5 +24,7 @@ rule train:
         gpu=lambda wildcards: gpus(FORECAST.gpus(PLAN.bundle(wildcards.bundle))),
     message:
         "train {wildcards.bundle}"
+    conda:
+        "../envs/environment.yaml"
     script:
         "../workflow/scripts/train.py"

@@ -20,6 +20,8 @@ rule figure:
         RESULTS + "/benchmarks/figure/{study}.tsv"
     message:
         "draw {wildcards.study}"
+    conda:
+        "../envs/environment.yaml"
     script:
         "../workflow/scripts/figure.py"
 
@@ -54,5 +56,7 @@ rule report:
         RESULTS + "/benchmarks/report.tsv"
     message:
         "write the report"
+    conda:
+        "../envs/environment.yaml"
     script:
         "../workflow/scripts/report.py"

@@ -30,5 +30,7 @@ rule retrieve:
     localrule: True
     message:
         "retrieve {wildcards.dataset}"
+    conda:
+        "../envs/environment.yaml"
     script:
         "../workflow/scripts/retrieve.py"

@@ -16,5 +16,7 @@ rule judge:
         RESULTS + "/benchmarks/judge.tsv"
     message:
         "judge {}".format("1 study" if len(STUDIES) == 1 else f"{len(STUDIES)} studies")
+    conda:
+        "../envs/environment.yaml"
     script:
         "../workflow/scripts/judge.py"

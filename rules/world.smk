@@ -21,5 +21,7 @@ rule world:
         RESULTS + "/benchmarks/world/{world}.tsv"
     message:
         "draw world {wildcards.world}"
+    conda:
+        "../envs/environment.yaml"
     script:
         "../workflow/scripts/world.py"

@@ -282,7 +282,7 @@ def push(folder: Versioned = "data", remote: Remote = None) -> None:
     """Send a versioned folder to a remote, so that other clones can pull it."""
     from assay.artifacts import push
 
-    out.print(f"pushed {folder}/: {push(folder, remote)} objects were missing there")
+    out.print(f"pushed {folder}/; objects that were missing there: {push(folder, remote)}")
 
 
 @app.command()

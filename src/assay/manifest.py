@@ -25,10 +25,8 @@ def read_manifest(folder: str, root: Path = ROOT) -> dict[str, str]:
     path = root / f"{folder}.sha256"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ArtifactError(
-            f"{path.name}: cannot be read ({error.strerror}); it is committed: git checkout {path.name}"
-        ) from None
+    except FileNotFoundError:
+        raise ArtifactError(unknown("versioned folder", folder, (file.stem for file in root.glob("*.sha256")))) from None
     found = {}
     for number, line in enumerate(lines, 1):
         match = LINE.fullmatch(line)

@@ -9,12 +9,13 @@ import skimage.data
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
 
-from assay import manifest
+from assay import evidence, fingerprints, manifest
 from assay.errors import ArtifactError
 from assay.files import ROOT
 from assay.fingerprints import inputs
 from assay.plugs import find, load
 from assay.seeds import Draw
+from assay.studies import load_studies
 from assay.world import World
 
 DATA = ROOT / "data"
@@ -94,8 +95,33 @@ def test_altered_data_is_never_read(tmp_path):
         manifest.checked("y.npz", root=tmp_path)
 
 
+def test_changed_data_changes_the_code_of_what_reads_it_and_of_nothing_else(monkeypatch):
+    plugs = ("worlds/digits", "worlds/photos", "worlds/random_labels", "worlds/shapes")
+
+    def codes():
+        return {plug: fingerprints.fingerprint("assay.training", [plug]) for plug in plugs}
+
+    before = codes()
+    assert before["worlds/digits"]["data/digits.npz"] == manifest.read_manifest("data")["digits.npz"][:16]
+    listed = {name: "0" * 64 if name == "digits.npz" else digest for name, digest in manifest.read_manifest("data").items()}
+    monkeypatch.setattr(manifest, "read_manifest", lambda *_: listed)
+    after = codes()
+    assert [plug for plug in plugs if after[plug] != before[plug]] == ["worlds/digits"]
+    study = load_studies("ci", only=["cnn_svm"])["cnn_svm"]
+    fresh = {"study_sha256": study.digest, "code": evidence.study_code(study)}
+    assert evidence.staleness(study, fresh) == []
+    monkeypatch.undo()
+    assert evidence.staleness(study, fresh) == ["data/digits.npz changed"]
+
+
 @pytest.mark.parametrize("line", ["data/../../x", "data//etc/x", "/data/x", "other/x", "data/a/../b", "data/."])
 def test_a_manifest_that_leaves_its_folder_is_refused(tmp_path, line):
     (tmp_path / "data.sha256").write_text(f"{'0' * 64}  {line}\n")
     with pytest.raises(ArtifactError, match=r"^data.sha256:1: expected '<sha256>  data/<file>', got "):
         manifest.read_manifest("data", tmp_path)
+
+
+def test_a_folder_that_is_not_versioned_is_named(tmp_path):
+    (tmp_path / "data.sha256").write_text("")
+    with pytest.raises(ArtifactError, match=r"^unknown versioned folder 'dta'; did you mean 'data'\? \(allowed: data\)$"):
+        manifest.read_manifest("dta", tmp_path)
