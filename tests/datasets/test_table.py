@@ -10,8 +10,9 @@ from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from assay.cli import app
-from assay.datasets import TABLE, Table, entry, needed, table
+from assay.datasets import TABLE, Table, entry, folder, needed, table
 from assay.errors import StudyError
+from assay.files import ROOT
 from assay.inputs import parse, read_yaml
 from assay.plugs import find
 
@@ -77,6 +78,15 @@ def test_public_files_can_be_checked(name):
     """A checksum for every file, but for the one whose publisher states none."""
     without = [file.name for file in entry(name).files if file.md5 is None and file.sha256 is None]
     assert without == (["ImageNet-Sketch.zip"] if name == "imagenet-sketch" else [])
+
+
+def test_the_folder_is_that_of_the_variable_else_that_of_the_configuration(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_DATASETS", str(tmp_path))
+    assert folder() == tmp_path
+    monkeypatch.setenv("ASSAY_DATASETS", "shared/data")
+    assert folder() == ROOT / "shared" / "data"
+    monkeypatch.delenv("ASSAY_DATASETS")
+    assert folder() == ROOT / read_yaml(ROOT / "config" / "config.yaml")["datasets"]
 
 
 def test_the_command_lists_what_there_is_and_retrieves_what_is_named(tmp_path, monkeypatch):
