@@ -37,6 +37,8 @@ class Relay:
                 client.close()
                 continue
             self.sockets += [client, server]
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, sink, counted in ((client, server, True), (server, client, False)):
                 threading.Thread(target=self._forward, args=(source, sink, counted), daemon=True).start()
 
