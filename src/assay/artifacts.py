@@ -146,14 +146,9 @@ def push(target: str, remote: str | None = None, root: Path = ROOT) -> int:
     """
     with _opened(root) as repo, _lasting(target), _store(repo, remote) as store:
         listing = _pointer(target, root).md5
-        if not store.cached(listing):
-            raise ArtifactError(
-                f"object {listing} is not in the cache of this clone; run: assay pull {target}, or dvc add {target}"
-            )
+        _refuse_uncached([listing], target, store, root)
         objects = list(dict.fromkeys(_entries(target, store.place(listing), root).values()))
-        absent = [oid for oid in objects if not store.cached(oid)]
-        if absent:
-            raise ArtifactError(f"object {absent[0]} is not in the cache of this clone; run: dvc add {target}")
+        _refuse_uncached(objects, target, store, root)
         sent = [oid for oid in (*objects, listing) if store.lacks(oid)]
         for oids in ([oid for oid in sent if oid != listing], [oid for oid in sent if oid == listing]):
             _send(store, oids)
@@ -303,6 +298,13 @@ def _put(source: Path, path: Path, wanted: str, temporary: Path) -> None:
     if not matches(temporary, wanted):
         raise ArtifactError(f"{path.name}: the pointer leads to other bytes than the manifest; take both from one commit")
     os.replace(temporary, path)
+
+
+def _refuse_uncached(oids: list[str], target: str, store: _Store, root: Path) -> None:
+    for oid in oids:
+        if not store.cached(oid):
+            again = f"assay pull {target}" if differing(target, root) else f"dvc add {target}"
+            raise ArtifactError(f"object {oid} is not in the cache of this clone; run: {again}")
 
 
 def _send(store: _Store, oids: list[str]) -> None:

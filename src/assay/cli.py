@@ -231,6 +231,24 @@ figure: bars                  # a file in src/assay/figures/
 
 
 @app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine, and the Slurm site if there is one, before the first submission."""
+    from assay.doctor import as_rows, examine
+
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        if not as_json:
+            mark = "[green]ok[/]     " if finding.ok else "[red]problem[/]"
+            remedy = f"\n         {finding.remedy}" if finding.remedy else ""
+            out.print(f"{mark}  {finding.what}: {finding.seen}{remedy}", highlight=False, soft_wrap=True)
+    if as_json:
+        print_json(as_rows(findings))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
 @in_one_line
 def coverage(as_json: AsJson = False) -> None:
     """Count the papers whose rows work, by family, and say what the others miss."""
@@ -336,6 +354,32 @@ def plan(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
         print_json(forecast.as_json(scale))
     else:
         typer.echo("\n".join(forecast.lines(scale)))
+
+
+networks = typer.Typer(no_args_is_help=True, help="Trained networks that another machine can reuse.")
+app.add_typer(networks, name="networks")
+OfStudies = Annotated[str | None, typer.Option("--studies", help="Names with commas between; all studies if not given.")]
+
+
+@networks.command("push")
+@in_one_line
+def push_networks(scale: AtScale = "laptop", remote: Remote = None, studies: OfStudies = None) -> None:
+    """Send what is trained here to a remote; then commit the two files that point to it."""
+    from assay.networks import push
+
+    done = push(scale, remote, studies and studies.split(","))
+    out.print(f"pushed the networks of {len(done.taken)} jobs; {len(done.outdated)} are incomplete or made with other code")
+    out.print(f"to share them: git add networks-{scale}.dvc networks-{scale}.sha256 && git commit")
+
+
+@networks.command("pull")
+@in_one_line
+def pull_networks(scale: AtScale = "laptop", remote: Remote = None, studies: OfStudies = None) -> None:
+    """Take trained networks from a remote where they fit the code here, so that Snakemake does not train them."""
+    from assay.networks import pull
+
+    done = pull(scale, remote, studies and studies.split(","))
+    out.print(f"took the networks of {len(done.taken)} jobs; {len(done.present)} were here; {len(done.outdated)} need other code")
 
 
 if __name__ == "__main__":

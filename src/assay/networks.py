@@ -55,7 +55,7 @@ def push(scale: str, remote: str | None = None, studies: Iterable[str] | None = 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        for bundle in _plan(scale, studies).bundles.values():
+        for bundle in _jobs(scale, studies).values():
             whole = _is_here(bundle, scale)
             (outcome.taken if whole else outcome.outdated).append(bundle.name)
             if whole:
@@ -75,11 +75,11 @@ def pull(scale: str, remote: str | None = None, studies: Iterable[str] | None = 
     Raises ArtifactError, before anything of an archive is written, if one holds something other than it should.
     """
     folder = ROOT / f"networks-{scale}"
-    plan = _plan(scale, studies)
+    jobs = _jobs(scale, studies)
     outcome = Outcome()
     try:
         artifacts.pull(folder.name, remote, root=ROOT)
-        found = [plan.bundles[path.stem] for path in sorted(folder.glob("*.tar")) if path.stem in plan.bundles]
+        found = [jobs[path.stem] for path in sorted(folder.glob("*.tar")) if path.stem in jobs]
         offers = [Offer(bundle, folder / f"{bundle.name}.tar") for bundle in found]
         for offer in sorted(offers, key=lambda offer: max(recipe.depth for recipe in offer.bundle.recipes)):
             kind = outcome.outdated if not offer.fits else outcome.present if _is_here(offer.bundle, scale) else outcome.taken
@@ -220,8 +220,12 @@ def _is_whole(bundle: Bundle, store: NetworkStore) -> bool:
         return False
 
 
-def _plan(scale: str, studies: Iterable[str] | None) -> Plan:
-    return Plan.at(load_scale(scale), load_studies(scale, only=studies).values())
+def _jobs(scale: str, studies: Iterable[str] | None) -> dict[str, Bundle]:
+    """The training jobs that the studies need, as a run of all has them: which networks share a job depends on the whole."""
+    everything = load_studies(scale)
+    plan = Plan.at(load_scale(scale), everything.values())
+    chosen = everything if studies is None else load_studies(scale, only=studies)
+    return {name: plan.bundles[name] for study in chosen for name in plan.needs(everything[study].recipes)}
 
 
 def _store(scale: str) -> NetworkStore:

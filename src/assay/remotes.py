@@ -4,12 +4,15 @@ DVC does not look at a server's host key, waits half an hour for a silent server
 missing. So its connections are opened here with host keys compared and silence bounded, and are tried before anything is sent.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import asyncssh
+import s3fs
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError, NoCredentialsError
 from dvc.data_cloud import Remote
 from dvc.fs import known_implementations
@@ -17,10 +20,12 @@ from dvc.repo import Repo
 from dvc_data.hashfile.db import HashFileDB
 from dvc_s3 import S3FileSystem
 from dvc_ssh import SSHFileSystem
+from fsspec.asyn import sync_wrapper
 
 from assay.errors import ArtifactError
 
 SILENCE = int(os.environ.get("ASSAY_REMOTE_TIMEOUT", "60"))
+SLOWEST = 100_000  # bytes a second that an upload must make on average
 KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 
 
@@ -39,13 +44,36 @@ class CheckedSSH(SSHFileSystem):
 
 
 class CheckedS3(S3FileSystem):
-    """DVC's S3 files with a request given up after `SILENCE` seconds without an answer."""
+    """DVC's S3 files over requests that are given up after `SILENCE` seconds without an answer."""
 
     def _prepare_credentials(self, **config):
         login = super()._prepare_credentials(**{"connect_timeout": SILENCE, "read_timeout": SILENCE, **config})
         # s3fs tries five times by itself.
         login["config_kwargs"]["retries"] = {"total_max_attempts": 1}
         return login
+
+    @cached_property
+    def fs(self) -> "ImpatientS3":
+        return ImpatientS3(**self.fs_args)
+
+
+class ImpatientS3(s3fs.S3FileSystem):
+    """S3 requests with an end. The library's own timeouts begin after a body is sent, and anew for each of its five tries."""
+
+    cachable = False
+    gave_up = False
+
+    async def _call_s3(self, method, *arguments, **keywords):
+        body = keywords.get("Body")
+        allowed = SILENCE + (len(body) if isinstance(body, bytes) else 0) / SLOWEST
+        # What is asked of a server already found silent does not wait for it once more.
+        try:
+            return await asyncio.wait_for(super()._call_s3(method, *arguments, **keywords), 0 if self.gave_up else allowed)
+        except TimeoutError:
+            self.gave_up = True
+            raise
+
+    call_s3 = sync_wrapper(_call_s3)
 
 
 known_implementations["ssh"]["class"] = f"{__name__}.CheckedSSH"
@@ -86,7 +114,7 @@ def _reason(remote: Remote, error: Exception) -> str:
             what = f"folder {remote.path}" if ssh else f"bucket {_bucket(remote)}"
             return f"has no {what}; make it there, or correct url of '{remote.name}' in .dvc/config"
         case TimeoutError() | HTTPClientError() | asyncssh.ConnectionLost():
-            return f"silent for {SILENCE} s, given up; try again, or wait longer with ASSAY_REMOTE_TIMEOUT=<seconds>"
+            return f"no answer within {SILENCE} s, given up; try again, or wait longer with ASSAY_REMOTE_TIMEOUT=<seconds>"
         case OSError() | EndpointConnectionError():
             return f"cannot be reached ({_line(error)}); check that the server runs, its address and its port"
         case _:

@@ -274,7 +274,11 @@ def test_pushing_again_mends_a_store_that_lost_something(project):
 
 
 def test_pushing_without_the_objects_says_how_to_get_them(project):
-    with pytest.raises(ArtifactError, match=r"^data: object \w{32}.dir is not in the cache of this clone; run: assay pull data"):
+    with pytest.raises(ArtifactError, match=r"^data: object \w{32}.dir is not in the cache of this clone; run: assay pull data$"):
+        push("data", root=project)
+    pull("data", root=project)
+    shutil.rmtree(project / ".dvc/cache")
+    with pytest.raises(ArtifactError, match=r"run: dvc add data$"):
         push("data", root=project)
 
 

@@ -1,14 +1,18 @@
 """The table of data sets: what is wrong with it is one line, and every world's data sets are in it."""
 
+import json
 import re
 from copy import deepcopy
 from itertools import product
 
 import pytest
 from pydantic import TypeAdapter
+from typer.testing import CliRunner
 
-from assay.datasets import TABLE, Table, entry, needed, table
+from assay.cli import app
+from assay.datasets import TABLE, Table, entry, folder, needed, table
 from assay.errors import StudyError
+from assay.files import ROOT
 from assay.inputs import parse, read_yaml
 from assay.plugs import find
 
@@ -74,3 +78,28 @@ def test_public_files_can_be_checked(name):
     """A checksum for every file, but for the one whose publisher states none."""
     without = [file.name for file in entry(name).files if file.md5 is None and file.sha256 is None]
     assert without == (["ImageNet-Sketch.zip"] if name == "imagenet-sketch" else [])
+
+
+def test_the_folder_is_that_of_the_variable_else_that_of_the_configuration(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_DATASETS", str(tmp_path))
+    assert folder() == tmp_path
+    monkeypatch.setenv("ASSAY_DATASETS", "shared/data")
+    assert folder() == ROOT / "shared" / "data"
+    monkeypatch.delenv("ASSAY_DATASETS")
+    assert folder() == ROOT / read_yaml(ROOT / "config" / "config.yaml")["datasets"]
+
+
+def test_the_command_lists_what_there_is_and_retrieves_what_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_DATASETS", str(tmp_path))
+    rows = json.loads(CliRunner().invoke(app, ["retrieve", "--json"]).output)
+    assert [row["data set"] for row in rows] == list(table().datasets)
+    assert not any(row["here"] for row in rows)
+    (tmp_path / "cifar10").mkdir()
+    (tmp_path / "cifar10" / "a.bin").write_bytes(b"a")
+    assert CliRunner().invoke(app, ["retrieve", "cifar10", "--no-track"]).exit_code == 0
+    assert [row["data set"] for row in json.loads(CliRunner().invoke(app, ["retrieve", "--json"]).output) if row["here"]] == [
+        "cifar10"
+    ]
+    wrong = CliRunner().invoke(app, ["retrieve", "cifar01"])
+    assert wrong.exit_code == 1
+    assert wrong.output.startswith("error: config/datasets.yaml: unknown data set 'cifar01'; did you mean")

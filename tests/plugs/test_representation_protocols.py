@@ -1,5 +1,6 @@
 """Protocols of the representation studies on networks whose answers are known beforehand."""
 
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -59,6 +60,15 @@ def permuted(original, seed=0):
         state[f"{block}.{name}"] = state[f"{block}.{name}"][order]
     copy.load_state_dict(state)
     return copy.eval()
+
+
+def test_convergence_is_measured_on_a_bounded_number_of_images():
+    """A data set's whole test split would not fit in memory, layer by layer."""
+    many, first = arm(network(1)), arm(network(1))
+    many.world = replace(many.world, test=split(1100, 1))
+    first.world = replace(first.world, test=TensorSplit(many.world.test.images[:1024], many.world.test.labels[:1024], {}))
+    found = [list(convergent(each, other=Trained(network(2)), layers=["layer4"], samples=64)) for each in (many, first)]
+    assert found[0] == found[1]
 
 
 @pytest.mark.vouches("protocols/convergent", paper="P011")
