@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ from PIL import Image
 from assay.batch import TensorSplit, to_tensors
 from assay.stream import Stream
 from assay.world import Split, World
-from assay.worlds._collection import Centre
+from assay.worlds._collection import centre
 
 COUNT, BATCH, SIZE, SHORTER = 512, 64, 224, 256
-READ = Centre(SHORTER, SIZE)
+READ = partial(centre, shorter=SHORTER, size=SIZE)
 
 
 def write_photographs(folder: Path) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Helpers of worlds that are drawn from real data sets: balanced rows, splits of them, images read from files."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,22 +63,25 @@ def pictures(data: Dataset) -> list[str]:
 
 
 def stream_of(data: Dataset, files: list[str], size: int, shorter: int) -> Stream:
-    """Images of a data set, streamed: the shorter side resized to `shorter` pixels, the centre of size x size cut out."""
-    return Stream(data.name, data.root, np.array(files, dtype=object), Centre(shorter, size), (3, size, size), data.identity)
+    """Images of a data set, streamed, each read by `centre`."""
+    return Stream(
+        data.name,
+        data.root,
+        np.array(files, dtype=object),
+        partial(centre, shorter=shorter, size=size),
+        (3, size, size),
+        data.identity,
+    )
 
 
-class Centre:
-    """Reads an image as the field evaluates networks: shorter side resized (bilinear, antialiased), centre cut out."""
-
-    def __init__(self, shorter: int, size: int):
-        self.shorter, self.size = shorter, size
-
-    def __call__(self, path: Path) -> np.ndarray:
-        """(size, size, 3) uint8."""
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-        width, height = image.size
-        least = min(width, height)
-        image = image.resize((self.shorter * width // least, self.shorter * height // least), Image.Resampling.BILINEAR)
-        left, top = (round((side - self.size) / 2) for side in image.size)
-        return np.asarray(image.crop((left, top, left + self.size, top + self.size)))
+def centre(path: Path, *, shorter: int, size: int) -> np.ndarray:
+    """Read an image as the field evaluates networks, (size, size, 3) uint8: the shorter side resized to `shorter` pixels
+    (bilinear, antialiased), the centre cut out.
+    """
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    width, height = image.size
+    least = min(width, height)
+    image = image.resize((shorter * width // least, shorter * height // least), Image.Resampling.BILINEAR)
+    left, top = (round((side - size) / 2) for side in image.size)
+    return np.asarray(image.crop((left, top, left + size, top + size)))
