@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 
-# Part of every seed. It was set anew when the first studies were finished, and again after four failed a control: designs had
-# been tried on other draws, and no verdict may rest on draws that a choice of data, budget or expectation has seen. It changes
-# again only for such a reason.
-ROOT_NAME = "assay 2026-11, first studies"
+# Part of every seed. It was set anew when the first studies were finished, again after four failed a control, and when it was
+# settled which expectations decide a verdict: no verdict may rest on draws that a choice of data, budget or expectation has
+# seen. It changes again only for such a reason.
+ROOT_NAME = "assay 2026-11, claims and what stands beside them"
 
 
 def seed_of(*names: object) -> int:
