@@ -89,14 +89,14 @@ def test_grey_images_get_the_sum_of_the_colour_filters(published):
     assert mean.tolist() == pytest.approx([sum(model.pretrained_cfg["mean"]) / 3])
 
 
-def study(tmp_path, model):
+def study(tmp_path, model, wrapped=None):
     path = tmp_path / "study.yaml"
     path.write_text(
         canonical(
             {
                 "paper": "P166",
                 "question": "?",
-                "base": {"world": {"shapes": {"train": 20, "test": 10, "size": 32}}, "model": {"timm": model}},
+                "base": {"world": {"shapes": {"train": 20, "test": 10, "size": 32}}, "model": wrapped or {"timm": model}},
                 "arms": {"a": {"budget": {"epochs": 0}}},
                 "protocol": "classify",
                 "controls": ["a.top1 > 0"],
@@ -205,3 +205,11 @@ def test_known_names_are_timms_own():
     assert isinstance(
         build(Recipe({"model": {"plug": "models/timm", "parameters": {"name": "test_resnet"}}}), 3, 2, 32), nn.Module
     )
+
+
+def test_a_backbone_inside_another_model_starts_from_its_weights_too(tmp_path, published):
+    backbone = {"timm": {"name": "test_resnet", "weights": str(published)}}
+    recipe = study(tmp_path, None, {"last_layer_ensemble": {"backbone": backbone}}).cells[0].recipe
+    network = train(recipe, 0).network
+    assert torch.equal(network.model.conv1[0].weight, load_file(published)["conv1.0.weight"])
+    assert network.mean.flatten().tolist() == pytest.approx(network.model.pretrained_cfg["mean"])

@@ -74,9 +74,8 @@ def _start(model: nn.Module, name: str, weights: str | None, options: dict[str, 
             f"model timm: weights: {file}: do not fit {name} ({reason}); name the model they were made for"
         ) from None
     fresh = model.state_dict()
-    model.load_state_dict(
-        {key: value for key, value in donor.state_dict().items() if value.shape == fresh[key].shape}, strict=False
-    )
+    fitting = {key: value for key, value in donor.state_dict().items() if key in fresh and value.shape == fresh[key].shape}
+    model.load_state_dict(fitting, strict=False)
     cfg = model.pretrained_cfg
     return _by_channel(cfg["mean"], options["in_chans"]), _by_channel(cfg["std"], options["in_chans"])
 
