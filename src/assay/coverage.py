@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from assay.catalogue import Catalogue
+from assay.configuration import Config
 from assay.errors import AssayError, StudyError
 from assay.evidence import read_evidence, staleness
 from assay.files import ROOT, read_json
@@ -19,6 +20,8 @@ from assay.fingerprints import code_hash
 from assay.plugs import PlugInfo, describe
 from assay.scales import load_scale, scales
 from assay.studies import Study, load_studies, study_paths
+
+DEFAULT_SCALE = Config().scale
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ def coverage(catalogue: Catalogue, root: Path = ROOT) -> dict:
 
 
 def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
-    """The best row over all conclusive scales."""
+    """The best row over all conclusive scales; of equal ones that at the scale which runs by default."""
     best: tuple[str | None, Row] | None = None
-    for scale in scales(root / "config"):
+    for scale in sorted(scales(root / "config"), key=lambda scale: scale != DEFAULT_SCALE):
         if not load_scale(scale, root / "config").conclusive:
             continue
         try:
@@ -75,9 +78,14 @@ def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
         except AssayError as error:
             return None, Row(name, None, False, [str(error)])
         row = row_at(study, root)
-        if best is None or len(row.missing) < len(best[1].missing):
+        if best is None or _rank(row) > _rank(best[1]):
             best = (study.file.paper, row)
     return best or (None, Row(name, None, False, ["no conclusive scale in config/scales/"]))
+
+
+def _rank(row: Row) -> tuple[bool, int]:
+    """A row with a verdict before one without, then the one that lacks less."""
+    return row.verdict is not None, -len(row.missing)
 
 
 def row_at(study: Study, root: Path = ROOT, results: Path | None = None) -> Row:
