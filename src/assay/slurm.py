@@ -31,7 +31,7 @@ def ask(*command: str) -> str:
         raise ClusterError(f"{command[0]}: not found; load the site's Slurm module or work on a login node") from None
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[0]
-        raise ClusterError(f"{command[0]}: {said}; check the cluster: assay doctor")
+        raise ClusterError(f"{command[0]}: {said}")
     return done.stdout
 
 
