@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.errors import AssayError, StudyError
+from assay.errors import AssayError, PreemptedError, StudyError
 from assay.files import write_atomic
 from assay.receipts import receipt_of_job
+from assay.slurm import wait_to_be_ended
 
 UNSAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
@@ -40,6 +41,9 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
                 yield say
                 receipt.write([*map(Path, snakemake.output), *made])
         except Exception as error:
+            if isinstance(error, PreemptedError) and "SLURM_JOB_ID" in os.environ:
+                say(f"{error}; waiting for Slurm to send the job back into the queue")
+                wait_to_be_ended()
             line = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
             log.write(line if isinstance(error, AssayError) else traceback.format_exc())
             write_atomic(failure, json.dumps({"stage": snakemake.rule, "error": line.splitlines()[0], "log": str(log_path)}))

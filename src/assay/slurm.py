@@ -2,6 +2,7 @@
 
 import getpass
 import hashlib
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from assay.errors import AssayError
 
+LONGEST_GRACE_SECONDS = 3600
 POLL_SECONDS = 1
 REMIND_EVERY_POLLS = 60
 
@@ -54,3 +56,10 @@ def end_earlier_jobs(prefix: str, say: Callable[[str], None]) -> None:
         if polls % REMIND_EVERY_POLLS == 0:
             say(f"waiting for Slurm to end {' '.join(left)}; if their node is lost, ask the site to clear it")
         time.sleep(POLL_SECONDS)
+
+
+def wait_to_be_ended() -> None:
+    """Stay until the scheduler ends this job: it sends back into the queue what it had to end, while a job that preemption made
+    end by itself has failed. Returns where the end does not come."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(LONGEST_GRACE_SECONDS)

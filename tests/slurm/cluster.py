@@ -66,8 +66,8 @@ MinJobAge=300
 SlurmctldTimeout=10
 SlurmdTimeout=300
 NodeName={node} NodeAddr={host} CPUs=4 RealMemory={memory} Gres=gpu:fake:{gpus} State=UNKNOWN
-PartitionName=cpu Nodes={node} Default=YES MaxTime=1440 State=UP PriorityTier=1 GraceTime=30
-PartitionName=gpu Nodes={node} MaxTime=1440 State=UP PriorityTier=1 GraceTime=30
+PartitionName=cpu Nodes={node} Default=YES MaxTime=1440 State=UP PriorityTier=1 GraceTime=10
+PartitionName=gpu Nodes={node} MaxTime=1440 State=UP PriorityTier=1 GraceTime=10
 PartitionName=urgent Nodes={node} MaxTime=1440 State=UP PriorityTier=9 PreemptMode=OFF
 """
 

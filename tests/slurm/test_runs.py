@@ -27,7 +27,7 @@ controls: [late.accuracy > -1]
 expect: [late.accuracy > 0.5]
 """
 
-MEETING = '''"""In the second epoch, wait or eat memory as long as a file asks for it."""
+MEETING = '''"""Wait, or eat memory, as long as a file asks for it."""
 
 import os
 import time
@@ -265,14 +265,16 @@ def test_a_preempted_training_on_two_gpus_goes_on_from_its_checkpoint(on_cluster
     preempted = slurm_id(on_cluster, bundle)
     urgent = on_cluster.run("sbatch", "--parsable", "-A", "lab", "-p", "urgent", "--gpus=1", "--mem=10", "--wrap", "true")
     # Asked to stop, the training writes a checkpoint and ends before it is killed.
-    wait_for(lambda: "PreemptTime=20" in on_cluster.run("scontrol", "show", "job", preempted), "preemption", 300)
+    wait_for(lambda: "PreemptTime=2" in on_cluster.run("scontrol", "show", "job", preempted), "preemption", 300)
     project.release("requeued")
     wait_for(lambda: urgent in on_cluster.jobs("COMPLETED"), "the urgent job runs", 300)
+    assert list((project.root / "results/ci/networks").rglob("*.checkpoint"))
     hurry(on_cluster, preempted)
     project.finish(run)
     rows = history(on_cluster, bundle)
     assert "gres/gpu=2" in rows[0]["AllocTRES"]
     assert rows[0]["State"] in ("REQUEUED", "PREEMPTED")
     assert rows[-1]["State"] == "COMPLETED"
+    assert "from its checkpoint" in (project.root / f"results/ci/logs/train/{bundle}.log").read_text()
     assert one_at_a_time(rows)
     assert trained(project) == trained(undisturbed)
