@@ -1,12 +1,14 @@
 """A study's figure as SVG: drawn by the figure plug that the study names, the same bytes for the same data."""
 
 import io
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 
 from assay.plugs import describe, load
 from assay.report.page import Page
@@ -20,10 +22,20 @@ ALT_METRICS = 3
 
 def figure(page: Page) -> bytes:
     """Draw the study's figure as SVG; a study that names none gets `bars`."""
+    return as_svg(lambda: draw(page), page.study.name)
+
+
+def draw(page: Page) -> Figure:
+    """The study's figure by its plug, in the style that is in force."""
     name, parameters = plug(page)
+    return load("figures", name)(page, **parameters)
+
+
+def as_svg(drawing: Callable[[], Figure], salt: str) -> bytes:
+    """A drawing in the report's style as SVG that turns light on dark pages; the salt keeps its identifiers the same."""
     # Names of arms and metrics are text, never mathematics: a lone "$" must not fail.
-    with mpl.rc_context(fname=str(ASSETS / "figures.mplstyle")), mpl.rc_context({"svg.hashsalt": page.study.name}):
-        drawn = load("figures", name)(page, **parameters)
+    with mpl.rc_context(fname=str(ASSETS / "figures.mplstyle")), mpl.rc_context({"svg.hashsalt": salt}):
+        drawn = drawing()
         FigureCanvasSVG(drawn)
         stream = io.StringIO()
         drawn.savefig(stream, format="svg", metadata=NO_METADATA)

@@ -14,7 +14,7 @@ from assay.files import sha256, write_atomic
 from assay.fingerprints import fingerprint
 
 NOTES = "pages.json"
-RENDERERS = ("jinja2", "markdown-it-py", "pandas", "pillow", "pyarrow")
+RENDERERS = ("jinja2", "markdown-it-py", "matplotlib", "pandas", "pillow", "pyarrow")
 
 
 @dataclass(frozen=True)

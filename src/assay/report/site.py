@@ -18,6 +18,7 @@ from assay.report.across import across_part, network_users, shared_with
 from assay.report.atlas import Entry, atlas
 from assay.report.download import parquet
 from assay.report.figure import ASSETS, caption, describe_figure
+from assay.report.losses import FEW, describe_losses, losses_figure
 from assay.report.methods import MethodView, address, method_parts, prose
 from assay.report.page import Page, StudyView, read_page, read_verdicts
 from assay.report.parts import Part, machinery, write_parts
@@ -182,10 +183,14 @@ def study_files(
         f"studies/{name}.csv": observations,
         f"studies/{name}.parquet": parquet(entry.page.observations),
     }
-    context |= study_context(entry.page) | {"worlds": worlds, "worlds_shown": WORLDS_SHOWN, "figure": None}
+    context |= study_context(entry.page) | {"worlds": worlds, "worlds_shown": WORLDS_SHOWN, "figure": None, "losses": None}
     if figure is not None:
         files[f"figures/{name}.svg"] = figure
         context["figure"] = {"path": f"../figures/{name}.svg", "alt": describe_figure(entry.page), "caption": reading}
+    if entry.page.losses:
+        path = f"figures/{name}.losses.svg"  # no study has a dot in its name
+        files[path] = losses_figure(entry.page)
+        context["losses"] = {"path": f"../{path}", "alt": describe_losses(entry.page), "many": len(entry.page.losses) > FEW}
     files[f"studies/{name}.html"] = templates.get_template("study.html").render(context)
     return files
 
