@@ -5,6 +5,9 @@ from assay.files import sha256
 from assay.plugs import everything
 
 
+PAPER = (".pdf", ".svg", "-means.tex", "-means.csv", "-verdict.tex", "-verdict.csv")
+
+
 rule figure:
     input:
         RESULTS + "/observations/{study}/provenance.json",
@@ -28,8 +31,26 @@ rule figure:
 
 rule figures:
     input:
-        expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
         RESULTS + "/verdicts.json",
+        expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
+        styles=["report/figures.mplstyle", "report/paper.mplstyle"],
+    output:
+        expand(RESULTS + "/paper/{study}{end}", study=STUDIES, end=PAPER),
+    params:
+        figures={study.name: canonical(study.figure) for study in STUDIES.values()},
+        studies=list(STUDIES),
+        code=code_behind("assay.report.paper", {f"figures/{name}" for study in STUDIES.values() for name in study.figure}),
+        scale=CONFIG.scale,
+    log:
+        RESULTS + "/logs/figures.log",
+    benchmark:
+        RESULTS + "/benchmarks/figures.tsv"
+    message:
+        "draw figures and tables for papers"
+    conda:
+        "../envs/environment.yaml"
+    script:
+        "../workflow/scripts/paper.py"
 
 
 rule report:

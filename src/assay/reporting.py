@@ -18,7 +18,8 @@ from assay.files import ROOT, read_json, sha256, write_atomic
 from assay.fingerprints import closure
 from assay.plugs import describe, everything
 from assay.recipes import parents_in
-from assay.report import MethodView, Page, StudyView, build, figure, read_page
+from assay.report import MethodView, Page, StudyView, build, figure, read_page, read_verdicts
+from assay.report.paper import paper_files
 from assay.report.worlds import written
 from assay.studies import Study
 
@@ -155,6 +156,15 @@ def study_page(study: Study, results: Path) -> Page:
 def draw_figure(study: Study, results: Path) -> bytes:
     """The study's figure as SVG."""
     return figure(study_page(study, results))
+
+
+def write_paper(studies: list[Study], folder: Path) -> None:
+    """Write the figures and tables for papers of judged studies to results/<scale>/paper/."""
+    verdicts = read_verdicts(folder.parent)["studies"]
+    for study in studies:
+        page = replace(study_page(study, folder.parent), verdict=verdicts.get(study.name, {}))
+        for end, content in paper_files(page).items():
+            write_atomic(folder / f"{study.name}{end}", content)
 
 
 def write_report(studies: list[Study], results: Path, verdicts: str = "verdicts.json") -> None:

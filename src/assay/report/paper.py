@@ -1,0 +1,135 @@
+"""For papers: a study's figure in a column's width as PDF and SVG, its tables as LaTeX and CSV; same data, same bytes."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from assay.report.figure import ASSETS, NO_METADATA, draw
+from assay.report.page import Page
+from assay.report.words import finite
+from assay.summary import summarise
+
+COLUMN = 3.35  # inches: a column of a two-column paper, on A4 and on letter
+STYLES = [str(ASSETS / name) for name in ("figures.mplstyle", "paper.mplstyle")]
+NO_PDF_METADATA = {"Creator": None, "Producer": None, "CreationDate": None}
+SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
+}
+NAMES = {"arm", "metric", "x", "expectation"}  # columns whose text is written as in a study file
+TYPEWRITER = SPECIAL | {"-": "-{}"}  # no dashes out of hyphens
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column names and rows, of which the first `text` columns hold text and the others numbers or nothing."""
+
+    columns: tuple[str, ...]
+    text: int
+    rows: Sequence[tuple[Any, ...]]
+
+
+def paper_files(page: Page) -> dict[str, bytes]:
+    """The figure and the tables of one study by the end of their names; verdict tables only once it is judged."""
+    tables = {"means": means(page)} | ({"verdict": findings(page.verdict)} if page.verdict else {})
+    files = {f".{kind}": column_figure(page, kind) for kind in ("pdf", "svg")}
+    for name, table in tables.items():
+        files |= {f"-{name}.tex": as_latex(table).encode(), f"-{name}.csv": as_csv(table).encode()}
+    return files
+
+
+def column_figure(page: Page, kind: str) -> bytes:
+    """The study's figure as PDF with TrueType fonts in it, or as SVG with its text as text."""
+    with mpl.rc_context(), mpl.rc_context({"svg.hashsalt": page.study.name}):
+        for style in STYLES:
+            mpl.rc_file(style, use_default_template=False)
+        drawn = draw(page)
+        fit(drawn)
+        stream = io.BytesIO()
+        canvas, metadata = (FigureCanvasPdf, NO_PDF_METADATA) if kind == "pdf" else (FigureCanvasSVG, NO_METADATA)
+        canvas(drawn)
+        drawn.savefig(stream, format=kind, metadata=metadata)
+    return stream.getvalue()
+
+
+def fit(drawn: Figure) -> None:
+    """Make a figure as wide as a column, as tall in proportion."""
+    width, height = drawn.get_size_inches()
+    drawn.set_size_inches(COLUMN, height * COLUMN / width)
+
+
+# Tables
+
+
+def means(page: Page) -> Table:
+    """Mean over seeds and 95% interval of each arm's metrics, coordinate by coordinate."""
+    rows = summarise(page.observations).itertuples()
+    columns = ("arm", "metric", "x", "mean", "low", "high", "seeds")
+    return Table(columns, 3, [(r.arm, r.metric, _coordinate(r.x), r.mean, r.low, r.high, r.seeds) for r in rows])
+
+
+def _coordinate(x: Any) -> str:
+    return x if isinstance(x, str) else f"{x:g}" if finite(x) else ""
+
+
+def findings(verdict: dict[str, Any]) -> Table:
+    """What became of each expectation, those beside the claim after those that decide; where a control failed, of none."""
+    rows = []
+    for role, key in (("claim", "expectations"), ("secondary", "secondary")):
+        for item in verdict[key]:
+            word = "invalid" if verdict["verdict"] == "invalid" else item["verdict"]
+            low, high = item["interval"] or (None, None)
+            rows.append((item["text"], role, word, item["effect"], low, high, item["p"], item["p_holm"]))
+    return Table(("expectation", "role", "verdict", "effect", "low", "high", "p", "p (Holm)"), 3, rows)
+
+
+def as_csv(table: Table) -> str:
+    """Numbers in full, so that nothing is lost; nothing where there is no number."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([*row[: table.text], *(value if finite(value) else "" for value in row[table.text :])] for row in table.rows)
+    return stream.getvalue()
+
+
+def as_latex(table: Table) -> str:
+    """A tabular in booktabs style, with names in typewriter and three significant digits."""
+    lines = [" & ".join(map(escaped, table.columns))]
+    for row in table.rows:
+        cells = [
+            rf"\texttt{{{escaped(text, TYPEWRITER)}}}" if text and name in NAMES else escaped(text)
+            for name, text in zip(table.columns, row[: table.text], strict=False)
+        ]
+        lines.append(" & ".join([*cells, *map(digits, row[table.text :])]))
+    head, *body = (rf"{line} \\" for line in lines)
+    columns = "l" * table.text + "r" * (len(table.columns) - table.text)
+    text = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(["% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}", *text, ""])
+
+
+def escaped(text: str, special: dict[str, str] = SPECIAL) -> str:
+    """Text that LaTeX sets as it stands, on one line."""
+    return "".join(special.get(character, character) for character in " ".join(text.split()))
+
+
+def digits(value: Any) -> str:
+    """Three significant digits in mathematics, a dash for what is missing."""
+    if not finite(value):
+        return "--"
+    if isinstance(value, int):
+        return f"${value}$"
+    mantissa, _, exponent = f"{value:#.3g}".removesuffix(".").partition("e")
+    return rf"${mantissa} \times 10^{{{int(exponent)}}}$" if exponent else f"${mantissa}$"

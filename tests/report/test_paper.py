@@ -1,0 +1,122 @@
+"""Figures and tables for papers: a column's width, fonts in the file, LaTeX that sets any text, numbers that lose nothing."""
+
+import csv
+import io
+import re
+import zlib
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+import synthetic
+
+from assay import catalogue, report
+from assay.report.paper import Table, as_csv, as_latex, digits, escaped, paper_files
+
+STUDY = synthetic.view("mixup", "P166", "training-recipes")
+
+
+@pytest.fixture(scope="module")
+def page() -> report.Page:
+    rows = [(arm, seed, m, float("nan") if x == "" else x, float(v)) for _, arm, seed, m, x, v in synthetic.rows(STUDY)]
+    table = pd.DataFrame(rows, columns=["arm", "seed", "metric", "x", "value"])
+    return report.Page(STUDY, catalogue.load()["P166"], table, {}, synthetic.judged(STUDY, "supported"), {})
+
+
+@pytest.fixture(scope="module")
+def files(page) -> dict[str, bytes]:
+    return paper_files(page)
+
+
+@pytest.mark.parametrize("figure", [{"bars": {}}, {"lines": {}}, {"scatter": {"x": "top1", "y": "top1"}}])
+def test_same_data_gives_same_bytes_whatever_the_day(page, figure, monkeypatch):
+    drawn = replace(page, study=replace(STUDY, figure=figure))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    first = paper_files(drawn)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert paper_files(drawn) == first
+
+
+def test_figures_are_as_wide_as_a_column(files):
+    assert float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", files[".pdf"])[1]) == pytest.approx(3.35 * 72, abs=0.5)
+    assert ElementTree.fromstring(files[".svg"]).get("width") == "241.2pt"
+
+
+def test_fonts_are_truetype_and_in_the_file_and_text_is_text(files):
+    assert b"/FontFile2" in files[".pdf"]
+    assert b"/Type3" not in files[".pdf"]
+    words = "".join(ElementTree.fromstring(files[".svg"]).itertext())
+    assert "treated" in words
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", files[".pdf"], re.DOTALL)
+    assert any(
+        b"Tj" in zlib.decompress(stream) or b"TJ" in zlib.decompress(stream) for stream in streams[:5] if stream[:1] == b"x"
+    )
+
+
+def test_csv_keeps_every_digit(page, files):
+    rows = list(csv.DictReader(io.StringIO(files["-means.csv"].decode())))
+    top1 = page.observations.query("arm == 'treated' and metric == 'top1'")["value"]
+    (row,) = [row for row in rows if row["arm"] == "treated" and row["metric"] == "top1"]
+    assert float(row["mean"]) == pytest.approx(top1.mean(), abs=1e-15)
+    assert row["seeds"] == "5"
+    verdicts = list(csv.DictReader(io.StringIO(files["-verdict.csv"].decode())))
+    assert [(row["expectation"], row["role"], row["verdict"]) for row in verdicts] == [
+        ("treated.top1 > erm.top1", "claim", "supported"),
+        ("-0.01 < shuffled.top1 - erm.top1 < 0.01", "claim", "supported"),
+        ("treated.top1 > shuffled.top1", "secondary", "supported"),
+    ]
+    assert [float(verdicts[0][key]) for key in ("effect", "low", "high", "p", "p (Holm)")] == [0.04, 0.032, 0.048, 0.0004, 0.0008]
+
+
+def test_where_a_control_failed_no_expectation_is_said_to_hold(page):
+    files = paper_files(replace(page, verdict=synthetic.judged(STUDY, "invalid")))
+    rows = csv.DictReader(io.StringIO(files["-verdict.csv"].decode()))
+    assert {row["verdict"] for row in rows} == {"invalid"}
+
+
+def test_a_single_seed_has_no_interval():
+    table = Table(("arm", "mean", "low"), 1, [("erm", 0.5, float("nan"))])
+    assert as_csv(table) == "arm,mean,low\nerm,0.5,\n"
+    assert r"\texttt{erm} & $0.500$ & -- \\" in as_latex(table)
+
+
+def test_latex_is_balanced_and_every_row_has_every_column(files):
+    for end in ("-means.tex", "-verdict.tex"):
+        check_latex(files[end].decode())
+
+
+def test_hostile_text_stays_text():
+    nasty = synthetic.HOSTILE + r" \input{/etc/passwd} ~^&%#_ | -- line" + "\nbreak"
+    table = Table(("name", "value"), 1, [(nasty, 1.0)])
+    check_latex(as_latex(table))
+    assert "\\input" not in as_latex(table)
+    assert escaped(r"a_b 50% \x") == r"a\_b 50\% \textbackslash{}x"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0123456, "$0.0123$"), (-1.5, "$-1.50$"), (123.4, "$123$"), (12345.0, r"$1.23 \times 10^{4}$"), (0.0, "$0.00$"),
+     (4e-7, r"$4.00 \times 10^{-7}$"), (None, "--"), (5, "$5$")],
+)  # fmt: skip
+def test_numbers(value, text):
+    assert digits(value) == text
+
+
+def check_latex(text: str) -> None:
+    """One tabular, its rules, only known commands, balanced braces, and as many cells in each row as columns."""
+    comment, *lines = text.splitlines()
+    assert comment.startswith("%")
+    (spec,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", lines[0])
+    assert (lines[1], lines[3], lines[-2], lines[-1]) == (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}")
+    for line in (lines[2], *lines[4:-2]):
+        assert line.endswith(r" \\")
+        row = line.removesuffix(r" \\")
+        bare = re.sub(r"\\[&%$#_{}]", "", row)  # escaped characters
+        assert bare.count("&") == len(spec) - 1
+        assert bare.count("{") == bare.count("}")
+        assert bare.count("$") % 2 == 0
+        assert not set('%#~<>|"') & set(bare)
+        commands = {"texttt", "textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar",
+                    "textquotedbl", "ldots", "times"}  # fmt: skip
+        assert set(re.findall(r"\\([a-zA-Z]+|.)", bare)) <= commands
