@@ -93,7 +93,9 @@ def start(project, terminal=None):
     """A run in a session of its own, which may have a terminal."""
 
     def prepare():
+        # What starts the tests may ignore these signals (nohup, a job in the background), and children inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         if terminal is not None:
             fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
