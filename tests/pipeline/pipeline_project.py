@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "rules", "workflow", "profiles", "config", "envs", "slurm", "src", "report")
+PARTS = ("Snakefile", "rules", "workflow", "profiles", "config", "envs", "slurm", "src", "report", "docs/data")
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
 PROTOCOL = '''"""Accuracy on the test split, for tests of the pipeline."""

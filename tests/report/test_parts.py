@@ -63,7 +63,7 @@ def test_another_verdict_figure_or_world_rebuilds_the_pages_that_show_it(built, 
     verdicts = json.loads((results / "verdicts.json").read_text())
     verdicts["studies"]["odin"]["q"] = 0.9
     (results / "verdicts.json").write_text(json.dumps(verdicts))
-    assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/odin", "across", "index"]
+    assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/odin", "across", "judge", "index"]
     drawn = results / "figures" / "fgsm.svg"
     drawn.write_text(drawn.read_text() + "<!-- again -->")
     assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/fgsm"]

@@ -18,6 +18,7 @@ from assay.report.across import across_part, network_users, shared_with
 from assay.report.atlas import Entry, atlas
 from assay.report.download import parquet
 from assay.report.figure import ASSETS, caption, describe_figure
+from assay.report.judge import judge_part
 from assay.report.losses import FEW, describe_losses, losses_figure
 from assay.report.methods import MethodView, address, method_parts, prose
 from assay.report.page import Page, StudyView, read_page, read_verdicts
@@ -58,6 +59,7 @@ def build(
         *study_parts(results, templates, entries, worlds, {method.plug for method in methods}),
         *method_parts(templates, methods, entries, catalogue, drawn),
         across_part(templates, entries),
+        judge_part(templates, entries),
         *(Part(f"worlds/{name}", {"world": world}, world_files) for name, world in drawn.items()),
         Part("index", {"entries": entries, "papers": dict(catalogue)}, partial(index_files, templates)),
     ]
