@@ -12,7 +12,12 @@ rule figure:
     input:
         RESULTS + "/observations/{study}/provenance.json",
     output:
-        RESULTS + "/figures/{study}.svg",
+        report(
+            RESULTS + "/figures/{study}.svg",
+            caption="../report/captions/figure.rst",
+            category=lambda wildcards: STUDIES[wildcards.study].family,
+            labels=lambda wildcards: {"study": wildcards.study},
+        ),
     params:
         figure=lambda wildcards: canonical(STUDIES[wildcards.study].figure),
         code=lambda wildcards: code_behind("assay.report.figure", {f"figures/{name}" for name in STUDIES[wildcards.study].figure}),

@@ -2,6 +2,8 @@
 
 import json
 import re
+import zipfile
+from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -134,3 +136,20 @@ def test_stale_evidence_says_what_changed(finished):
     said = finished.python(code).stdout
     finished.edit(path, "batch.images - scale", "batch.images + scale")
     assert said.strip() == "[[], ['augment/noisy.py changed']]"
+
+
+def test_snakemakes_own_report_has_every_figure_with_its_caption(finished, tmp_path):
+    finished.run("--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+        page = archive.read("report/report.html").decode()
+    studies = {path.stem for path in (finished.root / "results/ci/figures").glob("*.svg")}
+    assert {"plain", "tuned"} <= studies
+    assert {f"{study}.svg" for study in studies} <= names
+    assert all(f"Observations of the study {study}:" in page for study in studies)
+
+
+def test_figures_for_papers_are_made_once(finished):
+    finished.run("figures")
+    assert {path.suffix for path in (finished.root / "results/ci/paper").glob("plain*")} == {".pdf", ".svg", ".tex", ".csv"}
+    assert "Nothing to be done" in finished.run("-n", "figures")
