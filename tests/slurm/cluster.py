@@ -16,7 +16,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sacctmgr")
 GPUS = 2
-NODE_MEMORY_MB = 6000
+NODE_MEMORY_MB = 12000
 SYSTEM_FOLDERS = "/usr/sbin:/sbin"
 
 SLURM_CONF = """
@@ -65,7 +65,7 @@ MinJobAge=300
 # A restarted controller finds its node at once.
 SlurmctldTimeout=10
 SlurmdTimeout=300
-NodeName={node} NodeAddr={host} CPUs=4 RealMemory={memory} Gres=gpu:fake:{gpus} State=UNKNOWN
+NodeName={node} NodeAddr={host} CPUs=8 RealMemory={memory} Gres=gpu:fake:{gpus} State=UNKNOWN
 PartitionName=cpu Nodes={node} Default=YES MaxTime=1440 State=UP PriorityTier=1 GraceTime=10
 PartitionName=gpu Nodes={node} MaxTime=1440 State=UP PriorityTier=1 GraceTime=10
 PartitionName=urgent Nodes={node} MaxTime=1440 State=UP PriorityTier=9 PreemptMode=OFF

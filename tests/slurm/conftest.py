@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import NODE_MEMORY_MB, PROGRAMS, Cluster
+from cluster import PROGRAMS, Cluster
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
-SITE = f"""
+SITE = """
 account: lab
 gpu_model: null
 partitions:
-  cpu: {{max_runtime: 1440, max_threads: 4, max_mem_mb: {NODE_MEMORY_MB}, max_gpu: 0}}
-  gpu: {{max_runtime: 1440, max_threads: 4, max_mem_mb: {NODE_MEMORY_MB}, max_gpu: 2, available_gpu_models: [fake]}}
+  cpu: {max_runtime: 1440, max_threads: 4, max_mem_mb: 6000, max_gpu: 0}
+  gpu: {max_runtime: 1440, max_threads: 4, max_mem_mb: 6000, max_gpu: 2, available_gpu_models: [fake]}
 """
 
 

@@ -13,19 +13,17 @@ from cluster import Cluster, wait_for
 from conftest import SITE
 from pipeline_project import Project
 
-BOUNDLESS = """
+STUDY = """
 paper: P166
 question: Do trainings survive what happens on a cluster?
-base: {world: shapes, model: linear, budget: {epochs: 2}}
+base: {{world: shapes, model: linear, budget: {{epochs: 2}}}}
 arms:
-  cancelled: {augment: {meeting: {fate: cancelled}}}
-  hungry: {augment: {meeting: {fate: hungry}}}
-  late: {augment: {meeting: {fate: late}}}
-  requeued: {augment: {meeting: {fate: requeued}}}
+{arms}
 protocol: probe
-controls: [late.accuracy > -1]
-expect: [late.accuracy > 0.5]
+controls: [{first}.accuracy > -1]
+expect: [{first}.accuracy > 0.5]
 """
+ARM = "  {fate}: {{augment: {{meeting: {{fate: {fate}}}}}}}"
 
 MEETING = '''"""Wait, or eat memory, as long as a file asks for it."""
 
@@ -145,32 +143,25 @@ def one_at_a_time(rows: list[dict[str, str]]) -> bool:
     return all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
-def faults(root: Path, *arms: str) -> ClusterProject:
-    """A project with one study, of these arms."""
+def faults(root: Path, *fates: str) -> ClusterProject:
+    """A project with one study, whose networks meet these fates."""
     project = ClusterProject(root)
-    dropped = [f"  {fate}: .*\n" for fate in FATES if fate not in arms]
-    text = re.sub("|".join(dropped), "", BOUNDLESS) if dropped else BOUNDLESS
     for path in (project.root / "config/studies/tests").iterdir():
         path.unlink()
-    project.study("faults", text.replace("late.", f"{arms[-1]}."))
+    project.study("faults", STUDY.format(arms="\n".join(ARM.format(fate=fate) for fate in fates), first=fates[0]))
     return project
 
 
-def test_a_run_through_the_profile_gives_the_bytes_of_a_local_run(on_cluster, tmp_path):
-    local, submitted = Project(tmp_path / "local"), ClusterProject(tmp_path / "submitted")
+@pytest.fixture(scope="module")
+def everyday(on_cluster, tmp_path_factory):
+    """A local run, and the same project's run through the profile, still going on while other jobs meet their fates."""
+    local, submitted = Project(tmp_path_factory.mktemp("local")), ClusterProject(tmp_path_factory.mktemp("submitted"))
     local.run()
-    said = submitted.finish(submitted.start())
-    assert submitted.results() == local.results()
-    assert re.search(r"^\[11/12\] .* write the report", said, re.M), said
-    # Trainings and measurements were jobs; what takes less than a submission was not.
-    names = on_cluster.run("sacct", "-a", "-X", "-n", "-P", "--format", "Comment").splitlines()
-    assert sorted(name.split("_")[1] for name in names) == ["measure"] * 2 + ["train"] * 4
-    assert list((submitted.root / "results/slurm").glob("efficiency_report_*.csv"))
-    assert "Nothing to be done" in submitted.run("--profile", "slurm", "-n")
+    return local, submitted, submitted.start()
 
 
 @pytest.fixture(scope="module")
-def bad_day(on_cluster, tmp_path_factory):
+def bad_day(everyday, on_cluster, tmp_path_factory):
     """One run in which one job is cancelled, one eats more memory than it asked for, one takes more time, one is sent back
     into the queue, and the controller is restarted while they run."""
     undisturbed = faults(tmp_path_factory.mktemp("undisturbed"), *FATES)
@@ -192,6 +183,18 @@ def bad_day(on_cluster, tmp_path_factory):
         project.release(fate)
     project.finish(run)
     return project, undisturbed, {fate: history(on_cluster, bundle) for fate, bundle in bundles.items()}
+
+
+def test_a_run_through_the_profile_gives_the_bytes_of_a_local_run(everyday, bad_day, on_cluster):
+    local, submitted, run = everyday
+    said = submitted.finish(run)
+    assert submitted.results() == local.results()
+    assert re.search(r"^\[11/12\] .* write the report", said, re.M), said
+    # Trainings and measurements were jobs; what takes less than a submission was not.
+    names = [row["Comment"] for row in accounted(on_cluster) if "meeting" not in row["Comment"]]
+    assert sorted(name.split("_")[1] for name in names) == ["measure"] * 2 + ["train"] * 4
+    assert list((submitted.root / "results/slurm").glob("efficiency_report_*.csv"))
+    assert "Nothing to be done" in submitted.run("--profile", "slurm", "-n")
 
 
 def test_all_recover_by_themselves_with_the_bytes_of_an_undisturbed_run(bad_day):
@@ -231,19 +234,19 @@ def test_no_two_jobs_wrote_one_output(bad_day):
 
 
 def test_after_a_killed_main_process_its_jobs_are_ended_before_new_ones_start(on_cluster, tmp_path):
-    undisturbed = faults(tmp_path / "undisturbed", "late")
+    undisturbed = faults(tmp_path / "undisturbed", "killed")
     undisturbed.run(*undisturbed.networks())
-    project = faults(tmp_path / "killed", "late")
-    bundle = project.bundles()["late"]
-    project.hold("late")
+    project = faults(tmp_path / "killed", "killed")
+    bundle = project.bundles()["killed"]
+    project.hold("killed")
     first = project.start(*project.networks())
-    project.inside("late")
+    project.inside("killed")
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     left = slurm_id(on_cluster, bundle)
     second = project.start(*project.networks())
     wait_for(lambda: ended(on_cluster, left) and on_cluster.jobs("RUNNING"), "the next run's job starts", 300)
-    project.release("late")
+    project.release("killed")
     said = project.finish(second)
     rows = history(on_cluster, bundle)
     assert f"ending 1 Slurm job of an earlier run: {left}" in said
@@ -254,19 +257,21 @@ def test_after_a_killed_main_process_its_jobs_are_ended_before_new_ones_start(on
 
 def test_a_preempted_training_on_two_gpus_goes_on_from_its_checkpoint(on_cluster, tmp_path):
     two = ("--set-resources", "train:gpu=2")
-    undisturbed = faults(tmp_path / "undisturbed", "requeued")
+    undisturbed = faults(tmp_path / "undisturbed", "preempted")
     undisturbed.run(*undisturbed.networks(), *two)
-    project = faults(tmp_path / "preempted", "requeued")
-    bundle = project.bundles()["requeued"]
-    project.hold("requeued")
+    project = faults(tmp_path / "preempted", "preempted")
+    bundle = project.bundles()["preempted"]
+    project.hold("preempted")
     run = project.start(*project.networks(), *two)
-    project.inside("requeued")
-    assert sorted((project.root / "inside-requeued").read_text().split(",")) == ["0", "1"]
+    project.inside("preempted")
+    assert sorted((project.root / "inside-preempted").read_text().split(",")) == ["0", "1"]
     preempted = slurm_id(on_cluster, bundle)
-    urgent = on_cluster.run("sbatch", "--parsable", "-A", "lab", "-p", "urgent", "--gpus=1", "--mem=10", "--wrap", "true")
+    urgent = on_cluster.run(
+        "sbatch", "--parsable", "-A", "lab", "-p", "urgent", "--gpus=1", "--mem=10", "--output=/dev/null", "--wrap", "true"
+    )
     # Asked to stop, the training writes a checkpoint and ends before it is killed.
     wait_for(lambda: "PreemptTime=2" in on_cluster.run("scontrol", "show", "job", preempted), "preemption", 300)
-    project.release("requeued")
+    project.release("preempted")
     wait_for(lambda: urgent in on_cluster.jobs("COMPLETED"), "the urgent job runs", 300)
     assert list((project.root / "results/ci/networks").rglob("*.checkpoint"))
     hurry(on_cluster, preempted)
