@@ -86,9 +86,9 @@ def test_editing_comments_reruns_nothing_and_docstrings_the_report_that_shows_th
 
 def test_editing_the_trainer_retrains_everything(finished):
     path = "src/assay/training.py"
-    finished.edit(path, "CHECK_EVERY_STEPS = 50", "CHECK_EVERY_STEPS = 51")
+    finished.edit(path, '"cuda": 50', '"cuda": 51')
     trained = finished.planned("train")
-    finished.edit(path, "CHECK_EVERY_STEPS = 51", "CHECK_EVERY_STEPS = 50")
+    finished.edit(path, '"cuda": 51', '"cuda": 50')
     assert len(trained) == 4
 
 

@@ -121,7 +121,8 @@ def test_classes_of_several_objects_differ_and_are_present(make):
 
 
 def test_position_scale_and_rotation_are_where_the_mask_is(make):
-    factors = make("shapes", size=64, classes=2, rotation=(0.0, 0.0)).train.factors
+    # Small enough to lie inside the image whole, wherever they are.
+    factors = make("shapes", size=64, classes=2, rotation=(0.0, 0.0), scale=(0.2, 0.3)).train.factors
     for mask, position, scale, shape in zip(
         factors["mask"], factors["position"], factors["scale"], factors["shape"], strict=True
     ):

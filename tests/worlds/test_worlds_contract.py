@@ -61,7 +61,10 @@ def test_same_draw_same_world_other_draw_other_world(make, name):
 def test_no_training_image_is_a_test_image(make, name):
     world = make(name)
     train = {image.tobytes() for image in whole(world.train.images)}
-    assert not any(image.tobytes() in train for image in whole(world.test.images))
+    # Two patches of a photograph's black border are equal without being the same place.
+    seen = [image for image in whole(world.test.images) if np.ptp(image) > 0.01]
+    assert len(seen) > len(world.test) / 2
+    assert not any(image.tobytes() in train for image in seen)
 
 
 @pytest.mark.parametrize("name", sorted(set(WORLDS) - SPLIT_BY_COUNT - {"threshold_samples", "noise_images"}))
