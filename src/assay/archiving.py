@@ -44,7 +44,7 @@ class Release(BaseModel):
     seeds: int
     studies: int
     versions: dict[str, list[str]]
-    machines: list[dict[str, str]]
+    machines: list[dict[str, str | list[str]]]
 
     @property
     def name(self) -> str:

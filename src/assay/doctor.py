@@ -93,8 +93,12 @@ def examine(root: Path = ROOT) -> Iterator[Finding]:
     if missing:
         yield Finding("Slurm", f"{', '.join(missing)} not found", "load the site's Slurm module or work on a login node")
         return
-    for check in (answers, accounting, status_memory):
-        yield guarded(check.__name__.replace("_", " "), check)
+    alive = guarded("Slurm", answers)
+    yield alive
+    if not alive.ok:
+        return
+    yield accounting()
+    yield guarded("memory of squeue", status_memory)
     try:
         site = parse(Site, read_yaml(root / SITE), root / SITE)
     except StudyError as error:

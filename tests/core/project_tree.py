@@ -82,7 +82,7 @@ class Tree:
             "code": study_code(study),
             "data": {},
             "versions": {},
-            "platform": {},
+            "platform": {"system": "Linux", "device": "cpu", "trained_on": ["1 x cpu"]},
             "recipes": [recipe.name for recipe in study.recipes],
             "seeds": list(range(5)),
             "cost": {"train_core_s": 1.0, "measure_core_s": 0.5},

@@ -126,7 +126,8 @@ def store_evidence(results: Path, study: report.StudyView, table: list[list], te
         "recipes": ["resnet-shapes-erm-3f9a2c1e"],
         "seeds": sorted({row[2] for row in table}),
         "versions": {"python": "3.11.7", "torch": "2.13.0"},
-        "platform": {"system": "Linux", "machine": "x86_64", "cpu": tested[:4], "device": "cpu", "precision": "float32"},
+        "platform": {"system": "Linux", "machine": "x86_64", "cpu": tested[:4], "device": "cpu", "precision": "float32"}
+        | {"trained_on": ["1 x cpu"]},
         "commit": "868a97f",
         "dirty": False,
         "cost": {"train_core_s": 42.5, "measure_core_s": 3.25},

@@ -439,6 +439,11 @@ def test_index_stays_small(site):
     assert (site / "index.html").stat().st_size < 1_500_000
 
 
+def test_the_platform_is_told_in_words(pages):
+    text = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text
+    assert "cpu, float32; networks trained on 1 x cpu" in text
+
+
 def test_secondary_expectations_stand_apart_from_the_claim(pages):
     page = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text.split("Expectations", 1)[1]
     claim, beside = page.split("Beside the claim")

@@ -78,7 +78,7 @@ def test_without_slurm_only_this_machine_is_checked(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("answers", "what", "said"),
     [
-        ({"sinfo": "echo 'Unable to contact slurm controller' >&2; exit 1"}, "answers", "Unable to contact slurm controller"),
+        ({"sinfo": "echo 'Unable to contact slurm controller' >&2; exit 1"}, "Slurm", "Unable to contact slurm controller"),
         ({"sinfo": "echo 'one down*'; echo 'two drain'"}, "Slurm", "0 of 2 nodes are up"),
         ({"sacctmgr": "echo other"}, "account", "unknown account 'lab'"),
         ({"scontrol": FAKES["scontrol"].replace("300 sec", "60 sec")}, "memory of squeue", "slurm-status-command: sacct"),
