@@ -1,9 +1,12 @@
 """Projects to break."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from pipeline_project import Project
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "slurm"))
 
 
 @pytest.fixture

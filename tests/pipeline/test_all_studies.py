@@ -3,18 +3,25 @@
 import json
 import re
 import shutil
+import subprocess
 
 import pytest
-from pipeline_project import ROOT, Project
+from cluster_fixtures import SITE, cluster, on_cluster  # noqa: F401
+from pipeline_project import ROOT, SNAKEMAKE, Project
 
 from assay.studies import study_paths
 
 
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("everything"))
+def with_all_studies(folder):
+    project = Project(folder)
     shutil.rmtree(project.root / "config")
     shutil.copytree(ROOT / "config", project.root / "config")
+    return project
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    project = with_all_studies(tmp_path_factory.mktemp("everything"))
     project.run(timeout=3600)
     return project
 
@@ -50,3 +57,16 @@ def test_output_names_can_be_read(everything):
 def test_results_hold_no_path_of_this_machine(everything):
     for path in (everything.root / "results/ci").rglob("provenance.json"):
         assert str(everything.root) not in path.read_text()
+
+
+def test_a_cluster_gives_the_same_bytes(everything, on_cluster, tmp_path):  # noqa: F811
+    project = with_all_studies(tmp_path)
+    project.write("slurm/site.yaml", SITE)
+    # The profile as it is, but for the pause before Slurm is first asked how jobs are.
+    command = [SNAKEMAKE, "--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2", "--config", "scale=ci"]
+    done = subprocess.run(command, cwd=project.root, env=project.environment, capture_output=True, text=True, timeout=3600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = len(list((project.root / "results/ci/networks").glob("*.json"))) + len(study_paths())
+    completed = on_cluster.run("sacct", "-a", "-X", "-n", "-P", "--state", "COMPLETED", "--format", "JobID", "-S", "now-1hour")
+    assert len(completed.split()) >= jobs
+    assert project.results() == everything.results()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SITE
+from cluster_fixtures import SITE
 
 from assay.doctor import examine, minutes
 

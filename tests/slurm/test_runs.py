@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, wait_for
-from conftest import SITE
+from cluster_fixtures import SITE
 from pipeline_project import Project
 
 STUDY = """
