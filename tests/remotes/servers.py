@@ -1,6 +1,7 @@
 """A real SSH server and a real S3 server (Ceph), private to one folder, on free local ports, as the calling user."""
 
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -87,9 +88,12 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 120) -
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on, below those that the kernel gives to outgoing connections, so that it is still free later."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def listens(port: int) -> bool:

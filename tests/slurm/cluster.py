@@ -6,6 +6,7 @@ executor clears SLURM_CONF before it starts a job step, so `srun` on the cluster
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -97,9 +98,12 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on, below those that the kernel gives to outgoing connections, so that it is still free later."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 class Cluster:
