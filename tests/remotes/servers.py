@@ -1,21 +1,19 @@
 """A real SSH server and a real S3 server (Ceph), private to one folder, on free local ports, as the calling user."""
 
 import os
-import random
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import time
 import uuid
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import psutil
 from botocore.client import BaseClient
 from botocore.session import Session
+from daemons import free_port, wait_for
 
 SSH_PROGRAMS = ("sshd", "ssh-keygen")
 CEPH_PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", "setpriv")
@@ -77,23 +75,6 @@ CAPABILITIES = {
     "osd.0": {"mon": "allow profile osd", "osd": "allow *"},
     "client.rgw": {"mon": "allow rw", "osd": "allow rwx"},
 }
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Poll until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"timed out: {what}"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port nobody listens on, below those that the kernel gives to outgoing connections, so that it is still free later."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 def listens(port: int) -> bool:

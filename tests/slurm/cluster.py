@@ -6,14 +6,13 @@ executor clears SLURM_CONF before it starts a job step, so `srun` on the cluster
 """
 
 import os
-import random
 import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
+
+from daemons import free_port, wait_for
 
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sacctmgr")
 GPUS = 2
@@ -87,23 +86,6 @@ StoragePort={mariadb_port}
 StorageUser=slurm
 StorageLoc=slurm_acct_db
 """
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Poll until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"timed out: {what}"
-        time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A port nobody listens on, below those that the kernel gives to outgoing connections, so that it is still free later."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 class Cluster:

@@ -9,8 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, wait_for
+from cluster import Cluster
 from cluster_fixtures import SITE
+from daemons import wait_for
 from pipeline_project import Project
 
 STUDY = """
