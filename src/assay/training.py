@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ from assay.network import Bench, Network, Trained
 from assay.objective import Objective, Player
 from assay.recipes import Recipe, bind
 from assay.seeds import Draw, seed_of
+from assay.workarounds import spare_narrow_pointwise
 
 CLASSIFIERS = ("model.fc.", "model.head.")  # where architectures keep what a network may have unlike its parent
 CHECK_EVERY_STEPS = {"cpu": 1, "cuda": 50}  # how often losses are asked whether they are finite; a GPU is to run ahead
@@ -74,6 +76,7 @@ def build(recipe: Recipe, channels: int, classes: int, size: int) -> Network:
     """The recipe's architecture, freshly initialised from torch's global generator, with identity normalisation."""
     model = bind(recipe.data["model"], _no_parents)(channels, classes, size)
     network = Network(model, torch.zeros(channels), torch.ones(channels))
+    spare_narrow_pointwise(network)
     return network.to(memory_format=torch.channels_last)
 
 
@@ -278,14 +281,19 @@ class _Run:
             for compute_loss, optimizer in zip(self.losses, self.optimizers, strict=True):
                 for group in optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor
-                with _precision(self.setting.device):
-                    loss = weight * compute_loss(part)
-                # Each player clears what the one before left in shared modules.
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                total = total + loss.detach()
+                total = total + optimizer.step(partial(self._descend, compute_loss, optimizer, part, weight)).detach()
         return self.group.sum(total) / self.group.size
+
+    def _descend(
+        self, compute_loss: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer, part: Batch, weight: float
+    ) -> Tensor:
+        """The loss at the current weights, its gradient left in them: what an optimizer asks once a step, or more often."""
+        # Each player clears what the one before left in shared modules.
+        optimizer.zero_grad(set_to_none=True)
+        with _precision(self.setting.device):
+            loss = weight * compute_loss(part)
+        loss.backward()
+        return loss
 
     def _advance(self) -> None:
         """Count the step that was made, and the epoch with its last."""
