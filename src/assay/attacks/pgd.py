@@ -25,7 +25,7 @@ def pgd(
     generator: torch.Generator,
     *,
     norm: Literal["linf", "l2"] = "linf",
-    eps: Annotated[float, Ge(0)] = 8 / 255,
+    eps: Annotated[float, Ge(0)] = 0.03137,
     steps: Annotated[int, Ge(1)] = 10,
     step: Annotated[float, Gt(0)] | None = None,
     restarts: Annotated[int, Ge(1)] = 1,
@@ -35,7 +35,7 @@ def pgd(
 ) -> Tensor:
     """Images (B, C, H, W) within eps, in units of the [0, 1] range, of the given ones, at which the loss on labels (B,) is large.
 
-    step: length of a step, 2.5 eps / steps if None. restarts: tries an image, of which the worst for the network is kept.
+    eps: 8/255 if not given. step: length of a step, 2.5 eps / steps if None. restarts: tries an image, of which the worst for the network is kept.
     random_start: draw where to start; without it and with one restart, nothing is drawn. targeted: the labels are the classes
     to be reached, and the loss is made small. clip: keep to [0, 1].
     """
