@@ -35,9 +35,9 @@ def pgd(
 ) -> Tensor:
     """Images (B, C, H, W) within eps, in units of the [0, 1] range, of the given ones, at which the loss on labels (B,) is large.
 
-    eps: 8/255 if not given. step: length of a step, 2.5 eps / steps if None. restarts: tries an image, of which the worst for the network is kept.
-    random_start: draw where to start; without it and with one restart, nothing is drawn. targeted: the labels are the classes
-    to be reached, and the loss is made small. clip: keep to [0, 1].
+    eps: 8/255 if not given. step: length of a step, 2.5 eps / steps if None. restarts: tries an image, of which the worst for
+    the network is kept. random_start: draw where to start; without it and with one restart, nothing is drawn. targeted: the
+    labels are the classes to be reached, and the loss is made small. clip: keep to [0, 1].
     """
     length = STEP_SHARE * eps / steps if step is None else step
     sign = -1 if targeted else 1
