@@ -33,7 +33,7 @@ def perturbed(
     """Training images perturbed towards their labels by the attack on `source`, or left as they are without one (a control).
 
     attack: one told `targeted: true`. base: what is perturbed, the other world's images or as many images of noise. copies: how
-    often each is used, with a label and a perturbation of its own. Training factor row: its row in the other world's training split.
+    often each is used, with a label and a perturbation of its own. Training factor row: its row in the other training split.
     """
     world = of(draw)
     row = np.tile(np.arange(len(world.train)), copies)
