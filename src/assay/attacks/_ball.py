@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 TINY = torch.finfo(torch.float32).tiny
+Size = float | Tensor  # a radius for all images, or one for each (B, 1, 1, 1)
 
 
 def norms(perturbation: Tensor) -> Tensor:
@@ -11,7 +12,7 @@ def norms(perturbation: Tensor) -> Tensor:
     return perturbation.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
 
 
-def project(perturbation: Tensor, norm: str, eps: float) -> Tensor:
+def project(perturbation: Tensor, norm: str, eps: Size) -> Tensor:
     """The nearest perturbation (B, C, H, W) of at most `eps` in the norm "linf" or "l2"."""
     if norm == "linf":
         return perturbation.clamp(-eps, eps)
@@ -25,7 +26,7 @@ def steepest(gradient: Tensor, norm: str) -> Tensor:
     return gradient / norms(gradient).clamp_min(TINY)
 
 
-def drawn(images: Tensor, norm: str, eps: float, generator: torch.Generator) -> Tensor:
+def drawn(images: Tensor, norm: str, eps: Size, generator: torch.Generator) -> Tensor:
     """A perturbation for each of the images (B, C, H, W), uniform in the ball of radius `eps`."""
     if norm == "linf":
         uniform = torch.rand(images.shape, generator=generator, device=images.device, dtype=images.dtype)

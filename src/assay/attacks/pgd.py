@@ -12,8 +12,9 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from assay.attacks._ball import drawn, project, steepest
-from assay.attacks._gradient import input_gradient, sample_losses, within
+from assay.attacks._ascent import ascend
+from assay.attacks._ball import drawn
+from assay.attacks._gradient import sample_losses
 
 STEP_SHARE = 2.5  # of eps / steps: the paper's choice, which reaches the ball's surface from anywhere in it
 
@@ -40,17 +41,15 @@ def pgd(
     labels are the classes to be reached, and the loss is made small. clip: keep to [0, 1].
     """
     length = STEP_SHARE * eps / steps if step is None else step
-    sign = -1 if targeted else 1
     best, best_loss = images, torch.full((len(images),), float("-inf"), device=images.device, dtype=torch.float64)
     for _ in range(restarts):
         start = drawn(images, norm, eps, generator) if random_start else torch.zeros_like(images)
-        moved = within(images + start, clip)
-        for _ in range(steps):
-            uphill = sign * steepest(input_gradient(network, moved, labels), norm)
-            moved = within(images + project(moved + length * uphill - images, norm, eps), clip)
+        moved = ascend(
+            network, images, labels, start, norm=norm, eps=eps, steps=steps, length=length, targeted=targeted, clip=clip
+        )
         if restarts == 1:
-            return moved.detach()
-        loss = sign * sample_losses(network, moved, labels)
+            return moved
+        loss = (-1 if targeted else 1) * sample_losses(network, moved, labels)
         best = torch.where((loss > best_loss).reshape(-1, 1, 1, 1), moved, best)
         best_loss = torch.maximum(loss, best_loss)
-    return best.detach()
+    return best
