@@ -90,6 +90,17 @@ def archived_names(root: Path = ROOT) -> set[str]:
     return {name.split("/")[1] for name in read_manifest(ARCHIVE, root) if name.startswith("observations/")}
 
 
+def evidence_folder(study: Study, root: Path = ROOT) -> Path:
+    """Where evidence of a study lies: results/<scale> if it was recomputed here, else the archive if that holds it."""
+    results = root / "results" / study.scale
+    if (results / "observations" / study.name / "provenance.json").exists() or not exists(root):
+        return results
+    if study.name not in archived_names(root):
+        return results
+    pull(ARCHIVE, root=root)
+    return root / ARCHIVE if read_release(root).scale == study.scale else results
+
+
 def archived_worlds(studies: Iterable[Study], root: Path = ROOT) -> dict[str, dict]:
     """Those of these studies' worlds that the archive has a card of, by the card's name."""
     listed = read_manifest(ARCHIVE, root)

@@ -1,4 +1,4 @@
-"""The command line: `assay list, show, check, new, coverage, plan, pull, push, archive`. None of it imports torch."""
+"""The command line: `assay list, show, check, new, coverage, costs, plan, pull, push, archive`. None of it imports torch."""
 
 import json
 import re
@@ -263,6 +263,33 @@ def coverage(as_json: AsJson = False) -> None:
     for paper, row in found["papers"].items():
         if row["study"] and not row["working"]:
             out.print(f"{paper} {row['study']}: {'; '.join(row['missing'])}", highlight=False)
+
+
+@app.command()
+@in_one_line
+def costs(
+    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; all if not given.")] = None,
+    scale: AtScale = "laptop",
+    as_json: AsJson = False,
+) -> None:
+    """Print what studies cost in core seconds, and what they add to the others, with whom they share networks."""
+    from assay.costs import bill
+
+    known = load_studies(scale)
+    for name in studies or []:
+        if name not in known:
+            raise StudyError(unknown("study", name, known))
+    found = bill(studies or known, known)
+    if as_json:
+        print_json(found.as_json())
+        return
+    table = Table("study", "networks", "training", "of which own", "measuring", title=f"core seconds at scale {scale}")
+    for row in found.studies:
+        table.add_row(row.study, str(row.networks), f"{row.training:.0f}", f"{row.own:.0f}", f"{row.measuring:.0f}")
+    table.add_section()
+    table.add_row("all, each network once", "", f"{found.training:.0f}", f"{found.own:.0f}", f"{found.measuring:.0f}")
+    out.print(table)
+    out.print(f"beyond what other studies share: {(found.own + found.measuring) / 60:.1f} core minutes")
 
 
 Versioned = Annotated[str, typer.Argument(help="A versioned folder: data or archive.")]

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from assay.archiving import evidence_folder
 from assay.catalogue import Catalogue
 from assay.configuration import Config
 from assay.errors import AssayError, StudyError
@@ -89,13 +90,15 @@ def _rank(row: Row) -> tuple[bool, int]:
 
 
 def row_at(study: Study, root: Path = ROOT, results: Path | None = None) -> Row:
-    """The row of a study's paper, by its evidence in a results folder, that of its scale if not given."""
-    verdict, missing = _evidence(study, results or root / "results" / study.scale)
+    """The row of a study's paper, by its evidence in a results folder; if none is given, by what is recomputed, else archived."""
+    verdict, missing = _evidence(study, results or evidence_folder(study, root))
     missing += _untested(study, root / "tests")
     return Row(study.name, verdict, not missing, missing)
 
 
 def _evidence(study: Study, results: Path) -> tuple[str | None, list[str]]:
+    if not (results / "observations" / study.name / "provenance.json").exists():
+        return None, [f"no evidence at scale {study.scale}: run snakemake --config scale={study.scale} studies=[{study.name}]"]
     try:
         evidence = read_evidence(results / "observations" / study.name)
         verdicts = read_json(results / "verdicts.json")

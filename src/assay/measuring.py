@@ -201,6 +201,7 @@ def provenance(study: "Study", store: NetworkStore, measure_core_seconds: float,
         "dirty": dirty,
         "cost": {
             "train_core_s": round(sum(about["core_seconds"] for found in networks.values() for about in found), 1),
+            "networks": {recipe.name: round(sum(a["core_seconds"] for a in found), 1) for recipe, found in networks.items()},
             "measure_core_s": round(measure_core_seconds, 1),
         },
     }

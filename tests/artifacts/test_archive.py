@@ -15,6 +15,8 @@ from released import commit, git, ready
 
 from assay.archiving import open_archive, promote, read_release
 from assay.artifacts import pull
+from assay.catalogue import load as load_catalogue
+from assay.coverage import coverage
 from assay.errors import AssayError
 from assay.evidence import Observation, write_evidence
 from assay.files import read_json
@@ -39,6 +41,16 @@ def refused(tree, scale: str = "laptop") -> str:
     assert "\n" not in str(caught.value)
     assert not (tree.root / "archive").exists()
     return str(caught.value)
+
+
+def test_a_clone_that_ran_nothing_counts_what_is_archived(tree):
+    promote("laptop", tree.root)
+    shutil.rmtree(tree.results)
+    shutil.rmtree(tree.root / "archive")
+    assert coverage(load_catalogue(), tree.root)["papers"]["P166"]["working"]
+    tree.measure(erm=0.1)
+    tree.judge()
+    assert coverage(load_catalogue(), tree.root)["papers"]["P166"]["missing"] == ["control failed: erm.top1 > 0.3"]
 
 
 def test_the_archive_holds_the_evidence_and_nothing_else(tree):

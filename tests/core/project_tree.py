@@ -85,7 +85,11 @@ class Tree:
             "platform": {"system": "Linux", "device": "cpu", "trained_on": ["1 x cpu"]},
             "recipes": [recipe.name for recipe in study.recipes],
             "seeds": list(range(5)),
-            "cost": {"train_core_s": 1.0, "measure_core_s": 0.5},
+            "cost": {
+                "train_core_s": 2.0 * len(study.recipes),
+                "networks": {recipe.name: 2.0 for recipe in study.recipes},
+                "measure_core_s": 0.5,
+            },
             "tested": "16 px shapes",
             "commit": None,
             "dirty": None,

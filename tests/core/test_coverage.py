@@ -40,7 +40,12 @@ def test_a_row_works_when_nothing_is_missing(tree):
     assert row(tree).verdict == "supported"
 
 
-@pytest.mark.parametrize("name", ["observations.csv", "arrays.npz", "provenance.json"])
+def test_a_study_that_was_never_run_is_told_how_to_run(tree):
+    shutil.rmtree(tree.results / "observations/mixup")
+    assert missing(tree) == "no evidence at scale laptop: run snakemake --config scale=laptop studies=[mixup]"
+
+
+@pytest.mark.parametrize("name", ["observations.csv", "arrays.npz"])
 def test_lost_evidence(tree, name):
     (tree.results / "observations/mixup" / name).unlink()
     assert missing(tree).startswith("no evidence at scale laptop: ")

@@ -48,7 +48,8 @@ class Entry:
     @property
     def cost(self) -> float | None:
         """Core-seconds of training and measuring."""
-        return sum(self.page.provenance["cost"].values()) if self.page and self.page.provenance.get("cost") else None
+        cost = self.page and self.page.provenance.get("cost")
+        return cost["train_core_s"] + cost["measure_core_s"] if cost else None
 
     @property
     def evidence(self) -> str:
