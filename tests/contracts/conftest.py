@@ -26,6 +26,8 @@ class Needs:
 
 
 NEEDS = {
+    # Random starts would differ between a batch and its halves.
+    "objectives/adversarial_training": Needs(parameters={"attack": partial(load("attacks", "pgd"), random_start=False)}),
     "attributions/lrp": Needs(model="allconv", model_parameters={"norm": False}),
     "augment/swap_shortcuts": Needs(world="urban_shapes"),
     "models/timm": Needs(parameters={"name": "test_vit"}),

@@ -181,10 +181,15 @@ class TestOptimizersAndSchedules:
         weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
         optimizer = bound(info)([weight])
         first = weight.detach().square().sum()
-        for _ in range(20):
+
+        def loss():
             optimizer.zero_grad()
-            weight.square().sum().backward()
-            optimizer.step()
+            value = weight.square().sum()
+            value.backward()
+            return value
+
+        for _ in range(20):
+            optimizer.step(loss)
         assert weight.square().sum() < first
 
     @pytest.mark.parametrize("info", every("schedules"))
