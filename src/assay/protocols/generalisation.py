@@ -1,0 +1,59 @@
+"""Accuracy of a classifier along the axes robustness is judged by: clean, corrupted, attacked, and in other splits of its world.
+
+The measures of "Adversarial Examples Improve Image Recognition" (P084): accuracy on the test set, on common corruptions (-C), and
+on test sets of another style, such as shapes in the texture of another class (Stylized-ImageNet). Corrupted accuracy is a plain
+mean, not normalised by a reference network.
+"""
+
+from collections.abc import Callable, Iterator
+from statistics import fmean
+from typing import Annotated
+
+from annotated_types import Ge, Le, MinLen
+from torch import Tensor
+
+from assay.evaluate import batched, predict
+from assay.measuring import Arm
+from assay.metrics.top1 import top1
+from assay.plugs import Plug
+
+METRICS = {
+    "top1": "share of test images classified correctly, 0 to 1",
+    "corrupted_top1": "share of corrupted test images classified correctly, mean over corruptions and severities, 0 to 1",
+    "attacked_top1": "share of attacked test images classified correctly, 0 to 1",
+    "shifted_top1": "share of images of a further split of the world (x) classified correctly, 0 to 1",
+}
+
+
+def generalisation(
+    arm: Arm,
+    *,
+    corruptions: Annotated[list[Annotated[Callable, Plug("corruptions")]], MinLen(1)] = (
+        "gaussian_noise",
+        "impulse_noise",
+        "defocus_blur",
+        "fog",
+        "contrast",
+        "pixelate",
+        "jpeg_compression",
+    ),
+    severities: Annotated[list[Annotated[int, Ge(1), Le(5)]], MinLen(1)] = (3,),
+    attack: Annotated[Callable, Plug("attacks")] = "pgd",
+    images: Annotated[int, Ge(1)] = 256,
+) -> Iterator[tuple]:
+    """Measure an arm. images: how many test images are corrupted, and attacked."""
+    test, world = arm.world.test, arm.world
+    yield "top1", top1(predict(arm.network, test.images), test.labels)
+    some, labels = test.images[:images], test.labels[:images]
+    yield "corrupted_top1", corrupted_accuracy(arm, some, labels, corruptions, severities)
+    attacked = batched(lambda *part: attack(arm.network, *part, arm.generator("attack")), some, labels)
+    yield "attacked_top1", top1(predict(arm.network, attacked), labels)
+    for name, split in sorted(world.extra.items()):
+        yield "shifted_top1", name, top1(predict(arm.network, split.images), split.labels)
+
+
+def corrupted_accuracy(arm: Arm, images: Tensor, labels: Tensor, corruptions: list[Callable], severities: list[int]) -> float:
+    """Mean accuracy of the arm's network over corruptions and severities."""
+    pairs = [(spoil, severity) for spoil in corruptions for severity in severities]
+    spoilt = (spoil(images, severity, arm.generator(spoil.func.__name__, severity)) for spoil, severity in pairs)
+    return fmean(top1(predict(arm.network, changed), labels) for changed in spoilt)
