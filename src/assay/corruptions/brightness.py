@@ -19,8 +19,12 @@ def brightness(images: Tensor, severity: int, generator: torch.Generator) -> Ten
     """
     if severity == 0:
         return images
-    step = _common.setting(STEP, severity)
+    return raised(images, _common.setting(STEP, severity))
+
+
+def raised(images: Tensor, step: float) -> Tensor:
+    """Images (B, C, H, W) whose value is higher by `step`, clipped at 1."""
     value = images.amax(1, keepdim=True)
-    raised = (value + step).clamp(max=1)
+    brighter = (value + step).clamp(max=1)
     # With hue and saturation fixed, all channels scale with the value; black has none of either and becomes grey.
-    return torch.where(value > 0, images * raised / value.clamp_min(torch.finfo(value.dtype).tiny), raised).clamp(0, 1)
+    return torch.where(value > 0, images * brighter / value.clamp_min(torch.finfo(value.dtype).tiny), brighter).clamp(0, 1)

@@ -25,13 +25,23 @@ def snow(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Add falling flakes to images (B, C, H, W) and whiten them; StudyError for a severity outside 0..5."""
     if severity == 0:
         return images
+    flakes, white = fallen(images, severity, generator)
+    return covered(images, flakes, white)
+
+
+def fallen(images: Tensor, severity: int, generator: torch.Generator) -> tuple[Tensor, float]:
+    """Flakes (B, 1, H, W) drawn for each image, and the share by which images are whitened under them."""
     mean, deviation, enlargement, threshold, streak, white = _common.setting(STRENGTH, severity)
     height, width = images.shape[2:]
     numbers = _common.uniform(images, generator, height * width + 1)
     flakes = mean + deviation * _common.normal(numbers[:, 1:]).reshape(-1, 1, height, width)
     flakes = _common.zoom(flakes, enlargement)
     flakes = torch.where(flakes < threshold, 0.0, flakes).clamp(0, 1)
-    flakes = _common.streak(flakes, 45 + 90 * numbers[:, 0], streak * width)
+    return _common.streak(flakes, 45 + 90 * numbers[:, 0], streak * width), white
+
+
+def covered(images: Tensor, flakes: Tensor, white: float) -> Tensor:
+    """Images (B, C, H, W) whitened by the share `white`, with the flakes, and again upside down, over them."""
     whitened = torch.maximum(images, grey(images) * 1.5 + 0.5)
     return ((1 - white) * images + white * whitened + flakes + flakes.rot90(2, (2, 3))).clamp(0, 1)
 

@@ -1,0 +1,164 @@
+"""Robustness to common corruptions and to slow perturbations, as multiples of a reference network's errors and flips.
+
+The measures of "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095): mean corruption error and
+relative mean corruption error on corrupted test images (ImageNet-C), flip probability and mean flip rate on films of
+perturbed ones (ImageNet-P, corruptions/_sequences.py). The first two, with one strength for each corruption, are also those of
+"MNIST-C: A Robustness Benchmark for Computer Vision" (P090), which sets them beside accuracy under attack. Ratios to the
+reference are shares here (1: as the reference) and percents in the papers. Not here: the paper's top-5 distance.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor, nn
+
+from assay.batch import TensorSplit, whole
+from assay.corruptions._sequences import SEQUENCES, UNORDERED
+from assay.errors import StudyError
+from assay.evaluate import batched, predict
+from assay.measuring import Arm
+from assay.metrics.flip_probability import flip_probability
+from assay.metrics.mce import mce
+from assay.metrics.relative_mce import relative_mce
+from assay.metrics.top1 import top1
+from assay.network import Trained
+from assay.plugs import Parent, Plug
+
+METRICS = {
+    "top1": "share of clean test images classified correctly, 0 to 1",
+    "corrupted_error": "error on corrupted test images, mean over corruptions and severities, not normalised, 0 to 1",
+    "error": "the same by corruption (x), mean over severities, 0 to 1",
+    "mce": "corrupted error as a multiple of the reference network's, corruption by corruption, their mean; the reference has 1",
+    "relative_mce": "what corruption adds to the clean error as a multiple of what it adds to the reference's, likewise",
+    "flip_probability": "chance that the answer changes from frame to frame of a film, by perturbation (x) or their mean, 0 to 1",
+    "mfr": "flip probability as a multiple of the reference network's, perturbation by perturbation, their mean",
+    "adversarial": "share of attacked test images classified correctly, 0 to 1",
+}
+
+
+def common_corruptions(
+    arm: Arm,
+    *,
+    reference: Annotated[Trained, Parent()],
+    corruptions: list[Annotated[Callable, Plug("corruptions")]] = (
+        "gaussian_noise",
+        "shot_noise",
+        "impulse_noise",
+        "defocus_blur",
+        "glass_blur",
+        "motion_blur",
+        "zoom_blur",
+        "snow",
+        "frost",
+        "fog",
+        "brightness",
+        "contrast",
+        "elastic_transform",
+        "pixelate",
+        "jpeg_compression",
+    ),
+    severities: list[Annotated[int, Ge(1), Le(5)]] | dict[str, Annotated[int, Ge(1), Le(5)]] = (1, 2, 3, 4, 5),
+    images: Annotated[int, Ge(1)] | None = None,
+    perturbations: list[
+        Literal[
+            "gaussian_noise",
+            "shot_noise",
+            "motion_blur",
+            "zoom_blur",
+            "snow",
+            "brightness",
+            "translate",
+            "rotate",
+            "tilt",
+            "scale",
+        ]
+    ] = (),
+    frames: Annotated[int, Ge(2)] = 16,
+    films: Annotated[int, Ge(1)] = 64,
+    attack: Annotated[Callable, Plug("attacks")] | None = None,
+) -> Iterator[tuple]:
+    """Measure an arm beside the reference network, on the same corrupted images.
+
+    severities: for all corruptions, or one for each by name. images: how many test images are corrupted, None for all of them.
+    perturbations: films to show, of `frames` frames, each of the first `films` test images. attack: made on all test images.
+    """
+    test = arm.world.test
+    yield "top1", top1(predict(arm.network, test.images), test.labels)
+    networks = (arm.network, reference.network)
+    yield from _corrupted(arm, networks, corruptions, severities, images)
+    if perturbations:
+        yield from _perturbed(arm, networks, perturbations, frames, films)
+    if attack is not None:
+        yield "adversarial", _attacked(arm, attack, test)
+
+
+def _corrupted(
+    arm: Arm,
+    networks: tuple[nn.Module, nn.Module],
+    corruptions: list[Callable],
+    severities: list[int] | dict[str, int],
+    images: int | None,
+) -> Iterator[tuple]:
+    test = arm.world.test
+    clean, labels = test.images[:images], test.labels[:images]
+    own, reference = [], []
+    for corruption in corruptions:
+        name = _name(corruption)
+        spoilt = [corruption(clean, severity, arm.generator(name, severity)) for severity in _levels(severities, name)]
+        errors = [[_error(network, part, labels) for part in spoilt] for network in networks]
+        own.append(errors[0])
+        reference.append(errors[1])
+        yield "error", name, sum(errors[0]) / len(spoilt)
+    own, reference = torch.tensor(own).double(), torch.tensor(reference).double()
+    clean_errors = [_error(network, clean, labels) for network in networks]
+    one_image = 1 / len(labels)  # the least a reference can be said to have lost
+    yield "corrupted_error", own.mean().item()
+    yield "mce", mce(own, reference, least=one_image)
+    yield "relative_mce", relative_mce(own, clean_errors[0], reference, clean_errors[1], least=one_image)
+
+
+def _levels(severities: list[int] | dict[str, int], corruption: str) -> list[int]:
+    if not isinstance(severities, dict):
+        return list(severities)
+    if corruption not in severities:
+        raise StudyError(
+            f"protocol common_corruptions: severities: none for {corruption}, only for {', '.join(severities)}; give it one"
+        )
+    return [severities[corruption]]
+
+
+def _perturbed(
+    arm: Arm, networks: tuple[nn.Module, nn.Module], perturbations: list[str], frames: int, films: int
+) -> Iterator[tuple]:
+    images = arm.world.test.images[:films]
+    one_flip = 1 / (len(images) * (frames - 1))
+    found, ratios = [], []
+    for name in perturbations:
+        shown = SEQUENCES[name](images, frames, arm.generator("film", name)).flatten(0, 1)
+        against = "first" if name in UNORDERED else "previous"
+        answers = (predict(network, shown).argmax(1).unflatten(0, (frames, -1)) for network in networks)
+        own, reference = (flip_probability(answer, against=against) for answer in answers)
+        found.append(own)
+        ratios.append(own / max(reference, one_flip))
+        yield "flip_probability", name, own
+    yield "flip_probability", sum(found) / len(found)
+    yield "mfr", sum(ratios) / len(ratios)
+
+
+def _attacked(arm: Arm, attack: Callable, test: TensorSplit) -> float:
+    generator = arm.generator("attack")
+
+    def answer(images: Tensor, labels: Tensor) -> Tensor:
+        return predict(arm.network, attack(arm.network, images, labels, generator))
+
+    return top1(batched(answer, whole(test.images), test.labels), test.labels)
+
+
+def _error(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+    return 1 - top1(predict(network, images), labels)
+
+
+def _name(corruption: Callable) -> str:
+    return corruption.func.__name__
