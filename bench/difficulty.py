@@ -1,30 +1,57 @@
-"""How hard the world `shapes` is at 16 px: test accuracy of five learners at three training sizes, as a table for docs/worlds.md.
+"""How hard each world is: test accuracy of five learners at the laptop's sizes, into docs/data/difficulty.csv and docs/worlds.md.
 
-`OMP_NUM_THREADS=1 python bench/difficulty.py [learner ...]`. The networks are the defaults of models/ with batches of 32 and a
-cosine schedule: ResNet by SGD for 10 epochs, MLP by Adam for 10, ViT by Adam for 30. Linear is logistic regression, nearest is
-one neighbour, both on pixels.
+    OMP_NUM_THREADS=1 python bench/difficulty.py               measure every world that can be classified: six core-minutes
+    OMP_NUM_THREADS=1 python bench/difficulty.py shapes ...    measure these anew, keep the other rows
+    python bench/difficulty.py --draw                          only write the table in docs/worlds.md again
+
+A collection too small for the laptop's sizes keeps its own. Worlds that have one class, that need other networks, or whose data
+set is not in this repository are left out.
 """
 
-import sys
-from statistics import mean, stdev
+import argparse
+import csv
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from assay.batch import to_tensors
+from assay.errors import AssayError
 from assay.evaluate import predict
-from assay.plugs import describe
+from assay.files import ROOT, write_atomic
+from assay.plugs import describe, find, load
 from assay.recipes import AXES, Recipe
+from assay.report.difficulty import COLUMNS, TABLE, as_markdown, read_difficulties
+from assay.scales import load_scale
 from assay.seeds import Draw
 from assay.training import train
 from assay.world import World
-from assay.worlds.shapes import shapes
 
-TRAIN_SIZES = (512, 1536, 4096)
-SEEDS = (0, 1)
-NETWORKS = {"resnet": ("sgd", 10), "mlp": ("adam", 10), "vit": ("adam", 30)}
-PIXEL_MODELS = {"linear": LogisticRegression(C=0.01, max_iter=300), "nearest": KNeighborsClassifier(1)}
+SCALE = load_scale("laptop")
+REPETITIONS = 2
+# learner -> optimizer, times the scale's epochs. A vision transformer needs longer to say anything, and so is trained once.
+NETWORKS = {"resnet": ("sgd", 1), "vit": ("adam", 2), "mlp": ("adam", 1)}
+ONCE = "vit"
+SQUARE = {"vit", "mlp"}  # take no signals of one row
+PIXEL_MODELS = {"linear": partial(LogisticRegression, C=0.01, max_iter=300), "nearest": partial(KNeighborsClassifier, 1)}
+PAGE = ROOT / "docs" / "worlds.md"
+MARKS = ("<!-- difficulty -->\n", "<!-- end -->")
+
+
+def draw(name: str, seed: int) -> World:
+    """A world at the scale's sizes; one that is made from another is made from `shapes`."""
+    make, declared = load("worlds", name), find("worlds")[name].parameters
+    sizes = SCALE.world.model_dump()
+    if "of" in declared:
+        return make(Draw("world", 0, seed), of=partial(load("worlds", "shapes"), **sizes))
+    try:
+        return make(Draw("world", 0, seed), **{key: size for key, size in sizes.items() if key in declared})
+    except AssayError:
+        return make(Draw("world", 0, seed))
 
 
 def plug(kind: str, name: str) -> dict:
@@ -34,7 +61,8 @@ def plug(kind: str, name: str) -> dict:
 
 
 def recipe(model: str) -> Recipe:
-    optimizer, epochs = NETWORKS[model]
+    """How a network is trained; the world is handed over with it."""
+    optimizer, length = NETWORKS[model]
     return Recipe(
         {
             "world": plug("worlds", "shapes"),
@@ -43,7 +71,7 @@ def recipe(model: str) -> Recipe:
             "objective": plug("objectives", "cross_entropy"),
             "optimizer": plug("optimizers", optimizer),
             "schedule": plug("schedules", "cosine"),
-            "budget": {"epochs": epochs, "batch": 32},
+            "budget": {"epochs": length * SCALE.budget.epochs, "batch": SCALE.budget.batch},
             "start": None,
             "surgery": [],
             "record": [],
@@ -53,25 +81,76 @@ def recipe(model: str) -> Recipe:
 
 
 def accuracy(learner: str, world: World, seed: int) -> float:
+    """Share of the test images that a learner names rightly after training."""
     if learner in PIXEL_MODELS:
         train_pixels, test_pixels = (split.images.reshape(len(split), -1) for split in (world.train, world.test))
-        return PIXEL_MODELS[learner].fit(train_pixels, world.train.labels).score(test_pixels, world.test.labels)
+        return PIXEL_MODELS[learner]().fit(train_pixels, world.train.labels).score(test_pixels, world.test.labels)
     tensors = to_tensors(world, torch.device("cpu"))
     network = train(recipe(learner), seed, world=tensors).network
     return float((predict(network, tensors.test.images).argmax(1) == tensors.test.labels).float().mean())
 
 
-def main(learners: list[str]) -> None:
-    torch.set_num_threads(1)
-    print("| learner | " + " | ".join(f"{size:,} images" for size in TRAIN_SIZES) + " |")
-    print("|---" * (len(TRAIN_SIZES) + 1) + "|")
-    for learner in learners or (*NETWORKS, *PIXEL_MODELS):
-        cells = []
-        for size in TRAIN_SIZES:
-            found = [accuracy(learner, shapes(Draw("world", 0, seed), train=size), seed) for seed in SEEDS]
-            cells.append(f"{mean(found):.3f} ± {stdev(found):.3f}")
-        print(f"| {learner} | " + " | ".join(cells) + " |", flush=True)
+def rows(name: str) -> Iterator[dict]:
+    """One row a learner and repetition; none for a world that cannot be drawn or has nothing to tell apart."""
+    for seed in range(REPETITIONS):
+        try:
+            world = draw(name, seed)
+        except (AssayError, TypeError) as error:
+            print(f"{name}: left out: {str(error).splitlines()[0]}")
+            return
+        if min(len(set(split.labels.tolist())) for split in (world.train, world.test)) < 2:
+            print(f"{name}: left out: one class to learn or to tell")
+            return
+        _, most = torch.tensor(world.test.labels).unique(return_counts=True)
+        _, *sides = world.train.images.shape[1:]
+        square = sides[0] == sides[1]
+        about = {
+            "world": name,
+            "image": "x".join(map(str, world.train.images.shape[1:])),
+            "train": len(world.train),
+            "test": len(world.test),
+            "classes": len(most),
+            "chance": f"{int(most.max()) / len(world.test):.4f}",
+        }
+        for learner in (*NETWORKS, *PIXEL_MODELS):
+            if (learner == ONCE and seed > 0) or (learner in SQUARE and not square):
+                continue
+            epochs = NETWORKS[learner][1] * SCALE.budget.epochs if learner in NETWORKS else ""
+            started = time.process_time()
+            found = accuracy(learner, world, seed)
+            print(f"{name} {learner} {found:.3f} {time.process_time() - started:.1f} s", flush=True)
+            yield about | {"learner": learner, "epochs": epochs, "seed": seed, "accuracy": f"{found:.4f}"}
+
+
+def table() -> list[dict]:
+    """The rows there are."""
+    if not TABLE.exists():
+        return []
+    with open(TABLE, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, measured: list[dict]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(measured)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("worlds", nargs="*", help="measure these; all if none is named")
+    parser.add_argument("--draw", action="store_true", help="only write docs/worlds.md again")
+    options = parser.parse_args()
+    if not options.draw:
+        torch.set_num_threads(1)
+        names = options.worlds or sorted(find("worlds"))
+        kept = [row for row in table() if row["world"] not in names]
+        measured = [row for name in names for row in rows(name)]
+        write(TABLE, sorted([*kept, *measured], key=lambda row: row["world"]))
+    head, rest = PAGE.read_text(encoding="utf-8").split(MARKS[0])
+    write_atomic(PAGE, f"{head}{MARKS[0]}\n{as_markdown(read_difficulties())}\n{MARKS[1]}{rest.split(MARKS[1], 1)[1]}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

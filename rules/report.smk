@@ -64,7 +64,7 @@ rule report:
         figures=expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
         worlds=expand(RESULTS + "/worlds/{world}/card.json", world=WORLDS),
         catalogue="config/papers.json",
-        calibration=sorted(str(path) for path in Path("docs/data").glob("judge-*.csv")),
+        tables=sorted(str(path) for path in Path("docs/data").glob("*.csv")),
         templates=sorted(str(path) for path in Path("report").rglob("*") if path.is_file()),
     output:
         RESULTS + "/report/manifest.json",

@@ -21,6 +21,7 @@ from assay.metrics.deletion import deletion
 from assay.metrics.insertion import insertion
 from assay.metrics.top1 import top1
 from assay.plugs import Plug
+from assay.protocols._first_layer import first_filters
 from assay.protocols._rewrites import chain, in_turn, inhibited, reordered, saturated, split
 
 METRICS = {
@@ -38,6 +39,7 @@ METRICS = {
 }
 NO_ATTRIBUTION = 1e-4  # share of the output's change below which a feature counts as ignored
 NO_CHANGE = 1e-3  # change of a logit too small to be told from rounding
+SHOWN = 12  # images kept to look at
 TOY_NETWORKS = 8
 TOY_POINTS = 64
 
@@ -70,7 +72,10 @@ def axioms(
     yield "violations_inhibited", _inhibited_violations(arm, explain)
     yield "deletion", deletion(network, images, targets, heat)
     yield "insertion", insertion(network, images, targets, heat)
-    arm.keep("maps", heat[:6].sum(1))
+    arm.keep("images", images[:SHOWN])
+    arm.keep("maps", heat[:SHOWN].sum(1, keepdim=True))
+    if (filters := first_filters(arm.network)) is not None:
+        arm.keep("filters", filters)
 
 
 def _explain(attribution: Callable, network: nn.Module, images: Tensor, targets: Tensor, baseline: Tensor) -> Tensor:

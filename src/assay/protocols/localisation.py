@@ -19,6 +19,7 @@ from assay.metrics.box_overlap import box_overlap
 from assay.metrics.pointing import pointing
 from assay.metrics.rank_correlation import rank_correlation
 from assay.plugs import Plug
+from assay.protocols._first_layer import first_filters
 
 FACTORS = ("objects", "masks", "boxes")
 METRICS = {
@@ -30,6 +31,7 @@ METRICS = {
     "cue_share": "share of the heat for the network's answer that lies in the top left corner, where a cue may be, 0 to 1",
 }
 ENOUGH_OVERLAP = 0.5
+SHOWN = 6  # images kept to look at, each once for every class asked for
 CORNER = 6  # the corner's side is the image's side over this, as in worlds/shapes
 
 
@@ -65,7 +67,10 @@ def localisation(
     yield "box_error", float((box_overlap(heat.cpu().numpy(), boxes.cpu().numpy()) < ENOUGH_OVERLAP).mean())
     yield "faithfulness", _faithfulness(arm, images[:occluded], objects[:occluded], [maps[:occluded] for maps in asked])
     yield "cue_share", corner_share(_heat(attribution, arm, images, answers))
-    arm.keep("maps", torch.stack([images[:6].mean(1), *(_scaled(maps[:6]) for maps in asked)], 1).flatten(0, 1))
+    arm.keep("images", images[:SHOWN].repeat_interleave(len(asked), 0))
+    arm.keep("maps", torch.stack([maps[:SHOWN] for maps in asked], 1).flatten(0, 1).unsqueeze(1))
+    if (filters := first_filters(arm.network)) is not None:
+        arm.keep("filters", filters)
 
 
 def _heat(attribution: Callable, arm: Arm, images: Tensor, targets: Tensor) -> Tensor:
@@ -89,7 +94,3 @@ def _faithfulness(arm: Arm, images: Tensor, objects: Tensor, asked: list[Tensor]
     """Mean rank correlation with occlusion maps, over images and classes."""
     reference = [occlusion(arm.network, images, labels).squeeze(1) for labels in objects.T]
     return float(rank_correlation(torch.cat(asked).cpu().numpy(), torch.cat(reference).cpu().numpy()).mean())
-
-
-def _scaled(maps: Tensor) -> Tensor:
-    return maps / maps.amax((1, 2), keepdim=True).clamp_min(1e-12)

@@ -46,7 +46,7 @@ def spectra(arm: Arm, *, source: Literal["network", "real", "resampled"] = "netw
     for radius, value in enumerate(theirs.mean(0).tolist()):
         yield "spectrum", radius, value
     arm.keep("images", made[:16])
-    arm.keep("real", real[:16])
+    arm.keep("images_real", real[:16])
 
 
 @torch.no_grad()

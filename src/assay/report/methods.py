@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from assay.catalogue import Paper
 from assay.report.atlas import Entry
+from assay.report.difficulty import AGAIN, LEARNERS, Difficulty, effort
 from assay.report.parts import Part
 from assay.report.worlds import WorldView
 
@@ -73,6 +74,7 @@ def method_parts(
     entries: Sequence[Entry],
     papers: Mapping[str, Paper],
     worlds: Mapping[str, WorldView],
+    difficulties: Mapping[str, Difficulty],
 ) -> Iterator[Part]:
     """A part for each plug, for the list of all plugs, and for the gallery of worlds."""
     states = {entry.study.name: entry.state for entry in entries}
@@ -87,7 +89,8 @@ def method_parts(
         }
         yield Part(f"methods/{method.kind}-{method.name}", inputs, partial(method_files, templates))
     yield Part("methods", {"methods": methods}, partial(list_files, templates))
-    gallery = {"methods": [method for method in methods if method.kind == "worlds"], "worlds": worlds, "users": users}
+    shown = [method for method in methods if method.kind == "worlds"]
+    gallery = {"methods": shown, "worlds": worlds, "users": users, "difficulties": difficulties}
     yield Part("worlds", gallery, partial(gallery_files, templates))
 
 
@@ -112,8 +115,22 @@ def list_files(templates: Environment, methods: Sequence[MethodView]) -> dict[st
 
 
 def gallery_files(
-    templates: Environment, methods: Sequence[MethodView], worlds: Mapping[str, WorldView], users: Mapping[str, list[str]]
+    templates: Environment,
+    methods: Sequence[MethodView],
+    worlds: Mapping[str, WorldView],
+    users: Mapping[str, list[str]],
+    difficulties: Mapping[str, Difficulty],
 ) -> dict[str, str]:
-    """The gallery: every world with its samples as studies draw from it, then those no study draws from."""
+    """The gallery: how hard worlds are, then every world with its samples as studies draw from it, then those not drawn from."""
     shown = [(method, [world for world in worlds.values() if world.plug == method.plug]) for method in methods]
-    return {"worlds.html": templates.get_template("worlds.html").render(shown=shown, users=users)}
+    measured = [(method, difficulties[method.name]) for method in methods if method.name in difficulties]
+    context = {
+        "shown": shown,
+        "users": users,
+        "measured": measured,
+        "unmeasured": [method for method in methods if method.name not in difficulties],
+        "learners": LEARNERS,
+        "effort": effort(difficulties.values()),
+        "again": AGAIN,
+    }
+    return {"worlds.html": templates.get_template("worlds.html").render(context)}

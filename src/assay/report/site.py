@@ -16,6 +16,7 @@ from assay.published import PublishedNumber
 from assay.report import plots, words
 from assay.report.across import across_part, network_users, shared_with
 from assay.report.atlas import Entry, atlas
+from assay.report.difficulty import read_difficulties
 from assay.report.download import parquet
 from assay.report.figure import ASSETS, caption, describe_figure
 from assay.report.judge import judge_part
@@ -23,12 +24,14 @@ from assay.report.losses import FEW, describe_losses, losses_figure
 from assay.report.methods import MethodView, address, method_parts, prose
 from assay.report.page import Page, StudyView, read_page, read_verdicts
 from assay.report.parts import Part, machinery, write_parts
+from assay.report.pictures import pictures
 from assay.report.worlds import WorldView, read_world
 from assay.summary import curves, plain, summarise
 from assay.verdicts import tabulate
 
 ROWS_SHOWN = 300
 WORLDS_SHOWN = 3
+PICTURES_SHOWN = 12
 
 
 def build(
@@ -57,7 +60,7 @@ def build(
     parts = [
         Part("assets", {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}, dict),
         *study_parts(results, templates, entries, worlds, {method.plug for method in methods}),
-        *method_parts(templates, methods, entries, catalogue, drawn),
+        *method_parts(templates, methods, entries, catalogue, drawn, read_difficulties()),
         across_part(templates, entries),
         judge_part(templates, entries),
         *(Part(f"worlds/{name}", {"world": world}, world_files) for name, world in drawn.items()),
@@ -185,7 +188,13 @@ def study_files(
         f"studies/{name}.csv": observations,
         f"studies/{name}.parquet": parquet(entry.page.observations),
     }
-    context |= study_context(entry.page) | {"worlds": worlds, "worlds_shown": WORLDS_SHOWN, "figure": None, "losses": None}
+    context |= study_context(entry.page) | {
+        "worlds": worlds,
+        "worlds_shown": WORLDS_SHOWN,
+        "pictures_shown": PICTURES_SHOWN,
+        "figure": None,
+        "losses": None,
+    }
     if figure is not None:
         files[f"figures/{name}.svg"] = figure
         context["figure"] = {"path": f"../figures/{name}.svg", "alt": describe_figure(entry.page), "caption": reading}
@@ -193,6 +202,8 @@ def study_files(
         path = f"figures/{name}.losses.svg"  # no study has a dot in its name
         files[path] = losses_figure(entry.page)
         context["losses"] = {"path": f"../{path}", "alt": describe_losses(entry.page), "many": len(entry.page.losses) > FEW}
+    context["pictures"] = [(f"../figures/{name}.{k}.png", picture) for k, picture in enumerate(pictures(entry.page))]
+    files |= {path.removeprefix("../"): picture.png for path, picture in context["pictures"]}
     files[f"studies/{name}.html"] = templates.get_template("study.html").render(context)
     return files
 

@@ -119,16 +119,17 @@ def strip(images: np.ndarray) -> bytes:
         images = images.mean(axis=1, keepdims=True).repeat(3, axis=1)
     across = enlarged(*images.shape[2:])
     down = max(across, LOWEST // images.shape[2])
-    tiles = (images * 255).round().astype(np.uint8).transpose(0, 2, 3, 1).repeat(down, axis=1).repeat(across, axis=2)
+    tiles = (images * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
     count, height, width, _ = tiles.shape
-    spaced = np.zeros((height, count, width + GAP, 3), np.uint8)
-    spaced[:, :, :width] = tiles.transpose(1, 0, 2, 3)
-    row = spaced.reshape(height, -1, 3)[:, :-GAP]
-    picture = Image.fromarray(row).quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
-    palette, places = picture.getpalette(), np.array(picture)
+    # Colours are chosen before pixels are enlarged: the same colours, from fewer pixels.
+    picture = Image.fromarray(tiles.reshape(count * height, width, 3))
+    picture = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
+    palette = picture.getpalette()
     clear = len(palette) // 3
-    places[:, np.arange(places.shape[1]) % (width + GAP) >= width] = clear
-    drawn = Image.fromarray(places, "P")
+    places = np.array(picture).reshape(count, height, width).repeat(down, axis=1).repeat(across, axis=2)
+    spaced = np.full((height * down, count, width * across + GAP), clear, np.uint8)
+    spaced[:, :, : width * across] = places.transpose(1, 0, 2)
+    drawn = Image.fromarray(spaced.reshape(height * down, -1)[:, :-GAP], "P")
     drawn.putpalette([*palette, 0, 0, 0])
     stream = io.BytesIO()
     drawn.save(stream, "PNG", optimize=True, transparency=clear)
