@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from assay.errors import AssayError
 from assay.judging import write_verdicts
 from assay.receipts import Receipt
 from assay.reporting import write_report
@@ -21,5 +22,8 @@ results, scale, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 studies = load_studies(scale, only=names)
 write_verdicts([json.loads(study.judgement) for study in studies.values()], results, PARTIAL)
 Receipt(results / "logs" / "report.log").withdraw()
-write_report(list(studies.values()), results, PARTIAL)
+try:
+    write_report(list(studies.values()), results, PARTIAL)
+except AssayError as error:
+    sys.exit(f"no report: {error}")
 print(f"Some jobs failed; what could be judged, and why the rest could not, is in {results}/report/index.html", file=sys.stderr)

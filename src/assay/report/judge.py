@@ -1,7 +1,7 @@
-"""The judge's page: how often it errs where the truth is known, what it sees, and what its corrections did in this report."""
+"""The judge's page: what its corrections did, and how often it errs, on this report's effects and where the truth is known."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,26 +9,25 @@ from typing import Any
 
 from jinja2 import Environment
 
+from assay.errors import EvidenceError
 from assay.files import ROOT
 from assay.report.atlas import Entry
 from assay.report.parts import Part
+from assay.report.rates import corrections, false_findings, powers
 
 MEASURED = ROOT / "docs" / "data"
+AGAIN = "python bench/calibrate.py"
+COLUMNS = {
+    "null": ("noise", "seeds", "null", "supported", "studies"),
+    "power": ("seeds", "effect", "supported", "studies"),
+    "reports": ("noise", "real", "null", "false_share", "power"),
+}
 EFFECTS = (0, 0.5, 1, 1.5, 2, 3, 4)  # columns of the table of power, in standard deviations
 Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
-class Correction:
-    """How many findings there are with and without a correction, among so many tests."""
-
-    tests: int
-    before: int
-    after: int
-
-
-@dataclass(frozen=True)
-class Power:
+class Curve:
     """The share of studies found at each true effect by this many seeds: (effect, percent)."""
 
     seeds: int
@@ -55,38 +54,34 @@ def judge_part(templates: Environment, entries: Sequence[Entry]) -> Part:
 
 
 def measured(name: str) -> Rows:
-    """One table of bench/calibrate.py."""
-    with open(Path(MEASURED, f"judge-{name}.csv"), newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """One table of bench/calibrate.py; EvidenceError with the fix if it is missing or lacks a column."""
+    path = Path(MEASURED, f"judge-{name}.csv")
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError:
+        raise EvidenceError(f"{path}: does not exist; get it back with git, or make it with {AGAIN}") from None
+    lacking = [column for column in COLUMNS[name] if not rows or any(row.get(column) is None for row in rows)]
+    if lacking:
+        raise EvidenceError(f"{path}: has no {', '.join(lacking)}; get it back with git, or make it with {AGAIN}")
+    return rows
 
 
 def judge_files(
     templates: Environment, judged: Sequence[tuple[str, dict[str, Any]]], null: Rows, power: Rows, reports: Rows
 ) -> dict[str, str]:
     """The page by its path in the report."""
-    verdicts = [verdict for _, verdict in judged]
-    alpha = templates.globals["alpha"]
     context = {
         "judged": judged,
-        "holm": holm_did(verdicts, alpha),
-        "hochberg": hochberg_did(verdicts, alpha),
+        "did": corrections(judged),
+        "here": false_findings(judged),
+        "powers": powers(judged),
         "errors": false_support(null),
         "power": power_curves(power),
         "effects": EFFECTS,
         "reports": reports,
     }
     return {"judge.html": templates.get_template("judge.html").render(context)}
-
-
-def holm_did(verdicts: Sequence[Mapping[str, Any]], alpha: float) -> Correction:
-    """Expectations whose finding has p up to alpha, on its own and with Holm's correction within the study and its tier."""
-    items = [item for verdict in verdicts for item in (*verdict["expectations"], *verdict["secondary"])]
-    return Correction(len(items), sum(item["p"] <= alpha for item in items), sum(item["p_holm"] <= alpha for item in items))
-
-
-def hochberg_did(verdicts: Sequence[Mapping[str, Any]], alpha: float) -> Correction:
-    """Studies with p up to alpha, and with q up to alpha after Benjamini and Hochberg's correction over all of them."""
-    return Correction(len(verdicts), sum(v["p"] <= alpha for v in verdicts), sum(v["q"] <= alpha for v in verdicts))
 
 
 def false_support(rows: Rows) -> list[tuple[str, int, int, int]]:
@@ -100,10 +95,10 @@ def false_support(rows: Rows) -> list[tuple[str, int, int, int]]:
     return [(*key, *counts) for key, counts in pooled.items()]
 
 
-def power_curves(rows: Rows) -> list[Power]:
+def power_curves(rows: Rows) -> list[Curve]:
     """A curve for each number of seeds."""
     curves: dict[int, list[tuple[float, float]]] = {}
     for row in rows:
         share = round(100 * int(row["supported"]) / int(row["studies"]), 2)
         curves.setdefault(int(row["seeds"]), []).append((float(row["effect"]), share))
-    return [Power(seeds, sorted(points)) for seeds, points in sorted(curves.items())]
+    return [Curve(seeds, sorted(points)) for seeds, points in sorted(curves.items())]
