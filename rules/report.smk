@@ -8,6 +8,25 @@ from assay.plugs import everything
 PAPER = (".pdf", ".svg", "-means.tex", "-means.csv", "-verdict.tex", "-verdict.csv")
 
 
+def labels_in_report(study, what):
+    """What Snakemake's own report says of a file; it asks after the run, when the verdicts are there."""
+    path = Path(RESULTS, "verdicts.json")
+    judged = json.loads(path.read_text())["studies"] if path.exists() else {}
+    verdict = judged[study]["verdict"] if study in judged else "not judged"
+    return {"study": study, "family": STUDIES[study].family, "verdict": verdict, "shows": what}
+
+
+def tables(study):
+    """The page of a study's tables, marked for Snakemake's own report."""
+    return report(
+        f"{RESULTS}/paper/{study}-tables.html",
+        caption="../report/captions/tables.rst",
+        category=STUDIES[study].family,
+        # A function, since verdicts are not known before the run; without wildcards, since one job makes the files of all studies.
+        labels=lambda wildcards: labels_in_report(study, "tables"),
+    )
+
+
 rule figure:
     input:
         RESULTS + "/observations/{study}/provenance.json",
@@ -16,7 +35,7 @@ rule figure:
             RESULTS + "/figures/{study}.svg",
             caption="../report/captions/figure.rst",
             category=lambda wildcards: STUDIES[wildcards.study].family,
-            labels=lambda wildcards: {"study": wildcards.study},
+            labels=lambda wildcards: labels_in_report(wildcards.study, "figure"),
         ),
     params:
         figure=lambda wildcards: canonical(STUDIES[wildcards.study].figure),
@@ -41,6 +60,7 @@ rule figures:
         styles=["report/figures.mplstyle", "report/paper.mplstyle"],
     output:
         expand(RESULTS + "/paper/{study}{end}", study=STUDIES, end=PAPER),
+        [tables(study) for study in STUDIES],
     params:
         figures={study.name: canonical(study.figure) for study in STUDIES.values()},
         studies=list(STUDIES),

@@ -151,5 +151,19 @@ def test_snakemakes_own_report_has_every_figure_with_its_caption(finished, tmp_p
 
 def test_figures_for_papers_are_made_once(finished):
     finished.run("figures")
-    assert {path.suffix for path in (finished.root / "results/ci/paper").glob("plain*")} == {".pdf", ".svg", ".tex", ".csv"}
+    kinds = {path.suffix for path in (finished.root / "results/ci/paper").glob("plain*")}
+    assert kinds == {".pdf", ".svg", ".tex", ".csv", ".html"}
     assert "Nothing to be done" in finished.run("-n", "figures")
+
+
+def test_snakemakes_own_report_has_tables_and_is_labelled_with_verdicts(finished, tmp_path):
+    finished.run("figures")
+    finished.run("figures", "--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        page = archive.read("report/report.html").decode()
+        (table,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith("plain-tables.html")]
+    verdict = json.loads((finished.root / "results/ci/verdicts.json").read_text())["studies"]["plain"]["verdict"]
+    (labels,) = re.findall(r'"labels": (\{[^}]*"study": "plain"[^}]*"shows": "tables"[^}]*\})', page)
+    assert json.loads(labels)["verdict"] == verdict
+    assert "<h2>means</h2>" in table
+    assert "<h2>verdict</h2>" in table

@@ -12,7 +12,7 @@ import pytest
 import synthetic
 
 from assay import catalogue, report
-from assay.report.paper import Table, as_csv, as_latex, digits, escaped, paper_files
+from assay.report.paper import Table, as_csv, as_html, as_latex, digits, escaped, paper_files
 
 STUDY = synthetic.view("mixup", "P166", "training-recipes")
 
@@ -67,6 +67,26 @@ def test_csv_keeps_every_digit(page, files):
         ("treated.top1 > shuffled.top1", "secondary", "supported"),
     ]
     assert [float(verdicts[0][key]) for key in ("effect", "low", "high", "p", "p (Holm)")] == [0.04, 0.032, 0.048, 0.0004, 0.0008]
+
+
+def test_tables_as_a_page_are_those_of_the_csv_files_with_three_digits(files):
+    page = files["-tables.html"].decode()
+    tables = [ElementTree.fromstring(table) for table in re.findall(r"<table>.*?</table>", page, re.DOTALL)]
+    for name, table in zip(("means", "verdict"), tables, strict=True):
+        exact = list(csv.DictReader(io.StringIO(files[f"-{name}.csv"].decode())))
+        head, *shown = ([cell.text or "" for cell in row] for row in table.iter("tr"))
+        assert head == list(exact[0])
+        assert [row[0] for row in shown] == [row[head[0]] for row in exact]
+        place = head.index("low")
+        lows = [float(row[place].replace("\N{MINUS SIGN}", "-")) for row in shown]
+        assert lows == pytest.approx([float(row["low"]) for row in exact], rel=0.005)
+
+
+def test_text_in_a_page_of_tables_stays_text():
+    hostile = Table(("arm", "mean"), 1, [(synthetic.HOSTILE, float("nan"))])
+    page = as_html(synthetic.HOSTILE, {synthetic.HOSTILE: hostile})
+    assert "<script" not in page
+    assert "<img" not in page
 
 
 def test_where_a_control_failed_no_expectation_is_said_to_hold(page):

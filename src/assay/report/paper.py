@@ -1,9 +1,10 @@
-"""For papers: a study's figure in a column's width as PDF and SVG, its tables as LaTeX and CSV; same data, same bytes."""
+"""For papers: a study's figure in a column's width as PDF and SVG, its tables as LaTeX, CSV and HTML; same data, same bytes."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -13,10 +14,11 @@ from matplotlib.figure import Figure
 
 from assay.report.figure import ASSETS, NO_METADATA, draw
 from assay.report.page import Page
-from assay.report.words import finite
+from assay.report.words import finite, number
 from assay.summary import summarise
 
 COLUMN = 3.35  # inches: a column of a two-column paper, on A4 and on letter
+SHEET = "body { font: 15px/1.5 sans-serif; margin: 1rem } td, th { text-align: left; padding: 0.2rem 1rem 0.2rem 0 }"
 STYLES = [str(ASSETS / name) for name in ("figures.mplstyle", "paper.mplstyle")]
 NO_PDF_METADATA = {"Creator": None, "Producer": None, "CreationDate": None}
 SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
@@ -48,7 +50,7 @@ def paper_files(page: Page) -> dict[str, bytes]:
     files = {f".{kind}": column_figure(page, kind) for kind in ("pdf", "svg")}
     for name, table in tables.items():
         files |= {f"-{name}.tex": as_latex(table).encode(), f"-{name}.csv": as_csv(table).encode()}
-    return files
+    return files | {"-tables.html": as_html(page.study.name, tables).encode()}
 
 
 def column_figure(page: Page, kind: str) -> bytes:
@@ -103,6 +105,21 @@ def as_csv(table: Table) -> str:
     writer.writerow(table.columns)
     writer.writerows([*row[: table.text], *(value if finite(value) else "" for value in row[table.text :])] for row in table.rows)
     return stream.getvalue()
+
+
+def as_html(title: str, tables: Mapping[str, Table]) -> str:
+    """The tables as one small page that needs no other file, with three significant digits."""
+    parts = [f"<h1>{escape(title)}</h1><style>{SHEET}</style>"]
+    for name, table in tables.items():
+        head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(table, row))}</tr>\n" for row in table.rows)
+        parts.append(f"<h2>{escape(name)}</h2>\n<table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table>")
+    body = "\n".join(parts)
+    return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n{body}\n</html>\n'
+
+
+def _cells(table: Table, row: tuple[Any, ...]) -> list[str]:
+    return [str(cell) for cell in row[: table.text]] + [number(value) for value in row[table.text :]]
 
 
 def as_latex(table: Table) -> str:
