@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from assay.manifest import checksums
-from assay.plugs import PACKAGE, describe
+from assay.plugs import PACKAGE, describe, parsed
 
 
 @cache
@@ -37,7 +37,7 @@ def imports(module: str) -> frozenset[str]:
     """The project modules a project module imports, at its top or inside functions; those for type checkers do not run."""
     package = module if module_path(module).name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
-    for node in _running(ast.parse(_source(module))):
+    for node in _running(parsed(module_path(module))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -109,7 +109,7 @@ def closure(module: str) -> frozenset[str]:
 @cache
 def inputs(module: str) -> tuple[str, ...]:
     """The files in data/ that a project module reads: its constant INPUTS."""
-    for node in ast.parse(_source(module)).body:
+    for node in parsed(module_path(module)).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "INPUTS":
             return ast.literal_eval(node.value)
     return ()

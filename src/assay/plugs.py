@@ -26,6 +26,14 @@ PACKAGE = Path(__file__).parent
 CORE_FOLDERS = {"report", "__pycache__"}
 
 
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a source file; StudyError if it is not Python."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise StudyError(f"{path}:{error.lineno}: {error.msg}; the file is not Python, mend it") from None
+
+
 @dataclass(frozen=True)
 class Plug:
     """Marks a parameter whose value is a plug of this kind: `attack: Annotated[Callable, Plug("attacks")]`."""
@@ -96,7 +104,7 @@ class PlugInfo:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(encoding="utf-8"), filename=str(self.path))
+        return parsed(self.path)
 
     @property
     def doc(self) -> str:

@@ -60,6 +60,8 @@ def test_an_unknown_name_suggests_the_nearest():
     ("source", "said"),
     [
         ("def other():\n    pass\n", "defines no function 'probe' and no class of that name"),
+        ("def probe(x:\n    pass\n", "probe.py:1: "),
+        ("<<<<<<< HEAD\n", "the file is not Python"),
         ("def probe(x, *, a=1):\n    pass\n", "parameter 'a' has no annotation"),
         ("def probe(x, *, a: Unknown = 1):\n    pass\n", "annotation or default cannot be read"),
         ("def probe(x, *, a: int = compute()):\n    pass\n", "annotation or default cannot be read"),
