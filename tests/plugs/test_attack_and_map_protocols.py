@@ -89,6 +89,35 @@ def test_transfer_from_a_twin_is_the_attack_itself_and_from_its_opposite_does_no
     assert observed(adversarial(given, **options, source=SimpleNamespace(network=opposite)))["error", 0.1] == 0
 
 
+class Steps(nn.Module):
+    """A linear network whose logits are rounded, which hides them from gradients."""
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        return (self.network(images) * 50).round() / 50
+
+
+def test_masked_gradients_show_where_blind_attacks_do_better():
+    generator = np.random.default_rng(0)
+    network = linear_network()
+    images = generator.random((300, 3, 2, 2))
+    labels = network(torch.tensor(images, dtype=torch.float32)).argmax(1).numpy()
+    options = {"attack": partial(fgsm, clip=False), "eps": [0.1, 0.2]}
+    world = flat_world(images, labels, ("a", "b"))
+    seen, hidden = arm(network, world), arm(Steps(network), world)
+    twin = SimpleNamespace(network=network)
+    assert observed(adversarial(seen, **options))["masking"] == 0
+    assert observed(adversarial(seen, **options, source=twin))["masking"] == 0
+    masked = observed(adversarial(hidden, **options))
+    assert masked["masking"] > 0.05
+    assert masked["error", 0.2] == masked["clean_error"]
+    found = observed(adversarial(hidden, **options, source=twin))
+    assert found["masking"] == pytest.approx(found["error", 0.2] - masked["error", 0.2])
+
+
 def test_r_squared_by_hand():
     x = torch.tensor([-1.0, 0.0, 1.0]).double()
     columns = torch.tensor([[2.0, 1.0, 4.0], [2.0, 0.0, 5.0], [2.0, 1.0, 9.0]]).double()

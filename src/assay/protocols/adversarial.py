@@ -1,7 +1,9 @@
 """How an attack fares: errors over its size, transfer from another network, and how linear the logits are along it.
 
 "Explaining and Harnessing Adversarial Examples" (P127): error and confidence (section 4), adversarial examples made on one
-network and shown to another (section 8), logits traced along the attack's direction (figure 4).
+network and shown to another (section 8), logits traced along the attack's direction (figure 4). Whether gradients are masked is
+asked as in "Obfuscated Gradients Give a False Sense of Security", Athalye et al. 2018, section 3.1: nothing that is blind to the
+network may fool it more often than an attack that sees it.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +14,8 @@ import torch
 from annotated_types import Gt, MinLen
 from torch import Tensor
 
+from assay.attacks.random_direction import random_direction
+from assay.attacks.random_sign import random_sign
 from assay.batch import whole
 from assay.evaluate import batched, predict
 from assay.measuring import Arm
@@ -23,10 +27,12 @@ METRICS = {
     "error": "share of attacked test images answered wrongly, 0 to 1; x is the attack's size in the [0, 1] pixel range",
     "confidence": "mean probability of the wrong answers to attacked images, 0 to 1 (0 where none is wrong); x as for error",
     "linearity": "median R2 of a straight line through a logit as the image moves from -eps to eps along the attack",
+    "masking": "error under the best of ten noises, or from the source, above that of the attack on the network itself; or 0",
     "agreement": "share of images both networks get wrong under the attack on which they give the same wrong answer, 0 to 1",
 }
 TRACE_POINTS = 21
 TRACED_IMAGES = 256
+NOISES = 10
 
 
 def adversarial(
@@ -39,7 +45,9 @@ def adversarial(
 ) -> Iterator[tuple]:
     """Attack the test images at every size in eps; the attack is made on `source` if given, else on the arm's own network.
 
-    linearity looks at moves of up to `trace` along the direction of the attack, on the first 256 test images, without clipping.
+    masking is measured at the largest size: where the attack is made on `source`, how much that beats it on the own network, else
+    how much the best of ten noises does. linearity looks at moves of up to `trace` along the direction of the attack, on the
+    first 256 test images, without clipping.
     """
     split = arm.world.test
     maker = source.network if source else arm.network
@@ -53,7 +61,27 @@ def adversarial(
         yield "confidence", size, _wrong_confidence(logits, split.labels)
         if source and size == max(eps):
             yield "agreement", _agreement(predict(maker, images), logits, split.labels)
+    yield "masking", _masking(arm, attack, max(eps), source)
     yield "linearity", _linearity(arm, partial(attack, eps=trace, clip=False), maker, trace)
+
+
+def _masking(arm: Arm, attack: Callable, size: float, source: Trained | None) -> float:
+    split = arm.world.test
+    images = whole(split.images)
+
+    def attacked(method: Callable, maker: torch.nn.Module, name: str) -> Tensor:
+        """Which images are answered wrongly once the method has seen the maker."""
+        made = batched(partial(method, maker, generator=arm.generator(name, size), eps=size), images, split.labels)
+        return predict(arm.network, made).argmax(1) != split.labels
+
+    seeing = attacked(attack, arm.network, "attack")
+    if source:
+        blind = attacked(attack, source.network, "attack")
+    else:
+        given = getattr(attack, "keywords", {})
+        noise = partial(random_direction if given.get("norm") == "l2" else random_sign, clip=given.get("clip", True))
+        blind = torch.stack([attacked(noise, arm.network, f"noise {number}") for number in range(NOISES)]).any(0)
+    return max(0.0, float(blind.double().mean() - seeing.double().mean()))
 
 
 def _error(logits: Tensor, labels: Tensor) -> float:
