@@ -19,7 +19,7 @@ from assay.batch import Batch, TensorSplit, TensorWorld
 from assay.errors import StudyError
 from assay.metrics.rms_calibration_error import rms_calibration_error
 from assay.objectives.jsd import divergence, jsd
-from assay.plugs import find
+from assay.plugs import describe
 from assay.protocols.corrupted import corrupted
 
 SIZE = 16
@@ -145,7 +145,7 @@ def test_one_operation_changes_images_and_keeps_labels():
 
 
 def test_operations_share_no_name_with_the_test_corruptions():
-    assert not set(_operations.OPERATIONS) & set(find("corruptions"))
+    assert not set(_operations.OPERATIONS) & set(describe("protocols", "corrupted").parameters["corruptions"].default)
 
 
 @pytest.mark.vouches("objectives/jsd", paper="P194")

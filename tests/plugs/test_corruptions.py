@@ -1,4 +1,4 @@
-"""The fifteen corruptions: properties all share, and each against scikit-image, scipy, PIL or its closed form."""
+"""Corruptions: properties all share, and the fifteen of ImageNet-C against scikit-image, scipy, PIL or their closed form."""
 
 import io
 from functools import cache
@@ -17,7 +17,7 @@ from assay.corruptions.brightness import STEP, brightness
 from assay.corruptions.contrast import FACTOR, contrast
 from assay.corruptions.defocus_blur import RADIUS, defocus_blur, disk
 from assay.corruptions.elastic_transform import ANCHORS, elastic_transform, jittered
-from assay.corruptions.fog import STRENGTH, fog
+from assay.corruptions.fog import fog
 from assay.corruptions.frost import WEIGHTS, frost
 from assay.corruptions.gaussian_noise import DEVIATION, gaussian_noise
 from assay.corruptions.impulse_noise import SHARE, impulse_noise
@@ -27,6 +27,7 @@ from assay.errors import StudyError
 from assay.plugs import find, load
 
 NAMES = tuple(find("corruptions"))
+MOVING = ("rotate", "scale", "shear", "translate")
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -40,6 +41,12 @@ def photographs(size: int = 16, count: int = 12) -> torch.Tensor:
     parts = [cat[y : y + 100, x : x + 100] for y in (0, 100, 200) for x in (0, 110, 220, 330)][:count]
     small = [np.asarray(Image.fromarray(part).resize((size, size), Image.Resampling.BOX)) for part in parts]
     return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 255
+
+
+def blot() -> torch.Tensor:
+    """(12, 3, 16, 16): a light bar of soft outline, upright in the middle of black."""
+    across, down = torch.meshgrid(torch.arange(16) - 7.5, torch.arange(16) - 7.5, indexing="xy")
+    return (-((across / 2) ** 2) - (down / 5) ** 2).exp().expand(12, 3, 16, 16)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,9 +75,9 @@ def test_shape_type_and_range_are_kept_and_the_input_is_not_touched(name, channe
 
 @pytest.mark.parametrize("name", NAMES)
 def test_damage_grows_with_severity(name):
-    damage = [
-        (load("corruptions", name)(photographs(), severity, generator()) - photographs()).square().mean() for severity in range(6)
-    ]
+    # What is moved far across texture differs no more than what is moved a little; across a blot it does.
+    images = blot() if name in MOVING else photographs()
+    damage = [(load("corruptions", name)(images, severity, generator()) - images).square().mean() for severity in range(6)]
     assert all(less < more for less, more in pairwise(damage)), damage
 
 
@@ -106,12 +113,14 @@ def test_gaussian_noise_is_normal():
 
 @pytest.mark.vouches("corruptions/shot_noise", paper="P095")
 def test_shot_noise_counts_photons():
-    photons = shot_noise.PHOTONS[2]
+    photons = 25  # of the third severity
     counts = shot_noise.shot_noise(flat(0.2), 3, generator()) * photons
     np.testing.assert_allclose(counts, counts.round(), atol=1e-4)
     seen = np.bincount(counts.round().long().flatten())[:12]
     expected = stats.poisson(0.2 * photons).pmf(np.arange(12)) * counts.numel()
     assert stats.chisquare(seen, expected * seen.sum() / expected.sum()).pvalue > 1e-3
+    few = shot_noise.shot_noise(flat(0.2), 3, generator(), photons=(5.0, 4.0, 3.0, 2.0, 1.0)) * 3
+    np.testing.assert_allclose(few, few.round(), atol=1e-4)
 
 
 @pytest.mark.vouches("corruptions/impulse_noise", paper="P095")
@@ -149,6 +158,8 @@ def test_glass_blur_blurs_as_scikit_image_and_moves_pixels_no_further_than_its_r
         assert glass_blur.swap_neighbours(numbered, untouched, 1, 0.8).equal(numbered)
     leftwards = torch.full((1, 16, 16, 3), 0.5)
     leftwards[..., 1] = 0.0
+    once, twice = (glass_blur.glass_blur(photographs(), 5, generator(), rounds=rounds) for rounds in (1, 2))
+    assert (twice - photographs()).square().mean() > (once - photographs()).square().mean()
     shifted = glass_blur.swap_neighbours(numbered[:1], leftwards, 1, 0.8)[0, 0, 5]
     assert shifted.tolist() == [80 + k for k in (14, *range(14), 15)]  # pixel 14 carried to the row's left end
 
@@ -214,10 +225,12 @@ def test_frost_adds_ice_to_the_dimmed_image():
 @pytest.mark.vouches("corruptions/fog", paper="P095")
 def test_fog_adds_a_cloud_from_zero_to_one_and_keeps_the_maximum():
     """On a flat image x, fog is (x + t c) x / (x + t): the cloud can be read off, and reaches 0 and 1 in each image."""
-    thickness, _ = STRENGTH[3]
+    thickness = 1.0  # of the fourth severity
     cloud = (fog(flat(0.4), 4, generator()) * (0.4 + thickness) / 0.4 - 0.4) / thickness
     np.testing.assert_allclose(cloud.amin((1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(cloud.amax((1, 2, 3)), 1, atol=1e-5)
+    thicker = fog(flat(0.4), 4, generator(), thickness=(1.0, 1.0, 1.0, 3.0, 3.0))
+    torch.testing.assert_close((thicker * (0.4 + 3) / 0.4 - 0.4) / 3, cloud, atol=1e-5, rtol=0)
     # Cloudy: neighbours are alike, and more so the faster finer grids fade.
     roughness = []
     for decay in (1.5, 3.0):

@@ -6,7 +6,7 @@ at once. On a GPU the numbers depend on how the batch is split; they are still t
 Severity 0 draws nothing. Lengths are given as shares of the image's side, so that one table serves 16 px as well as 224 px.
 """
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -61,11 +61,11 @@ def positions(images: Tensor) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def sample(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Images read bilinearly at positions x and y (B, H, W) in pixels; the image repeats mirrored beyond its edges."""
+def sample(images: Tensor, x: Tensor, y: Tensor, beyond: Literal["reflection", "zeros"] = "reflection") -> Tensor:
+    """Images read bilinearly at positions x and y (B, H, W) in pixels; beyond its edges, the image is mirrored, or black."""
     height, width = images.shape[-2:]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
 
 
 def zoom(images: Tensor, factor: float) -> Tensor:

@@ -2,10 +2,14 @@
 
 "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). On small images two pixels' reach
 and many rounds, which the paper uses for ImageNet, leave nothing; so pixels trade places with direct neighbours in one
-round (with those up to side / 32 away if that is more), the share that does grows with severity, and the blur stays.
+round (with those up to side / 32 away if that is more), the share that does grows with severity, and the blur stays. More
+rounds can be asked for.
 """
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from assay.corruptions import _common
@@ -14,14 +18,15 @@ SIGMA = 0.025  # of both blurs, in image sides
 SHARE = (0.1, 0.25, 0.5, 0.75, 1.0)  # of pixels that trade places
 
 
-def glass_blur(images: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """Blur, swap, blur images (B, C, H, W); StudyError for a severity outside 0..5."""
+def glass_blur(images: Tensor, severity: int, generator: torch.Generator, *, rounds: Annotated[int, Ge(1)] = 1) -> Tensor:
+    """Blur, swap in as many rounds, blur images (B, C, H, W); StudyError for a severity outside 0..5."""
     if severity == 0:
         return images
     side = images.shape[-1]
-    numbers = _common.uniform(images, generator, *images.shape[2:], 3)
-    blurred = _common.blur(images, SIGMA * side)
-    swapped = swap_neighbours(blurred, numbers, max(1, side // 32), _common.setting(SHARE, severity))
+    numbers = _common.uniform(images, generator, rounds, *images.shape[2:], 3)
+    swapped = _common.blur(images, SIGMA * side)
+    for turn in numbers.unbind(1):
+        swapped = swap_neighbours(swapped, turn, max(1, side // 32), _common.setting(SHARE, severity))
     return _common.blur(swapped, SIGMA * side).clamp(0, 1)
 
 
