@@ -1,0 +1,94 @@
+"""Robustness and uncertainty of one network side by side: corruptions, an attack, foreign images, calibration, and its cost.
+
+The axes of "An Empirical Evaluation on Robustness and Uncertainty of Regularization Methods" (P238): error on corrupted images
+(the corruptions of P095, not normalised), accuracy under a gradient-sign step, area under the ROC curve for telling foreign
+images from own ones by confidence, expected calibration error. Cost is counted in passes, which do not depend on the machine.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from statistics import fmean
+from typing import Annotated
+
+from annotated_types import Ge, Le, MinLen
+
+from assay.batch import whole
+from assay.evaluate import batched, predict
+from assay.measuring import Arm
+from assay.metrics.auroc import auroc
+from assay.metrics.ece import ece
+from assay.metrics.top1 import top1
+from assay.network import Samples
+from assay.plugs import Plug
+
+METRICS = {
+    "top1": "share of test images classified correctly, 0 to 1",
+    "train_top1": "share of training images classified correctly, 0 to 1",
+    "ece": "expected calibration error on test images, 15 bins, 0 to 1",
+    "corrupted_error": "error on corrupted test images, mean over corruptions and severities, 0 to 1",
+    "error": "the same by corruption (x), mean over severities, 0 to 1",
+    "adversarial": "share of attacked test images classified correctly, 0 to 1",
+    "auroc": "chance that an own test image scores above a foreign one, mean over the foreign worlds, 0 to 1",
+    "auroc_set": "the same for each foreign world (x)",
+    "passes": "how often training went forward and back through the network for each training image, an attack's steps included",
+}
+
+
+def robustness_uncertainty(
+    arm: Arm,
+    *,
+    foreign: Annotated[list[Annotated[Callable, Plug("worlds")]], MinLen(1)],
+    attack: Annotated[Callable, Plug("attacks")] = "fgsm",
+    score: Annotated[Callable, Plug("scores")] = "msp",
+    corruptions: list[Annotated[Callable, Plug("corruptions")]] = (
+        "gaussian_noise",
+        "shot_noise",
+        "impulse_noise",
+        "defocus_blur",
+        "glass_blur",
+        "motion_blur",
+        "zoom_blur",
+        "snow",
+        "frost",
+        "fog",
+        "brightness",
+        "contrast",
+        "elastic_transform",
+        "pixelate",
+        "jpeg_compression",
+    ),
+    severities: list[Annotated[int, Ge(1), Le(5)]] = (1, 2, 3, 4, 5),
+    images: Annotated[int, Ge(1)] | None = None,
+) -> Iterator[tuple]:
+    """Measure an arm. images: how many test images are corrupted, None for all of them."""
+    test, train = arm.world.test, arm.world.train
+    logits = predict(arm.network, test.images)
+    yield "top1", top1(logits, test.labels)
+    yield "train_top1", top1(predict(arm.network, train.images), train.labels)
+    yield "ece", ece(logits, test.labels)
+    clean, labels = test.images[:images], test.labels[:images]
+    errors = []
+    for corruption in corruptions:
+        name = corruption.func.__name__
+        spoilt = (corruption(clean, severity, arm.generator(name, severity)) for severity in severities)
+        errors.append(fmean(1 - top1(predict(arm.network, part), labels) for part in spoilt))
+        yield "error", name, errors[-1]
+    yield "corrupted_error", fmean(errors)
+    attacked = batched(partial(attack, arm.network, generator=arm.generator("attack")), whole(test.images), test.labels)
+    yield "adversarial", top1(predict(arm.network, attacked), test.labels)
+    own = score(Samples(arm.network, test.images, test.labels, arm.trained.records)).cpu().numpy()
+    areas = []
+    for world in foreign:
+        other = arm.make(world).test
+        strange = score(Samples(arm.network, other.images, other.labels, arm.trained.records)).cpu().numpy()
+        areas.append(auroc(own, strange))
+        yield "auroc_set", world.func.__name__, areas[-1]
+    yield "auroc", fmean(areas)
+    yield "passes", passes(arm.recipe)
+
+
+def passes(recipe: dict) -> int:
+    """Epochs, times one and the steps of the attack that the objective trains against, if any."""
+    attack = recipe["objective"]["parameters"].get("attack")
+    steps = attack["parameters"].get("steps", 1) if attack else 0
+    return recipe["budget"]["epochs"] * (1 + steps)
