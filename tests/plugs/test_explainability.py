@@ -164,7 +164,7 @@ def test_insertion_and_deletion_follow_confidence_where_the_map_is_the_same():
         assert rows[scale]["pointing"] == rows[scale]["overlap"] == rows[scale]["top1"] == 1
         assert rows[scale]["insertion"] == insertion(arm.network, images, labels, masks[:, None], fill=0.5, steps=8)
         assert rows[scale]["deletion"] == deletion(arm.network, images, labels, masks[:, None], fill=0.5, steps=8)
-        assert kept["maps"].shape == (8, 8, 8)
+        assert kept["maps"].shape == (8, 1, 8, 8)
     assert rows[20.0]["confidence"] < rows[80.0]["confidence"]
     assert rows[20.0]["insertion"] < rows[80.0]["insertion"] - 0.1
     for metric in ("matched_insertion", "matched_deletion"):

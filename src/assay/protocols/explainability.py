@@ -35,6 +35,7 @@ METRICS = {
 }
 FILL = 0.5  # of erased pixels
 HALVINGS = 30
+SHOWN = 8  # images kept to look at
 
 
 def explainability(
@@ -62,7 +63,8 @@ def explainability(
     for prefix, answering in (("", network), ("matched_", scaled)):
         for metric in (insertion, deletion):
             yield prefix + metric.__name__, metric(answering, images, labels, heat[:, None], fill=FILL, steps=steps)
-    arm.keep("maps", heat[:8] / heat[:8].amax((1, 2), keepdim=True).clamp_min(1e-12))
+    arm.keep("images", images[:SHOWN])
+    arm.keep("maps", heat[:SHOWN, None])
 
 
 def heat_of(maps: Tensor) -> Tensor:
