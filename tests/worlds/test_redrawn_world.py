@@ -21,7 +21,7 @@ def test_a_redrawn_test_split_is_a_fresh_sample_of_the_same_distribution(make):
 
 
 def test_turns_are_different_samples(make):
-    first, second = make("redrawn"), make("redrawn", turn=2)
+    first, second = make("redrawn", streams=["test"]), make("redrawn", streams=["test"], turn=2)
     assert not np.array_equal(first.test.images, second.test.images)
 
 

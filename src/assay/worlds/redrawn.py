@@ -1,15 +1,16 @@
 """Another world with some of its quantities drawn anew and everything else as it was: a counterfactual of every image.
 
 Each quantity of a world has a random stream of its own, so replacing the named streams changes these quantities alone. With one
-factor's streams it makes single-factor counterfactuals; with all streams of a split it makes another sample of the same
-distribution, as the replicated test sets of "Do ImageNet Classifiers Generalize to ImageNet?" (P220) are meant to be.
+factor's streams it makes single-factor counterfactuals, which stand here for the edited photographs of "LANCE: Stress-testing
+Visual Models by Generating Language-guided Counterfactual Images" (P190). With all streams of a split it makes another sample of
+the same distribution, as the replicated test sets of "Do ImageNet Classifiers Generalize to ImageNet?" (P220) are meant to be.
 """
 
 from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import Ge
 
 from assay.plugs import Plug
 from assay.seeds import Draw
@@ -21,7 +22,7 @@ def redrawn(
     draw: Draw,
     *,
     of: Annotated[Callable, Plug("worlds")] = "shapes",
-    streams: Annotated[list[str], MinLen(1)] = ["test"],  # noqa: B006
+    streams: list[str] = [],  # noqa: B006
     keep: list[str] = [],  # noqa: B006
     turn: Annotated[int, Ge(1)] = 1,
 ) -> World:
