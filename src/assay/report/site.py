@@ -20,7 +20,7 @@ from assay.report.difficulty import read_difficulties
 from assay.report.download import parquet
 from assay.report.figure import ASSETS, caption, describe_figure
 from assay.report.judge import judge_part
-from assay.report.losses import FEW, describe_losses, losses_figure
+from assay.report.losses import FEW, describe_losses, distinct, losses_figure
 from assay.report.methods import MethodView, address, method_parts, prose
 from assay.report.page import Page, StudyView, read_page, read_verdicts
 from assay.report.parts import Part, machinery, write_parts
@@ -201,7 +201,7 @@ def study_files(
     if entry.page.losses:
         path = f"figures/{name}.losses.svg"  # no study has a dot in its name
         files[path] = losses_figure(entry.page)
-        context["losses"] = {"path": f"../{path}", "alt": describe_losses(entry.page), "many": len(entry.page.losses) > FEW}
+        context["losses"] = {"path": f"../{path}", "alt": describe_losses(entry.page), "many": len(distinct(entry.page)) > FEW}
     context["pictures"] = [(f"../figures/{name}.{k}.png", picture) for k, picture in enumerate(pictures(entry.page))]
     files |= {path.removeprefix("../"): picture.png for path, picture in context["pictures"]}
     files[f"studies/{name}.html"] = templates.get_template("study.html").render(context)
