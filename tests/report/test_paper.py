@@ -12,7 +12,7 @@ import pytest
 import synthetic
 
 from assay import catalogue, report
-from assay.report.paper import Table, as_csv, as_html, as_latex, digits, escaped, paper_files
+from assay.report.paper import WRAPPED, Table, as_csv, as_html, as_latex, column_figure, digits, escaped, paper_files
 
 STUDY = synthetic.view("mixup", "P166", "training-recipes")
 
@@ -41,6 +41,19 @@ def test_same_data_gives_same_bytes_whatever_the_day(page, figure, monkeypatch):
 def test_figures_are_as_wide_as_a_column(files):
     assert float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", files[".pdf"])[1]) == pytest.approx(3.35 * 72, abs=0.5)
     assert ElementTree.fromstring(files[".svg"]).get("width") == "241.2pt"
+
+
+def test_a_figure_of_many_panels_fits_a_page(page):
+    rows = [(arm, seed, f"metric{k}", float("nan"), float(seed)) for arm in STUDY.arms for seed in range(3) for k in range(20)]
+    table = pd.DataFrame(rows, columns=["arm", "seed", "metric", "x", "value"])
+    drawn = column_figure(replace(page, observations=table), "svg")
+    assert float(ElementTree.fromstring(drawn).get("height").removesuffix("pt")) <= 8.6 * 72 + 0.1
+
+
+def test_long_expectations_wrap_and_long_names_break():
+    table = Table(("expectation", "p"), 1, [("guided_backprop.faithfulness > other.faithfulness", 0.5)])
+    assert WRAPPED in as_latex(table)
+    assert r"guided\_\allowbreak{}backprop" in as_latex(table)
 
 
 def test_fonts_are_truetype_and_in_the_file_and_text_is_text(files):
@@ -125,10 +138,11 @@ def test_numbers(value, text):
 
 def check_latex(text: str) -> None:
     """One tabular, its rules, only known commands, balanced braces, and as many cells in each row as columns."""
-    comment, *lines = text.splitlines()
-    assert comment.startswith("%")
-    (spec,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", lines[0])
-    assert (lines[1], lines[3], lines[-2], lines[-1]) == (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}")
+    comment, opening, *lines = text.splitlines()
+    assert comment == r"% needs \usepackage[T1]{fontenc}, \usepackage{array}, \usepackage{booktabs}"
+    assert opening == r"{\footnotesize\setlength{\tabcolsep}{3pt}%"
+    (spec,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", lines[0].replace(WRAPPED, "l"))
+    assert (lines[1], lines[3], lines[-2], lines[-1]) == (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}}")
     for line in (lines[2], *lines[4:-2]):
         assert line.endswith(r" \\")
         row = line.removesuffix(r" \\")
@@ -138,5 +152,5 @@ def check_latex(text: str) -> None:
         assert bare.count("$") % 2 == 0
         assert not set('%#~<>|"') & set(bare)
         commands = {"texttt", "textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar",
-                    "textquotedbl", "ldots", "times"}  # fmt: skip
+                    "textquotedbl", "ldots", "times", "allowbreak"}  # fmt: skip
         assert set(re.findall(r"\\([a-zA-Z]+|.)", bare)) <= commands

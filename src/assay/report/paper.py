@@ -19,6 +19,7 @@ from assay.summary import summarise
 
 COLUMN = 3.35  # inches: a column of a two-column paper, on A4 and on letter
 SHEET = "body { font: 15px/1.5 sans-serif; margin: 1rem } td, th { text-align: left; padding: 0.2rem 1rem 0.2rem 0 }"
+TALLEST = 8.6  # inches: with a caption, a page of either paper
 STYLES = [str(ASSETS / name) for name in ("figures.mplstyle", "paper.mplstyle")]
 NO_PDF_METADATA = {"Creator": None, "Producer": None, "CreationDate": None}
 SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
@@ -31,8 +32,10 @@ SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
     '"': r"\textquotedbl{}",
     "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
 }
+PACKAGES = (r"\usepackage[T1]{fontenc}", r"\usepackage{array}", r"\usepackage{booktabs}")
+WRAPPED = r">{\raggedright\arraybackslash}p{0.27\linewidth}"  # an expectation is longer than a column is wide
 NAMES = {"arm", "metric", "x", "expectation"}  # columns whose text is written as in a study file
-TYPEWRITER = SPECIAL | {"-": "-{}"}  # no dashes out of hyphens
+TYPEWRITER = SPECIAL | {"-": "-{}", "_": r"\_\allowbreak{}"}  # no dashes out of hyphens; long names may break
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,9 @@ def column_figure(page: Page, kind: str) -> bytes:
 
 
 def fit(drawn: Figure) -> None:
-    """Make a figure as wide as a column, as tall in proportion."""
+    """Make a figure as wide as a column, and as tall in proportion as a page allows."""
     width, height = drawn.get_size_inches()
-    drawn.set_size_inches(COLUMN, height * COLUMN / width)
+    drawn.set_size_inches(COLUMN, min(height * COLUMN / width, TALLEST))
 
 
 # Tables
@@ -132,9 +135,12 @@ def as_latex(table: Table) -> str:
         ]
         lines.append(" & ".join([*cells, *map(digits, row[table.text :])]))
     head, *body = (rf"{line} \\" for line in lines)
-    columns = "l" * table.text + "r" * (len(table.columns) - table.text)
+    columns = "".join(WRAPPED if name == "expectation" else "l" for name in table.columns[: table.text])
+    columns += "r" * (len(table.columns) - table.text)
     text = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(["% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}", *text, ""])
+    return "\n".join(
+        [f"% needs {', '.join(PACKAGES)}", r"{\footnotesize\setlength{\tabcolsep}{3pt}%", *text[:-1], text[-1] + "}", ""]
+    )
 
 
 def escaped(text: str, special: dict[str, str] = SPECIAL) -> str:
