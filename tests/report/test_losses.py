@@ -1,7 +1,6 @@
 """Training curves: the seeds' median and range, the words that go with them, and where the page shows them."""
 
 import io
-import json
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -12,7 +11,6 @@ import pytest
 import synthetic
 
 from assay import catalogue, report
-from assay.files import sha256
 from assay.report.figure import ASSETS
 from assay.report.losses import describe_losses, draw_losses, losses_figure
 
@@ -80,20 +78,12 @@ def test_the_study_page_shows_the_curves_it_has(tmp_path, arms, folded):
     synthetic.store_evidence(results, study, synthetic.rows(study))
     without = build(results, study)
     assert "Training curves" not in without
-    keep(results / "observations" / "mixup", {f"arm{k}/training_loss": LOSSES["treated"] + k for k in range(arms)})
+    synthetic.keep(results / "observations" / "mixup", {f"arm{k}/training_loss": LOSSES["treated"] + k for k in range(arms)})
     with_curves = build(results, study)
     assert 'src="../figures/mixup.losses.svg"' in with_curves
     assert "arm1 from 4.00 to 1.75 in 3 epochs" in with_curves
     assert (f"{arms} arms in one figure" in with_curves) == folded
     assert (results / "report" / "figures" / "mixup.losses.svg").exists()
-
-
-def keep(folder, arrays) -> None:
-    """Give stored evidence other arrays."""
-    np.savez(folder / "arrays.npz", **arrays)
-    provenance = json.loads((folder / "provenance.json").read_text())
-    provenance["arrays_sha256"] = sha256(folder / "arrays.npz")
-    (folder / "provenance.json").write_text(json.dumps(provenance))
 
 
 def build(results, study) -> str:

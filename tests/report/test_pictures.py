@@ -10,7 +10,6 @@ import pytest
 import synthetic
 import torch
 from PIL import Image
-from test_losses import keep
 
 from assay import catalogue, report
 from assay.attributions.gradient import gradient
@@ -108,7 +107,7 @@ def test_the_page_shows_them_without_being_asked(tmp_path):
     synthetic.store_evidence(results, study, synthetic.rows(study))
     images = np.random.default_rng(0).random((20, 3, 8, 8))
     arrays = {f"{synthetic.HOSTILE.replace('/', '')}{k}/images": images[k:] for k in range(13)}
-    keep(results / "observations" / "mixup", arrays | {"erm/maps": images.mean(1, keepdims=True)})
+    synthetic.keep(results / "observations" / "mixup", arrays | {"erm/maps": images.mean(1, keepdims=True)})
     report.build(results, results / "report", [study], catalogue.load())
     text = (results / "report" / "studies" / "mixup.html").read_text()
     shown = re.findall(r'<img src="\.\./(figures/mixup\.\d+\.png)" alt="([^"]+)" loading="lazy">', text)
@@ -117,7 +116,7 @@ def test_the_page_shows_them_without_being_asked(tmp_path):
     assert ", 12 of 20" in text
     assert all((results / "report" / path).read_bytes().startswith(b"\x89PNG") for path, _ in shown)
     assert "<script>alert" not in text
-    keep(results / "observations" / "mixup", {})
+    synthetic.keep(results / "observations" / "mixup", {})
     report.build(results, results / "report", [study], catalogue.load())
     assert 'id="pictures"' not in (results / "report" / "studies" / "mixup.html").read_text()
     assert list((results / "report" / "figures").glob("*.png")) == []
