@@ -36,7 +36,8 @@ RUN = """
     const done = arguments[0];
     axe.run(document, { resultTypes: ["violations"], preload: false }).then(done, (error) => done({ error: String(error) }));
 """
-CHUNK = 192
+CHUNK = 96
+PATIENCE = 300  # seconds, for machines with other work
 # Leaves so many rows of the table from the given one on; the head of the page is looked at with the first of them.
 KEEP = """
     const [first, count] = arguments;
@@ -59,6 +60,7 @@ def short(results, studies, papers, tmp_path_factory) -> Path:
 def violations(browser) -> list[str]:
     """What axe-core calls serious or critical on the open page, with the first element of each kind."""
     browser.execute_script(AXE.read_text(encoding="utf-8"))
+    browser.set_script_timeout(PATIENCE)
     found = browser.execute_async_script(RUN)
     assert "error" not in found, found
     serious = [violation for violation in found["violations"] if violation["impact"] in SERIOUS]
