@@ -58,7 +58,8 @@ def explainability(
     yield "confidence", mean_confidence(logits, 1.0)
     heat = heat_of(batched(lambda *part: attribution(network, *part), images, labels))
     yield "pointing", pointing(heat, test.factors["mask"][:count])
-    yield "overlap", float(box_overlap(heat.cpu().numpy(), test.factors["boxes"][:count, 0].cpu().numpy()).mean())
+    above = heat - heat.amin((1, 2), keepdim=True)  # a map of probabilities is nowhere 0
+    yield "overlap", float(box_overlap(above.cpu().numpy(), test.factors["boxes"][:count, 0].cpu().numpy()).mean())
     scaled = Scaled(network, scale_for(logits, confidence))
     for prefix, answering in (("", network), ("matched_", scaled)):
         for metric in (insertion, deletion):
