@@ -18,7 +18,8 @@ MILDEST = 1  # severity of the noise in the noise sequences
 STREAK = 0.05  # sigma of the motion blur, in image sides
 ZOOMED = 1.2  # largest enlargement that the zoom blur averages
 DRIFT = 0.25  # of the snow and of the translation, in image sides
-TURN = 15.0  # degrees either way, of the rotation and of the blur's direction
+TURN = 15.0  # degrees either way, of the rotation
+SWEEP = 45.0  # degrees either way, of the blur's direction
 BRIGHTER = 0.4  # in value
 TILT = 0.3  # how much nearer one corner is than the middle
 SCALED = 1.4  # the last enlargement
@@ -39,7 +40,7 @@ def motion_blur_frames(images: Tensor, frames: int, generator: torch.Generator) 
     return torch.stack(
         [
             _common.streak(images, images.new_full((len(images),), float(angle)), STREAK * images.shape[-1])
-            for angle in torch.linspace(-TURN, TURN, frames)
+            for angle in torch.linspace(-SWEEP, SWEEP, frames)
         ]
     ).clamp(0, 1)
 

@@ -133,7 +133,7 @@ def _perturbed(
     arm: Arm, networks: tuple[nn.Module, nn.Module], perturbations: list[str], frames: int, films: int
 ) -> Iterator[tuple]:
     images = arm.world.test.images[:films]
-    one_flip = 1 / (len(images) * (frames - 1))
+    one_flip = 1 / (len(images) * (frames - 1))  # what a network that never flips is taken to have
     found, ratios = [], []
     for name in perturbations:
         shown = SEQUENCES[name](images, frames, arm.generator("film", name)).flatten(0, 1)
@@ -141,7 +141,7 @@ def _perturbed(
         answers = (predict(network, shown).argmax(1).unflatten(0, (frames, -1)) for network in networks)
         own, reference = (flip_probability(answer, against=against) for answer in answers)
         found.append(own)
-        ratios.append(own / max(reference, one_flip))
+        ratios.append(max(own, one_flip) / max(reference, one_flip))
         yield "flip_probability", name, own
     yield "flip_probability", sum(found) / len(found)
     yield "mfr", sum(ratios) / len(ratios)
