@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import batch_for, bound, needs, network_for, world_for
+from cases import batch_for, bound, needs, network_for, world_for
 
 from assay.distributed import Group
 from assay.network import Bench, Samples
