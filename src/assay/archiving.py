@@ -97,7 +97,8 @@ def evidence_folder(study: Study, root: Path = ROOT) -> Path:
         return results
     if study.name not in archived_names(root):
         return results
-    pull(ARCHIVE, root=root)
+    if not (root / ARCHIVE / "observations" / study.name / "provenance.json").exists():
+        pull(ARCHIVE, root=root)
     return root / ARCHIVE if read_release(root).scale == study.scale else results
 
 

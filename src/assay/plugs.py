@@ -75,12 +75,16 @@ class Parameter:
     parent: bool
     many: bool
 
+    @cached_property
+    def adapter(self) -> TypeAdapter:
+        """What checks values; building one takes longer than all of a value's checks."""
+        return TypeAdapter(self.annotation)
+
     def normalise(self, value: Any) -> Any:
         """The value as canonical JSON data (`1` given for a float becomes `1.0`); ValueError says what is allowed."""
         try:
-            adapter = TypeAdapter(self.annotation)
             # JSON mode is strict about types yet takes a list for a tuple, which is how YAML writes one.
-            return adapter.dump_python(adapter.validate_json(json.dumps(value), strict=True), mode="json")
+            return self.adapter.dump_python(self.adapter.validate_json(json.dumps(value), strict=True), mode="json")
         except ValidationError as error:
             first = error.errors()[0]
             if first["type"] == "value_error":  # a check of the project's own, which says all there is to say

@@ -35,7 +35,7 @@ def test_on_a_plane_the_walk_goes_the_targets_way_without_its_part_across_the_pl
     """x_s + (1 - (1 - rate)^m) P (x_t - x_s), P the projection onto the plane; the confidence does not change."""
     network, images = linear
     sources, labels, targets = ends_of(network, images)
-    ends = traverse(network, sources, labels, targets, steps=50, rate=0.05, eps=0.0, tolerance=0.1)
+    ends = traverse(network, sources, labels, targets, steps=50, rate=0.05, alpha=0.0, eps=0.0, tolerance=0.1)
     w = network[1].weight[1] - network[1].weight[0]
     w = w / w.norm()
     way = (targets - sources).flatten(1)
@@ -49,7 +49,9 @@ def test_on_a_plane_the_walk_goes_the_targets_way_without_its_part_across_the_pl
 def test_the_straight_walk_stops_at_the_last_step_that_keeps_the_confidence(linear):
     network, images = linear
     sources, labels, targets = ends_of(network, images)
-    ends = traverse(network, sources, labels, targets, steps=300, rate=0.02, eps=0.1, tolerance=0.2, along_level_set=False)
+    ends = traverse(
+        network, sources, labels, targets, steps=300, rate=0.02, alpha=0.1, eps=0.1, tolerance=0.2, along_level_set=False
+    )
     lost = confidence(network, sources, labels) - confidence(network, ends, labels)
     assert (lost <= 0.2).all()
     beyond = ends + 0.02 * (targets - ends)
@@ -66,8 +68,8 @@ def test_the_correction_goes_against_the_loss_and_is_bounded_in_each_pixel(linea
     network, images = linear
     sources, labels, targets = ends_of(network, images)
     options = {"steps": 1, "rate": 0.05, "tolerance": 1.0}
-    plain = traverse(network, sources, labels, targets, eps=0.0, **options)
-    corrected = traverse(network, sources, labels, targets, eps=1e-3, **options)
+    plain = traverse(network, sources, labels, targets, alpha=0.0, eps=0.0, **options)
+    corrected = traverse(network, sources, labels, targets, alpha=1e-3, eps=1e-3, **options)
     assert (confidence(network, corrected, labels) > confidence(network, plain, labels)).all()
     assert (corrected - plain).abs().max() <= 1e-3 + 1e-12
     watched = sources.clone().requires_grad_(True)

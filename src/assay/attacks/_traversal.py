@@ -16,6 +16,7 @@ def traverse(
     *,
     steps: int,
     rate: float,
+    alpha: float,
     eps: float,
     tolerance: float,
     along_level_set: bool = True,
@@ -23,7 +24,7 @@ def traverse(
     """Where the walks from sources to targets (B, C, H, W) end, images in [0, 1].
 
     Each of the `steps` steps goes the share `rate` of what is left of the way, without its part along the gradient g of the
-    cross-entropy on labels (B,), plus a correction that accumulates -eps g and is cut to eps in each pixel. A step after which
+    cross-entropy on labels (B,), plus a correction that accumulates -alpha g and is cut to eps in each pixel. A step after which
     the probability of the label is more than `tolerance` below that of the source is not made, and the walk ends. Without
     along_level_set, steps go straight to the target.
     """
@@ -36,7 +37,7 @@ def traverse(
         if along_level_set:
             gradient = input_gradient(network, x, y)
             way = way - parallel(way, gradient)
-            correction[walking] = (correction[walking] - eps * gradient).clamp(-eps, eps)
+            correction[walking] = (correction[walking] - alpha * gradient).clamp(-eps, eps)
         moved = (x + rate * way + correction[walking]).clamp(0, 1)
         held = confidence(network, moved, y) >= least[walking]
         walking = walking[held]

@@ -19,7 +19,7 @@ def named(protocol: str, names: list[str], worlds: list[Callable]) -> dict[str, 
 
 
 def counterpart(arm: Arm, protocol: str, name: str, world: Callable) -> TensorSplit:
-    """The test split of a world at the arm's draw; StudyError if its images are not the arm's own of the same labels."""
+    """The test split of a world at the arm's draw; StudyError if its labels are not the arm's own."""
     edited = arm.make(world).test
     if not torch.equal(edited.labels, arm.world.test.labels):
         raise StudyError(

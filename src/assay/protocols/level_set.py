@@ -47,12 +47,13 @@ def level_set(
     pairs: Annotated[int, Ge(1)] = 32,
     steps: Annotated[int, Ge(1)] = 200,
     rate: Annotated[float, Gt(0), Le(1)] = 0.02,
+    alpha: Annotated[float, Ge(0)] = 0.001,
     eps: Annotated[float, Ge(0)] = 0.00784,
     tolerance: Annotated[float, Gt(0), Le(1)] = 0.2,
 ) -> Iterator[tuple[str, float]]:
     """Walk between pairs of test images that the network answers rightly. attack: for way attack, made on the targets with the
-    sources' classes as labels. rate: share of the remaining way that a step goes. eps: bound of the correction in a pixel, 2/255
-    if not given. tolerance: how much confidence may be lost.
+    sources' classes as labels. rate: share of the remaining way that a step goes. alpha: step of the correction along the
+    gradient. eps: its bound in a pixel, 2/255 if not given. tolerance: how much confidence may be lost.
     """
     test = arm.world.test
     logits = predict(arm.network, test.images)
@@ -63,7 +64,14 @@ def level_set(
     if way == "attack":
         ends = attack(arm.network, targets, labels, arm.generator("attack"))
     else:
-        options = {"steps": steps, "rate": rate, "eps": eps, "tolerance": tolerance, "along_level_set": way == "traversal"}
+        options = {
+            "steps": steps,
+            "rate": rate,
+            "alpha": alpha,
+            "eps": eps,
+            "tolerance": tolerance,
+            "along_level_set": way == "traversal",
+        }
         ends = traverse(arm.network, sources, labels, targets, **options)
     yield "source_confidence", float(confidence(arm.network, sources, labels).mean())
     yield "target_confidence", float(confidence(arm.network, targets, labels).mean())
