@@ -149,7 +149,7 @@ def test_accuracies_of_a_classifier_by_brightness():
             mean = images.mean((1, 2, 3))
             return torch.stack([0.5 - mean, mean - 0.5], 1)
 
-    def invert(network, images, labels, generator):
+    def invert(network, images, labels, generator, *, eps=0.1, clip=True):
         return 1 - images
 
     def grey(images, severity, generator):
@@ -160,10 +160,13 @@ def test_accuracies_of_a_classifier_by_brightness():
     split = TensorSplit(labels.float()[:, None, None, None].expand(-1, 3, 4, 4), labels, {})
     shifted = TensorSplit(1 - split.images, torch.tensor([0, 1, 0, 1, 1]), {})
     arm = SimpleNamespace(
-        world=TensorWorld(split, split, ("dark", "bright"), {"odd": shifted}), network=Bright(), generator=lambda *names: None
+        world=TensorWorld(split, split, ("dark", "bright"), {"odd": shifted}),
+        network=Bright(),
+        generator=lambda *names: torch.Generator(),
     )
     rows = {row[:-1]: row[-1] for row in generalisation(arm, corruptions=[partial(grey)], severities=[1, 4], attack=invert)}
     assert rows["top1",] == 1
     assert rows["corrupted_top1",] == pytest.approx((1 + 2 / 5) / 2)  # at severity 4, bright is 0.2: all are called dark
     assert rows["attacked_top1",] == 0
+    assert rows["masking",] == 0  # noise of 0.1 makes no dark image bright
     assert rows["shifted_top1", "odd"] == pytest.approx(2 / 5)

@@ -8,13 +8,18 @@ import pytest
 import torch
 from torch import nn
 
+from assay.attacks.deepfool import deepfool
 from assay.attacks.fgsm import fgsm
+from assay.attacks.pgd import pgd
+from assay.attacks.random_direction import random_direction
 from assay.attributions.gradient import gradient
 from assay.attributions.guided_backprop import guided_backprop
 from assay.attributions.integrated_gradients import integrated_gradients
 from assay.batch import to_tensors
+from assay.errors import StudyError
 from assay.models.allconv import AllConv
 from assay.network import Network
+from assay.protocols._masking import noise_like
 from assay.protocols.adversarial import adversarial, r_squared
 from assay.protocols.axioms import axioms, gap
 from assay.protocols.localisation import corner_share, discrimination, localisation
@@ -116,6 +121,15 @@ def test_masked_gradients_show_where_blind_attacks_do_better():
     assert masked["error", 0.2] == masked["clean_error"]
     found = observed(adversarial(hidden, **options, source=twin))
     assert found["masking"] == pytest.approx(found["error", 0.2] - masked["error", 0.2])
+
+
+def test_noise_is_of_the_attacks_norm_and_size():
+    noise = noise_like(partial(pgd, norm="l2", eps=0.7, clip=False))
+    assert noise.func is random_direction
+    assert noise.keywords == {"eps": 0.7, "clip": False}
+    assert noise_like(partial(fgsm, eps=0.2)).keywords == {"eps": 0.2, "clip": True}
+    with pytest.raises(StudyError, match=r"attack deepfool has no size.*give one with eps"):
+        noise_like(partial(deepfool))
 
 
 def test_r_squared_by_hand():

@@ -155,6 +155,18 @@ def test_accuracy_under_attack():
 
     found = measured(Ink(0.3), Ink(0.5), corruptions=[partial(blacken)], severities=[1], attack=black_half)
     assert found["adversarial",] == pytest.approx(0.5)
+    assert found["masking",] == 0
+
+
+@pytest.mark.vouches("protocols/common_corruptions", paper="P090")
+def test_an_attack_that_works_only_by_way_of_the_reference_shows_masked_gradients():
+    def where_it_sees(network, images, labels, generator):
+        """Blackens three images by the network itself, four by the other."""
+        return blacken(images, 3 if network.threshold == 0.3 else 4, generator)
+
+    found = measured(Ink(0.3), Ink(0.5), corruptions=[partial(blacken)], severities=[1], attack=where_it_sees)
+    assert found["adversarial",] == pytest.approx(0.7)
+    assert found["masking",] == pytest.approx(0.1)
 
 
 def test_every_named_film_may_be_asked_for():

@@ -1,10 +1,7 @@
 """How an attack fares: errors over its size, transfer from another network, and how linear the logits are along it.
 
 "Explaining and Harnessing Adversarial Examples" (P127): error and confidence (section 4), adversarial examples made on one
-network and shown to another (section 8), logits traced along the attack's direction (figure 4). Whether gradients are masked is
-asked as in "Obfuscated Gradients Give a False Sense of Security", Athalye et al. 2018, section 3.1: nothing that is blind to the
-network may fool it more often than an attack that sees it.
-"""
+network and shown to another (section 8), logits traced along the attack's direction (figure 4)."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,13 +11,12 @@ import torch
 from annotated_types import Gt, MinLen
 from torch import Tensor
 
-from assay.attacks.random_direction import random_direction
-from assay.attacks.random_sign import random_sign
 from assay.batch import whole
 from assay.evaluate import batched, predict
 from assay.measuring import Arm
 from assay.network import Trained
 from assay.plugs import Parent, Plug
+from assay.protocols._masking import masking
 
 METRICS = {
     "clean_error": "share of untouched test images answered wrongly, 0 to 1",
@@ -32,7 +28,6 @@ METRICS = {
 }
 TRACE_POINTS = 21
 TRACED_IMAGES = 256
-NOISES = 10
 
 
 def adversarial(
@@ -61,27 +56,9 @@ def adversarial(
         yield "confidence", size, _wrong_confidence(logits, split.labels)
         if source and size == max(eps):
             yield "agreement", _agreement(predict(maker, images), logits, split.labels)
-    yield "masking", _masking(arm, attack, max(eps), source)
+    largest = partial(attack, eps=max(eps))
+    yield "masking", masking(arm, largest, split.images, split.labels, source.network if source else None)
     yield "linearity", _linearity(arm, partial(attack, eps=trace, clip=False), maker, trace)
-
-
-def _masking(arm: Arm, attack: Callable, size: float, source: Trained | None) -> float:
-    split = arm.world.test
-    images = whole(split.images)
-
-    def attacked(method: Callable, maker: torch.nn.Module, name: str) -> Tensor:
-        """Which images are answered wrongly once the method has seen the maker."""
-        made = batched(partial(method, maker, generator=arm.generator(name, size), eps=size), images, split.labels)
-        return predict(arm.network, made).argmax(1) != split.labels
-
-    seeing = attacked(attack, arm.network, "attack")
-    if source:
-        blind = attacked(attack, source.network, "attack")
-    else:
-        given = getattr(attack, "keywords", {})
-        noise = partial(random_direction if given.get("norm") == "l2" else random_sign, clip=given.get("clip", True))
-        blind = torch.stack([attacked(noise, arm.network, f"noise {number}") for number in range(NOISES)]).any(0)
-    return max(0.0, float(blind.double().mean() - seeing.double().mean()))
 
 
 def _error(logits: Tensor, labels: Tensor) -> float:

@@ -25,6 +25,7 @@ from assay.metrics.relative_mce import relative_mce
 from assay.metrics.top1 import top1
 from assay.network import Trained
 from assay.plugs import Parent, Plug
+from assay.protocols._masking import masking
 
 METRICS = {
     "top1": "share of clean test images classified correctly, 0 to 1",
@@ -35,6 +36,7 @@ METRICS = {
     "flip_probability": "chance that the answer changes from frame to frame of a film, by perturbation (x) or their mean, 0 to 1",
     "mfr": "flip probability as a multiple of the reference network's, perturbation by perturbation, their mean",
     "adversarial": "share of attacked test images classified correctly, 0 to 1",
+    "masking": "error under the attack made on the reference, above that under the attack on the network itself; or 0",
 }
 
 
@@ -92,6 +94,7 @@ def common_corruptions(
         yield from _perturbed(arm, networks, perturbations, frames, films)
     if attack is not None:
         yield "adversarial", _attacked(arm, attack, test)
+        yield "masking", masking(arm, attack, test.images, test.labels, reference.network)
 
 
 def _corrupted(

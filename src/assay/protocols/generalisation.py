@@ -16,11 +16,13 @@ from assay.evaluate import batched, predict
 from assay.measuring import Arm
 from assay.metrics.top1 import top1
 from assay.plugs import Plug
+from assay.protocols._masking import masking
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",
     "corrupted_top1": "share of corrupted test images classified correctly, mean over corruptions and severities, 0 to 1",
     "attacked_top1": "share of attacked test images classified correctly, 0 to 1",
+    "masking": "error under the best of ten noises of the attack's size, above that under the attack itself; or 0",
     "shifted_top1": "share of images of a further split of the world (x) classified correctly, 0 to 1",
 }
 
@@ -48,6 +50,7 @@ def generalisation(
     yield "corrupted_top1", corrupted_accuracy(arm, some, labels, corruptions, severities)
     attacked = batched(lambda *part: attack(arm.network, *part, arm.generator("attack")), some, labels)
     yield "attacked_top1", top1(predict(arm.network, attacked), labels)
+    yield "masking", masking(arm, attack, some, labels)
     for name, split in sorted(world.extra.items()):
         yield "shifted_top1", name, top1(predict(arm.network, split.images), split.labels)
 

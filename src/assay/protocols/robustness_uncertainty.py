@@ -20,6 +20,7 @@ from assay.metrics.ece import ece
 from assay.metrics.top1 import top1
 from assay.network import Samples
 from assay.plugs import Plug
+from assay.protocols._masking import masking
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",
@@ -28,6 +29,7 @@ METRICS = {
     "corrupted_error": "error on corrupted test images, mean over corruptions and severities, 0 to 1",
     "error": "the same by corruption (x), mean over severities, 0 to 1",
     "adversarial": "share of attacked test images classified correctly, 0 to 1",
+    "masking": "error under the best of ten noises of the attack's size, above that under the attack itself; or 0",
     "auroc": "chance that an own test image scores above a foreign one, mean over the foreign worlds, 0 to 1",
     "auroc_set": "the same for each foreign world (x)",
     "passes": "how often training went forward and back through the network for each training image, an attack's steps included",
@@ -76,6 +78,7 @@ def robustness_uncertainty(
     yield "corrupted_error", fmean(errors)
     attacked = batched(partial(attack, arm.network, generator=arm.generator("attack")), whole(test.images), test.labels)
     yield "adversarial", top1(predict(arm.network, attacked), test.labels)
+    yield "masking", masking(arm, attack, test.images, test.labels)
     own = score(Samples(arm.network, test.images, test.labels, arm.trained.records)).cpu().numpy()
     areas = []
     for world in foreign:

@@ -1,0 +1,50 @@
+"""Whether gradients are masked: nothing that is blind to a network may fool it more often than an attack that sees it.
+
+As asked in "Obfuscated Gradients Give a False Sense of Security", Athalye et al. 2018, section 3.1.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from assay.attacks.random_direction import random_direction
+from assay.attacks.random_sign import random_sign
+from assay.batch import whole
+from assay.errors import StudyError
+from assay.evaluate import batched, predict
+from assay.measuring import Arm
+
+NOISES = 10
+
+
+def masking(arm: Arm, attack: Callable, images: Tensor, labels: Tensor, source: nn.Module | None = None) -> float:
+    """How much more often than `attack` a blind one fools the arm's network, as a share of images (B, C, H, W); 0 if it does not.
+
+    The blind one is the attack made on `source`, or without a source the best, image by image, of ten noises of its size.
+    """
+    images = whole(images)
+
+    def fooled(method: Callable, maker: nn.Module, name: str) -> Tensor:
+        """Which images are answered wrongly once the method has seen the maker."""
+        made = batched(partial(method, maker, generator=arm.generator(name)), images, labels)
+        return predict(arm.network, made).argmax(1) != labels
+
+    seeing = fooled(attack, arm.network, "seeing")
+    if source is not None:
+        blind = fooled(attack, source, "seeing")
+    else:
+        noise = noise_like(attack)
+        blind = torch.stack([fooled(noise, arm.network, f"noise {number}") for number in range(NOISES)]).any(0)
+    return max(0.0, float(blind.double().mean() - seeing.double().mean()))
+
+
+def noise_like(attack: Callable) -> Callable:
+    """Noise of an attack's size and norm, cut to the range of images if the attack is. StudyError if it has no size."""
+    given = {name: parameter.default for name, parameter in inspect.signature(attack).parameters.items()}
+    if "eps" not in given:
+        raise StudyError(f"attack {attack.func.__name__} has no size, so noise has none to match; give one with eps, such as pgd")
+    noise = random_direction if given.get("norm") == "l2" else random_sign
+    return partial(noise, eps=given["eps"], clip=given["clip"])
