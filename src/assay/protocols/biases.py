@@ -30,6 +30,7 @@ from assay.metrics.rank_correlation import rank_correlation
 from assay.metrics.top1 import top1
 from assay.network import Network, Trained
 from assay.plugs import Parent, Plug
+from assay.protocols._corrupted import corrupted_images
 from assay.protocols._filters import band_pass, high_pass, low_pass
 from assay.protocols.cue_conflict import check_splits, shape_bias
 
@@ -82,7 +83,7 @@ def biases(
     check_splits(world)
     some = TensorSplit(world.test.images[:images], world.test.labels[:images], {})
     shown = {
-        "corrupted": [spoil(some.images, severity, arm.generator(spoil.func.__name__)) for spoil in corruptions],
+        "corrupted": [corrupted_images(arm, corruption, some.images, severity) for corruption in corruptions],
         "restyled": [arm.make(restyled).test.images[:images]],
     }
     noise = band_noise(some.images, arm.generator("noise"))

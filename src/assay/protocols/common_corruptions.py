@@ -25,6 +25,7 @@ from assay.metrics.relative_mce import relative_mce
 from assay.metrics.top1 import top1
 from assay.network import Trained
 from assay.plugs import Parent, Plug
+from assay.protocols._corrupted import corrupted_images
 from assay.protocols._masking import masking
 
 METRICS = {
@@ -108,8 +109,8 @@ def _corrupted(
     clean, labels = test.images[:images], test.labels[:images]
     own, reference = [], []
     for corruption in corruptions:
-        name = _name(corruption)
-        spoilt = [corruption(clean, severity, arm.generator(name, severity)) for severity in _levels(severities, name)]
+        name = corruption.func.__name__
+        spoilt = [corrupted_images(arm, corruption, clean, severity) for severity in _levels(severities, name)]
         errors = [[_error(network, part, labels) for part in spoilt] for network in networks]
         own.append(errors[0])
         reference.append(errors[1])
@@ -161,7 +162,3 @@ def _attacked(arm: Arm, attack: Callable, test: TensorSplit) -> float:
 
 def _error(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     return 1 - top1(predict(network, images), labels)
-
-
-def _name(corruption: Callable) -> str:
-    return corruption.func.__name__

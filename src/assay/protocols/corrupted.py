@@ -19,6 +19,7 @@ from assay.measuring import Arm
 from assay.metrics.rms_calibration_error import rms_calibration_error
 from assay.metrics.top1 import top1
 from assay.plugs import Plug
+from assay.protocols._corrupted import corrupted_images
 
 METRICS = {
     "top1": "share of clean test images classified correctly, 0 to 1",
@@ -61,7 +62,7 @@ def corrupted(
     repeated = labels.repeat(len(corruptions))
     errors, calibration = [], []
     for severity in severities:
-        answers = [predict(arm.network, spoil(clean, severity, arm.generator(_name(spoil), severity))) for spoil in corruptions]
+        answers = [predict(arm.network, corrupted_images(arm, corruption, clean, severity)) for corruption in corruptions]
         errors.append([1 - top1(answer, labels) for answer in answers])
         calibration.append(rms_calibration_error(torch.cat(answers), repeated))
         yield "mce", severity, fmean(errors[-1])
@@ -69,8 +70,4 @@ def corrupted(
     yield "mce", fmean(map(fmean, errors))
     yield "corrupted_rms", fmean(calibration)
     for corruption, by_severity in zip(corruptions, zip(*errors, strict=True), strict=True):
-        yield "error", _name(corruption), fmean(by_severity)
-
-
-def _name(corruption: Callable) -> str:
-    return corruption.func.__name__
+        yield "error", corruption.func.__name__, fmean(by_severity)

@@ -16,6 +16,7 @@ from assay.evaluate import batched, predict
 from assay.measuring import Arm
 from assay.metrics.top1 import top1
 from assay.plugs import Plug
+from assay.protocols._corrupted import corrupted_images
 from assay.protocols._masking import masking
 
 METRICS = {
@@ -57,6 +58,5 @@ def generalisation(
 
 def corrupted_accuracy(arm: Arm, images: Tensor, labels: Tensor, corruptions: list[Callable], severities: list[int]) -> float:
     """Mean accuracy of the arm's network over corruptions and severities."""
-    pairs = [(spoil, severity) for spoil in corruptions for severity in severities]
-    spoilt = (spoil(images, severity, arm.generator(spoil.func.__name__, severity)) for spoil, severity in pairs)
+    spoilt = (corrupted_images(arm, corruption, images, severity) for corruption in corruptions for severity in severities)
     return fmean(top1(predict(arm.network, changed), labels) for changed in spoilt)

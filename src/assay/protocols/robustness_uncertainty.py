@@ -20,6 +20,7 @@ from assay.metrics.ece import ece
 from assay.metrics.top1 import top1
 from assay.network import Samples
 from assay.plugs import Plug
+from assay.protocols._corrupted import corrupted_images
 from assay.protocols._masking import masking
 
 METRICS = {
@@ -71,10 +72,9 @@ def robustness_uncertainty(
     clean, labels = test.images[:images], test.labels[:images]
     errors = []
     for corruption in corruptions:
-        name = corruption.func.__name__
-        spoilt = (corruption(clean, severity, arm.generator(name, severity)) for severity in severities)
+        spoilt = (corrupted_images(arm, corruption, clean, severity) for severity in severities)
         errors.append(fmean(1 - top1(predict(arm.network, part), labels) for part in spoilt))
-        yield "error", name, errors[-1]
+        yield "error", corruption.func.__name__, errors[-1]
     yield "corrupted_error", fmean(errors)
     attacked = batched(partial(attack, arm.network, generator=arm.generator("attack")), whole(test.images), test.labels)
     yield "adversarial", top1(predict(arm.network, attacked), test.labels)

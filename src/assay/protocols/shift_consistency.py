@@ -17,6 +17,7 @@ from assay.evaluate import predict
 from assay.measuring import Arm
 from assay.metrics.top1 import top1
 from assay.plugs import Plug
+from assay.protocols._corrupted import corrupted_images
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",
@@ -49,8 +50,7 @@ def shift_consistency(
             yield metric, distance, agreement(answers, distance)
     if corruptions:
         scores = [
-            top1(predict(arm.network, corruption(shown, severity, arm.generator(corruption.func.__name__))), labels)
-            for corruption in corruptions
+            top1(predict(arm.network, corrupted_images(arm, corruption, shown, severity)), labels) for corruption in corruptions
         ]
         yield "corrupted_top1", sum(scores) / len(scores)
 

@@ -18,6 +18,7 @@ from assay.measuring import Arm
 from assay.metrics.top1 import top1
 from assay.network import Trained
 from assay.plugs import Parent, Plug
+from assay.protocols._corrupted import corrupted_images
 from assay.surgery._averaging import soup
 
 METRICS = {
@@ -48,7 +49,7 @@ def soups(
         raise StudyError(f"protocol soups: path names {len(path)} networks (allowed: none or 2); name both ends")
     test = arm.world.test
     networks = [member.network for member in pool] or [arm.network]
-    shifted = [corruption(test.images[:images], severity, arm.generator(corruption.func.__name__)) for corruption in corruptions]
+    shifted = [corrupted_images(arm, corruption, test.images[:images], severity) for corruption in corruptions]
     clean = torch.stack([predict(network, test.images) for network in networks])
     corrupted = [torch.stack([predict(network, changed) for network in networks]) for changed in shifted]
     yield "top1", top1(clean.mean(0), test.labels)
