@@ -136,8 +136,10 @@ class Project:
 
     def results(self) -> dict[str, bytes]:
         """Weights, observations and verdicts by path, without times and costs."""
+        return {**self.measured(), "verdicts.json": (self.root / "results/ci/verdicts.json").read_bytes()}
+
+    def measured(self) -> dict[str, bytes]:
+        """Weights and observations by path."""
         folder = self.root / "results" / "ci"
         files = [*folder.rglob("*.safetensors"), *folder.rglob("observations.csv"), *folder.rglob("arrays.npz")]
-        found = {str(path.relative_to(folder)): path.read_bytes() for path in files if "set-aside" not in path.parts}
-        found["verdicts.json"] = (folder / "verdicts.json").read_bytes()
-        return found
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files if "set-aside" not in path.parts}

@@ -1,5 +1,6 @@
 """Figures: the same bytes for the same data, the data's positions, and no mathematics in names."""
 
+import itertools
 import warnings
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -81,6 +82,25 @@ def test_lines_over_names_keep_their_order():
     table = [("erm", seed, "cka", layer, 0.5) for seed in range(2) for layer in ("stem", "block2", "block1")]
     (axis,) = lines(page(table)).axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["stem", "block2", "block1"]
+    assert [line.get_linestyle() for line in axis.lines] == ["None"]  # no curve joins names
+
+
+def test_arms_stand_side_by_side_over_a_name():
+    table = [(arm, seed, "cka", layer, seed) for arm in ("erm", "treated") for seed in range(3) for layer in ("stem", "block")]
+    (axis,) = lines(page(table)).axes
+    erm, treated = (list(line.get_xdata()) for line in axis.lines)
+    assert erm == pytest.approx([-0.3, 0.7])
+    assert treated == pytest.approx([0.3, 1.3])
+    assert [bars.get_segments()[0][:, 0].tolist() for bars in axis.collections] == [[-0.3] * 2, [0.3] * 2]
+
+
+def test_long_names_are_slanted_so_that_they_do_not_overlap():
+    table = [("erm", seed, "drop", f"a rather long name {number}", 0.5) for seed in range(2) for number in range(9)]
+    figure = lines(page(table))
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {35}
+    assert all(after.x1 - before.x1 > 10 for before, after in itertools.pairwise(boxes))
 
 
 def test_scatter_has_a_point_for_each_seed():

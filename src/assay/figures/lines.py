@@ -1,4 +1,7 @@
-"""Metrics along a coordinate (severity, depth, number of samples): a curve for each arm, its mean over seeds in a 95% band."""
+"""Metrics along a coordinate (severity, depth, number of samples): a curve for each arm, its mean over seeds in a 95% band.
+
+Where the coordinate is a name (a corruption, a kind of edit), there are points with intervals instead.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,8 +10,10 @@ from matplotlib.figure import Figure
 from assay.figures import _style
 from assay.summary import curves, summarise
 
-CAPTION = "Curves are means over seeds, bands 95% intervals."
+CAPTION = "Curves and points are means over seeds, bands and bars 95% intervals."
 FEW = 7
+ASIDE = 0.3  # of the distance between names
+ROOM = 55  # letters that fit below a panel
 
 
 def lines(
@@ -33,15 +38,32 @@ def lines(
 
 
 def _panel(axis: Axes, table: pd.DataFrame, arms: list[str]) -> None:
-    numeric = pd.api.types.is_numeric_dtype(table["x"])
-    places = {x: x if numeric else number for number, x in enumerate(dict.fromkeys(table["x"]))}
+    if pd.api.types.is_numeric_dtype(table["x"]):
+        _curves(axis, table, arms)
+    else:
+        _points(axis, table, arms)
+
+
+def _curves(axis: Axes, table: pd.DataFrame, arms: list[str]) -> None:
     for arm in arms:
-        rows = table[table["arm"] == arm]
-        rows = rows.sort_values("x") if numeric else rows
-        x = rows["x"].map(places)
-        (curve,) = axis.plot(x, rows["mean"], label=_style.short(arm))
-        axis.fill_between(x, rows["low"], rows["high"], color=curve.get_color(), alpha=0.16, linewidth=0)
-    if not numeric or len(places) <= FEW:
+        rows = table[table["arm"] == arm].sort_values("x")
+        (curve,) = axis.plot(rows["x"], rows["mean"], label=_style.short(arm))
+        axis.fill_between(rows["x"], rows["low"], rows["high"], color=curve.get_color(), alpha=0.16, linewidth=0)
+    places = list(dict.fromkeys(table["x"]))
+    if len(places) <= FEW:
         # Where few values of x were measured, these are the ticks.
-        axis.set_xticks(list(places.values()), [f"{x:g}" if numeric else _style.short(x, 12) for x in places])
+        axis.set_xticks(places, [f"{x:g}" for x in places])
         axis.set_xticks([], minor=True)
+
+
+def _points(axis: Axes, table: pd.DataFrame, arms: list[str]) -> None:
+    """Names have no between: no curve joins them, and arms stand side by side."""
+    places = {x: number for number, x in enumerate(dict.fromkeys(table["x"]))}
+    for arm, aside in zip(arms, _style.spread(len(arms), ASIDE), strict=True):
+        rows = table[table["arm"] == arm]
+        x = rows["x"].map(places) + aside
+        (points,) = axis.plot(x, rows["mean"], linestyle="", label=_style.short(arm))
+        axis.vlines(x, rows["low"], rows["high"], color=points.get_color(), linewidth=1.2)
+    names = [_style.short(x, 20) for x in places]
+    slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > ROOM else {}
+    axis.set_xticks(list(places.values()), names, **slanted)
