@@ -16,6 +16,7 @@ from assay.distributed import ALONE, Group, local_rank
 from assay.errors import PreemptedError, StudyError
 from assay.files import write_atomic
 from assay.fingerprints import digest, fingerprint
+from assay.plugs import load
 from assay.recipes import Recipe
 from assay.store import NetworkStore
 from assay.training import Setting, make_world, precision_name, train
@@ -78,6 +79,8 @@ def train_bundle(
     Raises PreemptedError after a signal that comes before a kill; the same call then goes on where this one stopped.
     """
     listed = {}
+    for plug in sorted(set().union(*(recipe.plugs for recipe in recipes))):
+        load(*plug.split("/"))  # or the first network's core seconds would hold the import of timm
     with stop_requests() as stop:
         for recipe in sorted(recipes, key=lambda r: (r.depth, r.name)):
             code = code_of(recipe)

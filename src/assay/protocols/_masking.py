@@ -20,8 +20,8 @@ from assay.measuring import Arm
 NOISES = 10
 
 
-def masking(arm: Arm, attack: Callable, images: Tensor, labels: Tensor, source: nn.Module | None = None) -> float:
-    """How much more often than `attack` a blind one fools the arm's network, as a share of images (B, C, H, W); 0 if it does not.
+def masking(arm: Arm, attack: Callable, images: Tensor, labels: Tensor, error: float, source: nn.Module | None = None) -> float:
+    """How far the arm's error under a blind attack on images (B, C, H, W) is above its `error` under `attack`; 0 if it is not.
 
     The blind one is the attack made on `source`, or without a source the best, image by image, of ten noises of its size.
     """
@@ -32,13 +32,12 @@ def masking(arm: Arm, attack: Callable, images: Tensor, labels: Tensor, source: 
         made = batched(partial(method, maker, generator=arm.generator(name)), images, labels)
         return predict(arm.network, made).argmax(1) != labels
 
-    seeing = fooled(attack, arm.network, "seeing")
     if source is not None:
-        blind = fooled(attack, source, "seeing")
+        blind = fooled(attack, source, "blind")
     else:
         noise = noise_like(attack)
         blind = torch.stack([fooled(noise, arm.network, f"noise {number}") for number in range(NOISES)]).any(0)
-    return max(0.0, float(blind.double().mean() - seeing.double().mean()))
+    return max(0.0, float(blind.double().mean()) - error)
 
 
 def noise_like(attack: Callable) -> Callable:

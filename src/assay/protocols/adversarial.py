@@ -47,18 +47,26 @@ def adversarial(
     split = arm.world.test
     maker = source.network if source else arm.network
     yield "clean_error", _error(predict(arm.network, split.images), split.labels)
-    clean = whole(split.images)
+    errors = {}
     for size in eps:
-        sized = partial(attack, eps=size)
-        images = batched(partial(sized, maker, generator=arm.generator("attack", size)), clean, split.labels)
+        images = _attacked(arm, attack, maker, size)
         logits = predict(arm.network, images)
-        yield "error", size, _error(logits, split.labels)
+        errors[size] = _error(logits, split.labels)
+        yield "error", size, errors[size]
         yield "confidence", size, _wrong_confidence(logits, split.labels)
         if source and size == max(eps):
             yield "agreement", _agreement(predict(maker, images), logits, split.labels)
-    largest = partial(attack, eps=max(eps))
-    yield "masking", masking(arm, largest, split.images, split.labels, source.network if source else None)
+    largest = max(eps)
+    if source:
+        errors[largest] = _error(predict(arm.network, _attacked(arm, attack, arm.network, largest)), split.labels)
+    blind = source.network if source else None
+    yield "masking", masking(arm, partial(attack, eps=largest), split.images, split.labels, errors[largest], blind)
     yield "linearity", _linearity(arm, partial(attack, eps=trace, clip=False), maker, trace)
+
+
+def _attacked(arm: Arm, attack: Callable, maker: torch.nn.Module, size: float) -> Tensor:
+    method = partial(attack, maker, generator=arm.generator("attack", size), eps=size)
+    return batched(method, whole(arm.world.test.images), arm.world.test.labels)
 
 
 def _error(logits: Tensor, labels: Tensor) -> float:

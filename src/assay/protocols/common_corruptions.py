@@ -94,8 +94,9 @@ def common_corruptions(
     if perturbations:
         yield from _perturbed(arm, networks, perturbations, frames, films)
     if attack is not None:
-        yield "adversarial", _attacked(arm, attack, test)
-        yield "masking", masking(arm, attack, test.images, test.labels, reference.network)
+        right = _attacked(arm, attack, test)
+        yield "adversarial", right
+        yield "masking", masking(arm, attack, test.images, test.labels, 1 - right, reference.network)
 
 
 def _corrupted(

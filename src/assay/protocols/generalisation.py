@@ -50,8 +50,9 @@ def generalisation(
     some, labels = test.images[:images], test.labels[:images]
     yield "corrupted_top1", corrupted_accuracy(arm, some, labels, corruptions, severities)
     attacked = batched(lambda *part: attack(arm.network, *part, arm.generator("attack")), some, labels)
-    yield "attacked_top1", top1(predict(arm.network, attacked), labels)
-    yield "masking", masking(arm, attack, some, labels)
+    right = top1(predict(arm.network, attacked), labels)
+    yield "attacked_top1", right
+    yield "masking", masking(arm, attack, some, labels, 1 - right)
     for name, split in sorted(world.extra.items()):
         yield "shifted_top1", name, top1(predict(arm.network, split.images), split.labels)
 

@@ -63,7 +63,7 @@ def robustness_uncertainty(
     severities: list[Annotated[int, Ge(1), Le(5)]] = (1, 2, 3, 4, 5),
     images: Annotated[int, Ge(1)] | None = None,
 ) -> Iterator[tuple]:
-    """Measure an arm. images: how many test images are corrupted, None for all of them."""
+    """Measure an arm. images: how many test images are corrupted, and attacked by noise, None for all of them."""
     test, train = arm.world.test, arm.world.train
     logits = predict(arm.network, test.images)
     yield "top1", top1(logits, test.labels)
@@ -77,8 +77,9 @@ def robustness_uncertainty(
         yield "error", corruption.func.__name__, errors[-1]
     yield "corrupted_error", fmean(errors)
     attacked = batched(partial(attack, arm.network, generator=arm.generator("attack")), whole(test.images), test.labels)
-    yield "adversarial", top1(predict(arm.network, attacked), test.labels)
-    yield "masking", masking(arm, attack, test.images, test.labels)
+    answers = predict(arm.network, attacked)
+    yield "adversarial", top1(answers, test.labels)
+    yield "masking", masking(arm, attack, clean, labels, 1 - top1(answers[: len(labels)], labels))
     own = score(Samples(arm.network, test.images, test.labels, arm.trained.records)).cpu().numpy()
     areas = []
     for world in foreign:
