@@ -3,7 +3,11 @@
 import ast
 import json
 import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -158,13 +162,22 @@ def draw_figure(study: Study, results: Path) -> bytes:
     return figure(study_page(study, results))
 
 
-def write_paper(studies: list[Study], folder: Path) -> None:
-    """Write the figures and tables for papers of judged studies to results/<scale>/paper/."""
-    verdicts = read_verdicts(folder.parent)["studies"]
-    for study in studies:
-        page = replace(study_page(study, folder.parent), verdict=verdicts.get(study.name, {}))
-        for end, content in paper_files(page).items():
-            write_atomic(folder / f"{study.name}{end}", content)
+def write_figure(study: Study, results: Path) -> None:
+    """Draw a study's figure to results/<scale>/figures/."""
+    write_atomic(results / f"figures/{study.name}.svg", draw_figure(study, results))
+
+
+def write_paper(study: Study, results: Path) -> None:
+    """Write the figures and tables for papers of a judged study to results/<scale>/paper/."""
+    verdict = read_verdicts(results)["studies"].get(study.name, {})
+    for end, content in paper_files(replace(study_page(study, results), verdict=verdict)).items():
+        write_atomic(results / f"paper/{study.name}{end}", content)
+
+
+def for_each(write: Callable[[Study, Path], None], studies: Iterable[Study], results: Path, processes: int) -> None:
+    """Write something of each study, in several processes; the first error is raised."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        list(pool.map(partial(write, results=results), studies))
 
 
 def write_report(studies: list[Study], results: Path, verdicts: str = "verdicts.json") -> None:

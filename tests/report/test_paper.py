@@ -12,7 +12,7 @@ import pytest
 import synthetic
 
 from assay import catalogue, report
-from assay.report.paper import WRAPPED, Table, as_csv, as_html, as_latex, column_figure, digits, escaped, paper_files
+from assay.report.paper import WRAPPED, Table, as_csv, as_html, as_latex, column_figures, digits, escaped, paper_files
 
 STUDY = synthetic.view("mixup", "P166", "training-recipes")
 
@@ -46,7 +46,7 @@ def test_figures_are_as_wide_as_a_column(files):
 def test_a_figure_of_many_panels_fits_a_page(page):
     rows = [(arm, seed, f"metric{k}", float("nan"), float(seed)) for arm in STUDY.arms for seed in range(3) for k in range(20)]
     table = pd.DataFrame(rows, columns=["arm", "seed", "metric", "x", "value"])
-    drawn = column_figure(replace(page, observations=table), "svg")
+    drawn = column_figures(replace(page, observations=table))["svg"]
     assert float(ElementTree.fromstring(drawn).get("height").removesuffix("pt")) <= 8.6 * 72 + 0.1
 
 

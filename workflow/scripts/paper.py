@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from assay.reporting import write_paper
+from assay.reporting import for_each, write_paper
 from assay.running import job
 from assay.studies import load_studies
 
-folder = Path(snakemake.output[0]).parent  # noqa: F821
+results = Path(snakemake.output[0]).parents[1]  # noqa: F821
 
 with job(snakemake):  # noqa: F821
     studies = load_studies(snakemake.params.scale, only=snakemake.params.studies)  # noqa: F821
-    write_paper(list(studies.values()), folder)
+    for_each(write_paper, studies.values(), results, snakemake.threads)  # noqa: F821
