@@ -210,7 +210,7 @@ def test_figures_have_a_description_from_the_data(pages):
 
 def test_every_figure_plug_says_how_to_read_it(pages):
     assert "thick lines 95% intervals" in pages["studies/mixup.html"].text
-    assert "bands 95% intervals" in pages["studies/augmix.html"].text
+    assert "bands and bars 95% intervals" in pages["studies/augmix.html"].text
     assert all(plug.constants["CAPTION"] for plug in find("figures").values())
 
 
