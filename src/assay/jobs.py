@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from assay.batch import to_tensors
+from assay.batch import TensorWorld, to_tensors
 from assay.distributed import ALONE, Group, local_rank
 from assay.errors import PreemptedError, StudyError
 from assay.files import write_atomic
 from assay.fingerprints import digest, fingerprint
-from assay.plugs import load
+from assay.plugs import load_all
 from assay.recipes import Recipe
 from assay.store import NetworkStore
 from assay.training import Setting, make_world, precision_name, train
@@ -79,19 +79,20 @@ def train_bundle(
     Raises PreemptedError after a signal that comes before a kill; the same call then goes on where this one stopped.
     """
     listed = {}
-    for plug in sorted(set().union(*(recipe.plugs for recipe in recipes))):
-        load(*plug.split("/"))  # or the first network's core seconds would hold the import of timm
+    load_all(set().union(*(recipe.plugs for recipe in recipes)))
+    codes = {recipe: code_of(recipe) for recipe in sorted(recipes, key=lambda r: (r.depth, r.name))}
+    drawn = LastWorld(store)
     with stop_requests() as stop:
-        for recipe in sorted(recipes, key=lambda r: (r.depth, r.name)):
-            code = code_of(recipe)
-            for seed in seeds:
+        # Networks of one repetition after each other, since most share its world.
+        for seed in seeds:
+            for recipe, code in codes.items():
                 with store.writing(recipe, seed) if group.leads else contextlib.nullcontext():
                     # The first process alone looks, so that all do the same even if the folder changes.
                     missing, stopped = group.any(group.leads and store.about(recipe, seed, code) is None, stop())
                     if missing and stopped:
                         raise PreemptedError(f"{recipe.name} seed {seed}: asked to stop before it began; run again")
                     if missing:
-                        _train_one(recipe, seed, code, store, say, group, stop)
+                        _train_one(recipe, seed, code, store, drawn, say, group, stop)
                     if group.leads:
                         listed.setdefault(recipe.name, {})[str(seed)] = store.about(recipe, seed)["sha256"]
     if group.leads:
@@ -103,15 +104,15 @@ def _train_one(
     seed: int,
     code: str,
     store: NetworkStore,
+    drawn: "LastWorld",
     say: Callable[[str], None],
     group: Group,
     stop: Callable[[], bool],
 ) -> None:
     started = time.process_time()
-    load_parent = partial(_load_parent, store, seed)
     setting = Setting(
         store.device,
-        load_parent,
+        partial(_load_parent, store, seed),
         store.checkpoint(recipe, seed),
         code=code,
         stop=stop,
@@ -119,7 +120,7 @@ def _train_one(
         report=partial(_progress, say, recipe, seed),
         say=say,
     )
-    world = to_tensors(make_world(recipe, seed, load_parent), store.device)
+    world = drawn.world(recipe, seed)
     trained = train(recipe, seed, setting, world)
     core_seconds = group.sum(torch.tensor(time.process_time() - started, dtype=torch.float64)).item()
     about = {
@@ -136,6 +137,22 @@ def _train_one(
     }
     if group.leads:
         store.save(recipe, seed, trained, about)
+
+
+class LastWorld:
+    """The world that was drawn last, kept for the next network that is trained on it."""
+
+    def __init__(self, store: NetworkStore):
+        self.store = store
+        self.last: tuple[tuple[str, int], TensorWorld] | None = None
+
+    def world(self, recipe: Recipe, seed: int) -> TensorWorld:
+        key = (recipe.world, seed)
+        if self.last is None or self.last[0] != key:
+            self.last = None  # or two worlds would be in memory at once
+            made = make_world(recipe, seed, partial(_load_parent, self.store, seed))
+            self.last = (key, to_tensors(made, self.store.device))
+        return self.last[1]
 
 
 def _load_parent(store: NetworkStore, seed: int, recipe: Recipe):

@@ -4,10 +4,10 @@ import hashlib
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from assay.errors import EvidenceError, StudyError, unknown
 from assay.evidence import TRAINING_LOSS, Observation, commit, study_code, write_evidence
 from assay.files import ROOT
 from assay.network import Network, Trained
-from assay.recipes import Recipe, bind, canonical, plug_name
+from assay.plugs import load_all
+from assay.recipes import Recipe, bind, identity, plug_name
 from assay.seeds import Draw, seed_of
 from assay.store import NetworkStore
 from assay.training import make_world, precision_name
@@ -26,6 +27,7 @@ from assay.training import make_world, precision_name
 if TYPE_CHECKING:
     from assay.studies import Cell, Study
 
+T = TypeVar("T")
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "scikit-image", "captum", "snakemake")
 
 
@@ -37,6 +39,7 @@ class Session:
         self.arrays: dict[str, np.ndarray] = {}
         self._networks: dict[tuple[Recipe, int], Trained] = {}
         self._worlds: dict[tuple[str, int], TensorWorld] = {}
+        self._shared: dict[Hashable, tuple[tuple, Any]] = {}
 
     def trained(self, recipe: Recipe, seed: int) -> Trained:
         key = (recipe, seed)
@@ -45,10 +48,19 @@ class Session:
         return self._networks[key]
 
     def world(self, recipe: Recipe, seed: int) -> TensorWorld:
-        key = (canonical([recipe.data["world"], recipe.data["draws"]["world"]]), seed)
+        key = (recipe.world, seed)
         if key not in self._worlds:
             self._worlds[key] = to_tensors(make_world(recipe, seed, lambda r: self.trained(r, seed)), self.store.device)
         return self._worlds[key]
+
+    def shared(self, key: Hashable, arguments: tuple, make: Callable[[], Any]) -> Any:
+        """What `make` gave when first asked for by this key; arguments that the key names by their address stay alive with it."""
+        if key not in self._shared:
+            self._shared[key] = (arguments, make())
+        return self._shared[key][1]
+
+    def forget_shared(self) -> None:
+        self._shared.clear()
 
     def data_digests(self) -> dict[str, str]:
         """A hash of the training images and labels of every world drawn, by its spec's hash and repetition."""
@@ -99,8 +111,17 @@ class Arm:
         return self._session.world(self._cell.recipe, self.seed)
 
     def make(self, world: Callable) -> TensorWorld:
-        """Draw a world given as a protocol parameter, for this repetition."""
-        return to_tensors(world(Draw("world", 0, self.seed)), self.device)
+        """The draw, for this repetition, of a world given as a protocol parameter."""
+        return self.once(_drawn, world)
+
+    def once(self, function: Callable[..., T], *arguments: Any) -> T:
+        """function(arm, *arguments), computed for the first arm that asks in a repetition and shared with the others.
+
+        Bound plugs are the same argument if their parameters are equal, tensors and networks if they are the same object. Of the
+        arm itself the function may use no more than what all arms share: seed, device and generators.
+        """
+        key = (self.seed, function, identity(arguments))
+        return self._session.shared(key, arguments, lambda: function(self, *arguments))
 
     def generator(self, *names: object) -> torch.Generator:
         """A generator that depends on the study, the repetition and the names, not on the arm: compared arms share draws."""
@@ -122,16 +143,21 @@ class Arm:
         self._session.arrays[f"{self._cell.label}/{name}"] = values
 
 
+def _drawn(arm: Arm, world: Callable) -> TensorWorld:
+    return to_tensors(world(Draw("world", 0, arm.seed)), arm.device)
+
+
 def observe(study: "Study", store: NetworkStore, say: Callable[[str], None] = print) -> tuple[list[Observation], Session]:
     """All observations of a study."""
     session = Session(study, store)
     torch.manual_seed(seed_of("measure", study.name))
-    rows: list[Observation] = []
-    for cell in study.cells:
-        for seed in range(study.seeds):
-            rows += _measure(session, cell, seed)
-        say(f"{study.name}: {cell.arm}{'' if cell.x is None else f' at {cell.x}'} measured")
-    return rows, session
+    rows: dict[tuple[int, int], list[Observation]] = {}
+    for seed in range(study.seeds):
+        for place, cell in enumerate(study.cells):
+            rows[place, seed] = _measure(session, cell, seed)
+        session.forget_shared()
+        say(f"{study.name}: repetition {seed + 1} of {study.seeds} measured")
+    return [row for key in sorted(rows) for row in rows[key]], session
 
 
 def _measure(session: Session, cell: "Cell", seed: int) -> list[Observation]:
@@ -158,6 +184,7 @@ def _measure(session: Session, cell: "Cell", seed: int) -> list[Observation]:
 
 def measure_study(study: "Study", store: NetworkStore, folder: Path, say: Callable[[str], None] = print) -> None:
     """Observe a study and write its evidence."""
+    load_all(study.plugs)
     started = time.process_time()
     rows, session = observe(study, store, say)
     spent = time.process_time() - started

@@ -8,7 +8,7 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,11 @@ class Recipe:
         return plugs_in(self.data)
 
     @cached_property
+    def world(self) -> str:
+        """What the images depend on besides the repetition: recipes that share it are trained on the same draw."""
+        return canonical([self.data["world"], self.data["draws"]["world"]])
+
+    @cached_property
     def depth(self) -> int:
         """0 without parents, else one more than the deepest parent."""
         return 1 + max((parent.depth for parent in self.parents), default=-1)
@@ -126,6 +131,21 @@ def plug_name(spec: dict) -> str:
 
 def _short(spec: dict) -> str:
     return re.sub("[^a-z0-9]+", "-", plug_name(spec))
+
+
+def identity(value: Any) -> Hashable:
+    """What values that were bound from equal data have in common; objects other than plugs and plain data are their own."""
+    match value:
+        case partial():
+            return value.func, identity(value.args), identity(value.keywords)
+        case dict():
+            return tuple(sorted((key, identity(item)) for key, item in value.items()))
+        case list() | tuple():
+            return tuple(identity(item) for item in value)
+        case None | bool() | int() | float() | str():
+            return type(value), value
+        case _:
+            return id(value)
 
 
 def bind(value: Any, load_parent: Callable[[Recipe], Any]) -> Any:

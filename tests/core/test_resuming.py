@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from assay import jobs, training
+from assay import jobs, plugs, training
 from assay.batch import to_tensors
 from assay.checkpoints import read_checkpoint, write_checkpoint
 from assay.errors import EvidenceError, PreemptedError, TrainingError
@@ -159,7 +159,7 @@ def test_a_job_that_is_stopped_goes_on_at_the_repetition_it_had_reached(tmp_path
 
 def test_no_network_is_charged_for_importing_its_methods(tmp_path, monkeypatch):
     done = []
-    monkeypatch.setattr(jobs, "load", lambda kind, name: done.append(f"{kind}/{name}"))
+    monkeypatch.setattr(plugs, "load", lambda kind, name: done.append(f"{kind}/{name}"))
     monkeypatch.setattr(jobs.time, "process_time", lambda: done.append("clock") or 0.0)
     monkeypatch.setattr(jobs, "train", lambda *given: done.append("train") or (_ for _ in ()).throw(PreemptedError("enough")))
     with pytest.raises(PreemptedError, match="enough"):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from fake_arm import FakeArm
 from torch import nn
 
 from assay.attacks.deepfool import deepfool
@@ -31,9 +32,9 @@ from assay.worlds.shapes import shapes
 CPU = torch.device("cpu")
 
 
-def arm(network: nn.Module, world: World) -> SimpleNamespace:
+def arm(network: nn.Module, world: World) -> FakeArm:
     """What a protocol meets of an arm, with a network given and arrays kept nowhere."""
-    return SimpleNamespace(
+    return FakeArm(
         network=network,
         trained=SimpleNamespace(network=network, records={}),
         world=to_tensors(world, CPU),

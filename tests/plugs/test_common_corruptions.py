@@ -1,11 +1,11 @@
 """Corruption and perturbation benchmarks: their numbers worked out by hand, their films against scipy and scikit-image."""
 
 from functools import cache, partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from fake_arm import FakeArm
 from scipy import ndimage
 from skimage import color, data, exposure, transform
 from torch import nn
@@ -92,7 +92,7 @@ def blacken(images, severity, generator):
 def arm_of(network, count=10):
     images = torch.full((count, 1, 1, 1), 0.8)
     split = TensorSplit(images, torch.ones(count, dtype=torch.long), {})
-    return SimpleNamespace(
+    return FakeArm(
         name="arm", world=TensorWorld(split, split, ("no", "yes"), {}), network=network, generator=lambda *names: generator()
     )
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from fake_arm import FakeArm
 from torch import nn
 
 from assay.batch import to_tensors
@@ -56,7 +57,7 @@ NAMES = ("a", "b", "c", "d")
 
 
 def observed(column: int, sieve: int, pool: World, unknown: World) -> dict[str, float]:
-    arm = SimpleNamespace(
+    arm = FakeArm(
         network=network(column),
         trained=SimpleNamespace(records={}),
         world=to_tensors(pool, CPU),

@@ -2,11 +2,11 @@
 
 from copy import deepcopy
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from fake_arm import FakeArm
 from PIL import Image
 from torch import nn
 
@@ -78,7 +78,7 @@ def dotted(draw, *, place: tuple[float, float]):
 def observed(**parameters) -> dict:
     world = dotted(None, place=(0.5, 0.5))
     own = Split(world.test.images[:, :, 8:16, 8:16], world.test.labels)
-    arm = SimpleNamespace(
+    arm = FakeArm(
         network=Network(Bright(), torch.zeros(1), torch.ones(1)).eval(),
         world=to_tensors(World(own, own, world.classes), CPU),
         make=lambda plug: to_tensors(plug(None), CPU),

@@ -7,9 +7,16 @@ from torch import Tensor, nn
 
 def input_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Gradient (B, C, H, W) of the summed cross-entropy in the images; the network's parameters get no gradient."""
+    return logits_and_gradient(network, images, labels)[1]
+
+
+def logits_and_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The network's logits (B, K) and `input_gradient`, from one pass."""
     with torch.enable_grad():
         images = images.detach().requires_grad_(True)
-        return torch.autograd.grad(cross_entropies(network(images).double(), labels).sum(), images)[0]
+        logits = network(images)
+        gradient = torch.autograd.grad(cross_entropies(logits.double(), labels).sum(), images)[0]
+    return logits.detach(), gradient
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from assay.attacks._gradient import input_gradient
+from assay.attacks._gradient import logits_and_gradient
 
 LEAST_SQUARE = 1e-30  # of a gradient's length; less is taken as no gradient
 
@@ -28,20 +28,20 @@ def traverse(
     the probability of the label is more than `tolerance` below that of the source is not made, and the walk ends. Without
     along_level_set, steps go straight to the target.
     """
-    least = confidence(network, sources, labels) - tolerance
+    look = _confidence_and_gradient if along_level_set else _confidence_alone
     here, correction = sources.clone(), torch.zeros_like(sources)
     walking = torch.arange(len(sources), device=sources.device)
+    x, y = sources, labels
+    sure, gradient = look(network, x, y)
+    least = sure - tolerance
     for _ in range(steps):
-        x, y = here[walking], labels[walking]
         way = targets[walking] - x
-        if along_level_set:
-            gradient = input_gradient(network, x, y)
-            way = way - parallel(way, gradient)
-            correction[walking] = (correction[walking] - alpha * gradient).clamp(-eps, eps)
-        moved = (x + rate * way + correction[walking]).clamp(0, 1)
-        held = confidence(network, moved, y) >= least[walking]
-        walking = walking[held]
-        here[walking] = moved[held]
+        correction[walking] = (correction[walking] - alpha * gradient).clamp(-eps, eps)
+        x = (x + rate * (way - parallel(way, gradient)) + correction[walking]).clamp(0, 1)
+        sure, gradient = look(network, x, y)
+        held = sure >= least[walking]
+        walking, x, y, gradient = walking[held], x[held], y[held], gradient[held]
+        here[walking] = x
         if not len(walking):
             break
     return here
@@ -55,7 +55,22 @@ def parallel(vectors: Tensor, direction: Tensor) -> Tensor:
     return (share * along).to(vectors.dtype).reshape(vectors.shape)
 
 
+def _confidence_and_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The probability of each label (B,) and the gradient of the cross-entropy (B, C, H, W), from one pass."""
+    logits, gradient = logits_and_gradient(network, images, labels)
+    return _probability(logits, labels), gradient
+
+
+def _confidence_alone(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The same with a gradient of 0, which has no part of the way along it and corrects nothing."""
+    return confidence(network, images, labels), torch.zeros_like(images)
+
+
 @torch.no_grad()
 def confidence(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Probability of the label of each image (B,)."""
-    return network(images).double().softmax(1).gather(1, labels[:, None]).squeeze(1)
+    return _probability(network(images), labels)
+
+
+def _probability(logits: Tensor, labels: Tensor) -> Tensor:
+    return logits.double().softmax(1).gather(1, labels[:, None]).squeeze(1)

@@ -25,19 +25,18 @@ def masking(arm: Arm, attack: Callable, images: Tensor, labels: Tensor, error: f
 
     The blind one is the attack made on `source`, or without a source the best, image by image, of ten noises of its size.
     """
-    images = whole(images)
-
-    def fooled(method: Callable, maker: nn.Module, name: str) -> Tensor:
-        """Which images are answered wrongly once the method has seen the maker."""
-        made = batched(partial(method, maker, generator=arm.generator(name)), images, labels)
-        return predict(arm.network, made).argmax(1) != labels
-
     if source is not None:
-        blind = fooled(attack, source, "blind")
+        blind = predict(arm.network, arm.once(_made, attack, source, images, labels, "blind")).argmax(1) != labels
     else:
         noise = noise_like(attack)
-        blind = torch.stack([fooled(noise, arm.network, f"noise {number}") for number in range(NOISES)]).any(0)
+        noises = (_made(arm, noise, arm.network, images, labels, f"noise {number}") for number in range(NOISES))
+        blind = torch.stack([predict(arm.network, made).argmax(1) != labels for made in noises]).any(0)
     return max(0.0, float(blind.double().mean()) - error)
+
+
+def _made(arm: Arm, method: Callable, maker: nn.Module, images: Tensor, labels: Tensor, name: str) -> Tensor:
+    """What the method makes of the images once it has seen the maker."""
+    return batched(partial(method, maker, generator=arm.generator(name)), whole(images), labels)
 
 
 def noise_like(attack: Callable) -> Callable:

@@ -96,7 +96,8 @@ def biases(
         for axis, correct in right.items():
             found[axis].append(float(correct.mean()))
             halves[axis].append((float(correct[::2].mean()), float(correct[1::2].mean())))
-        measured = biases_of(network, world.test, world.extra["conflict"], some, noise, low_cutoff, high_cutoff)
+        splits = world.test, world.extra["conflict"], some
+        measured = biases_of(network, found["clean"][-1], *splits, noise, low_cutoff, high_cutoff)
         for name, value in measured.items():
             found[name].append(value)
     table = {name: np.array(values) for name, values in found.items()}
@@ -115,6 +116,7 @@ def biases(
 
 def biases_of(
     network: Network,
+    clean: float,
     test: TensorSplit,
     conflict: TensorSplit,
     some: TensorSplit,
@@ -122,11 +124,11 @@ def biases_of(
     low_cutoff: float,
     high_cutoff: float,
 ) -> dict[str, float]:
-    """A network's biases by name.
+    """A network's biases by name. clean: its accuracy on the test images.
 
     band_centre and band_width are in octaves, the former above one cycle an image, band_height is log2 of one over the power.
     """
-    clean = max(top1(predict(network, test.images), test.labels), TINY)
+    clean = max(clean, TINY)
     answers = predict(network, conflict.images).argmax(1)
     sensitivity = -2 * np.log2([threshold(network, some, band, HALF * clean) for band in noise])
     centre, width, height = gaussian_fit(sensitivity)
@@ -157,8 +159,12 @@ def band_noise(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def threshold(network: Network, split: TensorSplit, noise: Tensor, wanted: float) -> float:
     """The deviation of noise (B, 1, H, H) that brings accuracy down to `wanted`."""
-    seen = [top1(predict(network, split.images + contrast * noise), split.labels) for contrast in CONTRASTS.tolist()]
-    return crossing(CONTRASTS, np.minimum.accumulate(seen), wanted)
+    seen = []
+    for contrast in CONTRASTS.tolist():
+        seen.append(top1(predict(network, split.images + contrast * noise), split.labels))
+        if seen[-1] < wanted:
+            break
+    return crossing(CONTRASTS[: len(seen)], np.minimum.accumulate(seen), wanted)
 
 
 def crossing(contrasts: np.ndarray, accuracy: np.ndarray, wanted: float) -> float:

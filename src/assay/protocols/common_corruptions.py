@@ -89,39 +89,44 @@ def common_corruptions(
     """
     test = arm.world.test
     yield "top1", top1(predict(arm.network, test.images), test.labels)
-    networks = (arm.network, reference.network)
-    yield from _corrupted(arm, networks, corruptions, severities, images)
+    yield from _corrupted(arm, reference.network, (test, corruptions, severities, images))
     if perturbations:
-        yield from _perturbed(arm, networks, perturbations, frames, films)
+        yield from _perturbed(arm, reference.network, (test, perturbations, frames, films))
     if attack is not None:
         right = _attacked(arm, attack, test)
         yield "adversarial", right
         yield "masking", masking(arm, attack, test.images, test.labels, 1 - right, reference.network)
 
 
-def _corrupted(
+def _corrupted(arm: Arm, reference: nn.Module, shown: tuple) -> Iterator[tuple]:
+    names, own, own_clean = _errors(arm, arm.network, *shown)
+    _, errors, clean = arm.once(_errors, reference, *shown)
+    for name, found in zip(names, own, strict=True):
+        yield "error", name, sum(found) / len(found)
+    own, errors = torch.tensor(own).double(), torch.tensor(errors).double()
+    test, _, _, images = shown
+    one_image = 1 / len(test.labels[:images])  # the least a reference can be said to have lost
+    yield "corrupted_error", own.mean().item()
+    yield "mce", mce(own, errors, least=one_image)
+    yield "relative_mce", relative_mce(own, own_clean, errors, clean, least=one_image)
+
+
+def _errors(
     arm: Arm,
-    networks: tuple[nn.Module, nn.Module],
+    network: nn.Module,
+    test: TensorSplit,
     corruptions: list[Callable],
     severities: list[int] | dict[str, int],
     images: int | None,
-) -> Iterator[tuple]:
-    test = arm.world.test
+) -> tuple[list[str], list[list[float]], float]:
+    """Names of the corruptions, the network's errors at each severity of each, and its error on clean images."""
     clean, labels = test.images[:images], test.labels[:images]
-    own, reference = [], []
-    for corruption in corruptions:
-        name = corruption.func.__name__
-        spoilt = [corrupted_images(arm, corruption, clean, severity) for severity in _levels(severities, name)]
-        errors = [[_error(network, part, labels) for part in spoilt] for network in networks]
-        own.append(errors[0])
-        reference.append(errors[1])
-        yield "error", name, sum(errors[0]) / len(spoilt)
-    own, reference = torch.tensor(own).double(), torch.tensor(reference).double()
-    clean_errors = [_error(network, clean, labels) for network in networks]
-    one_image = 1 / len(labels)  # the least a reference can be said to have lost
-    yield "corrupted_error", own.mean().item()
-    yield "mce", mce(own, reference, least=one_image)
-    yield "relative_mce", relative_mce(own, clean_errors[0], reference, clean_errors[1], least=one_image)
+    names = [corruption.func.__name__ for corruption in corruptions]
+    errors = []
+    for name, corruption in zip(names, corruptions, strict=True):
+        spoilt = (corrupted_images(arm, corruption, clean, severity) for severity in _levels(severities, name))
+        errors.append([_error(network, part, labels) for part in spoilt])
+    return names, errors, _error(network, clean, labels)
 
 
 def _levels(severities: list[int] | dict[str, int], corruption: str) -> list[int]:
@@ -134,22 +139,26 @@ def _levels(severities: list[int] | dict[str, int], corruption: str) -> list[int
     return [severities[corruption]]
 
 
-def _perturbed(
-    arm: Arm, networks: tuple[nn.Module, nn.Module], perturbations: list[str], frames: int, films: int
-) -> Iterator[tuple]:
-    images = arm.world.test.images[:films]
-    one_flip = 1 / (len(images) * (frames - 1))  # what a network that never flips is taken to have
-    found, ratios = [], []
+def _perturbed(arm: Arm, reference: nn.Module, shown: tuple) -> Iterator[tuple]:
+    test, _, frames, films = shown
+    one_flip = 1 / (len(test.labels[:films]) * (frames - 1))  # what a network that never flips is taken to have
+    own, flips = _flips(arm, arm.network, *shown), arm.once(_flips, reference, *shown)
+    for name, found in own.items():
+        yield "flip_probability", name, found
+    yield "flip_probability", sum(own.values()) / len(own)
+    yield "mfr", sum(max(own[name], one_flip) / max(flips[name], one_flip) for name in own) / len(own)
+
+
+def _flips(
+    arm: Arm, network: nn.Module, test: TensorSplit, perturbations: list[str], frames: int, films: int
+) -> dict[str, float]:
+    """The network's flip probability in the films of each perturbation."""
+    images, found = test.images[:films], {}
     for name in perturbations:
         shown = SEQUENCES[name](images, frames, arm.generator("film", name)).flatten(0, 1)
-        against = "first" if name in UNORDERED else "previous"
-        answers = (predict(network, shown).argmax(1).unflatten(0, (frames, -1)) for network in networks)
-        own, reference = (flip_probability(answer, against=against) for answer in answers)
-        found.append(own)
-        ratios.append(max(own, one_flip) / max(reference, one_flip))
-        yield "flip_probability", name, own
-    yield "flip_probability", sum(found) / len(found)
-    yield "mfr", sum(ratios) / len(ratios)
+        answers = predict(network, shown).argmax(1).unflatten(0, (frames, -1))
+        found[name] = flip_probability(answers, against="first" if name in UNORDERED else "previous")
+    return found
 
 
 def _attacked(arm: Arm, attack: Callable, test: TensorSplit) -> float:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
-from torch import Tensor
+from torch import Tensor, nn
 
 from assay.errors import StudyError
 from assay.evaluate import predict
@@ -57,7 +57,7 @@ def filtered(
     images, labels = (split := arm.make(pool).test).images, split.labels
     answers = predict(arm.network, images)
     yield "top1", top1(answers, labels)
-    judged = predict(sieve.network, images)
+    judged = arm.once(_logits, sieve.network, images)
     kept = fails(judged, labels, most)
     order = torch.randperm(len(labels), generator=arm.generator("random"), device=labels.device)
     wrong = fails(judged, labels[order], most)
@@ -77,6 +77,10 @@ def filtered(
     known = images[order[: KNOWN_TO_UNKNOWN * count]]
     yield "aupr", _detection(arm, score, hard, known)
     yield "aupr_random", _detection(arm, score, strange[:count], known)
+
+
+def _logits(arm: Arm, network: nn.Module, images: Tensor) -> Tensor:
+    return predict(network, images)
 
 
 def fails(logits: Tensor, labels: Tensor, most: float) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import torch
 import torch.nn.functional as F
 from annotated_types import Ge, Gt, MinLen
-from torch import Tensor
+from torch import Tensor, nn
 
 from assay.batch import Batch, TensorSplit
 from assay.evaluate import predict
@@ -64,7 +64,7 @@ def zoom(
         if method in ("centre", "five_crop", "memo"):
             yield f"{prefix}top1", top1(_single(arm, split.images, size, method, scale, copy_by, copies, rate), split.labels)
             continue
-        logits = grid_logits(arm, split.images, size, scales)
+        logits = arm.once(grid_logits, arm.network, split.images, size, scales)
         labels = split.labels
         if method == "wrong_oracle":
             step = torch.randint(1, logits.shape[2], labels.shape, generator=arm.generator("wrong"), device=labels.device)
@@ -94,9 +94,9 @@ def zoomed(images: Tensor, size: int, factor: float, anchor: tuple[int, int]) ->
     return crop_at(resized(images, round(factor * size)), size, *((place + 0.5) / 3 for place in anchor))
 
 
-def grid_logits(arm: Arm, images: Tensor, size: int, scales: list[float]) -> Tensor:
+def grid_logits(arm: Arm, network: nn.Module, images: Tensor, size: int, scales: list[float]) -> Tensor:
     """(N, Z, K) logits of every image at every zoom."""
-    return torch.stack([predict(arm.network, zoomed(images, size, *each)) for each in grid(scales)], dim=1)
+    return torch.stack([predict(network, zoomed(images, size, *each)) for each in grid(scales)], dim=1)
 
 
 def grid(scales: list[float]) -> list[tuple[float, tuple[int, int]]]:
