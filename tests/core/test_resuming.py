@@ -167,6 +167,24 @@ def test_no_network_is_charged_for_importing_its_methods(tmp_path, monkeypatch):
     assert done == [*sorted(recipe().plugs), "clock", "train"]
 
 
+def test_networks_of_a_repetition_share_the_draw_of_their_world(tmp_path, monkeypatch):
+    def drawn(asked, seed, load_parent):
+        draws.append((asked.data["world"]["parameters"]["train"], seed))
+        return make_world(asked, seed, load_parent)
+
+    draws = []
+    monkeypatch.setattr(jobs, "make_world", drawn)
+    other = recipe(world=plug("worlds/shapes", size=16, train=64, test=32))
+    together, alone = (NetworkStore(tmp_path / name, torch.device("cpu")) for name in ("together", "alone"))
+    few = [recipe(), recipe(optimizer=plug("optimizers/adam"), augment=[]), other]
+    train_bundle(few, range(2), together, tmp_path / "manifest.json")
+    assert sorted(draws) == [(48, 0), (48, 1), (64, 0), (64, 1)]
+    for asked in few:
+        train_bundle([asked], range(2), alone, tmp_path / "manifest.json")
+        for seed in range(2):
+            assert together.weights(asked, seed).read_bytes() == alone.weights(asked, seed).read_bytes()
+
+
 def test_no_job_runs_where_pytorch_is_told_to_run_code_in_files_of_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     asked = SimpleNamespace(log=[tmp_path / "log"], rule="train")

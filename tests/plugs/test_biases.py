@@ -53,6 +53,36 @@ def test_the_threshold_is_where_noise_of_known_power_flips_the_answer(deviation)
     assert deviation / step < found < deviation * step
 
 
+class Fades(nn.Module):
+    """Right about the share of images that is listed for its first, second, third, ... call."""
+
+    def __init__(self, shares):
+        super().__init__()
+        self.shares = iter(shares)
+
+    def forward(self, images):
+        right = torch.arange(len(images)) < next(self.shares) * len(images)
+        return torch.stack([~right, right], 1).float()
+
+
+@pytest.mark.vouches("protocols/biases", paper="P153")
+@pytest.mark.parametrize(
+    ("shares", "shown"),
+    [
+        ([0.9, 0.8, 0.3, 0.9, 0.2, 0.1], 3),
+        ([0.9, 0.5, 0.5, 0.6, 0.4, 0.1], 5),  # as many right as wanted is not yet below
+        ([0.9, 0.9, 0.8, 0.8, 0.7, 0.6], 6),
+        ([0.1, 0.9, 0.9, 0.9, 0.9, 0.9], 1),
+    ],
+)
+def test_noise_beyond_the_threshold_is_not_shown_and_would_not_change_it(shares, shown):
+    images, labels = torch.zeros(10, 3, 4, 4), torch.ones(10, dtype=torch.long)
+    network = Fades(shares)
+    found = threshold(network, TensorSplit(images, labels, {}), images[:, :1], 0.5)
+    assert found == crossing(module.CONTRASTS, np.minimum.accumulate(shares), 0.5)
+    assert len(list(network.shares)) == len(shares) - shown
+
+
 def test_the_crossing_is_log_linear_and_cut_at_the_ends():
     contrasts = np.array([0.1, 0.2, 0.4])
     assert crossing(contrasts, np.array([0.8, 0.4, 0.2]), 0.6) == pytest.approx(np.sqrt(0.1 * 0.2))
