@@ -104,18 +104,18 @@ def test_a_repetition_is_measured_whole_then_forgotten_and_rows_come_arm_by_arm(
 
 
 def test_a_measurement_is_not_charged_for_importing_its_methods(monkeypatch, tmp_path):
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def observe(*given):
         done.append("observe")
-        raise Enough
+        raise EnoughError
 
     done = []
     monkeypatch.setattr(plugs, "load", lambda kind, name: done.append(f"{kind}/{name}"))
     monkeypatch.setattr(measuring.time, "process_time", lambda: done.append("clock") or 0.0)
     monkeypatch.setattr(measuring, "observe", observe)
     study = SimpleNamespace(plugs={"worlds/shapes", "models/resnet"})
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         measuring.measure_study(study, None, tmp_path)
     assert done == ["models/resnet", "worlds/shapes", "clock", "observe"]
