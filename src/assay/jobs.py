@@ -16,6 +16,7 @@ from assay.distributed import ALONE, Group, local_rank
 from assay.errors import PreemptedError, StudyError
 from assay.files import write_atomic
 from assay.fingerprints import digest, fingerprint
+from assay.memory import keep_freed_memory
 from assay.plugs import load_all
 from assay.recipes import Recipe
 from assay.store import NetworkStore
@@ -26,7 +27,11 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what Slurm sends ahead of a k
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes the GPU if there is one. Of several that are visible, each process of a job takes the one of its number."""
+    """`auto` takes the GPU if there is one. Of several that are visible, each process of a job takes the one of its number.
+
+    The process is set up for work on it.
+    """
+    keep_freed_memory()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -80,10 +85,10 @@ def train_bundle(
     """
     listed = {}
     load_all(set().union(*(recipe.plugs for recipe in recipes)))
-    codes = {recipe: code_of(recipe) for recipe in sorted(recipes, key=lambda r: (r.depth, r.name))}
+    codes = {recipe: code_of(recipe) for recipe in sorted(recipes, key=lambda r: (r.depth, r.world, r.name))}
     drawn = LastWorld(store)
     with stop_requests() as stop:
-        # Networks of one repetition after each other, since most share its world.
+        # Networks of one repetition after each other, and of one world, which is then drawn once.
         for seed in seeds:
             for recipe, code in codes.items():
                 with store.writing(recipe, seed) if group.leads else contextlib.nullcontext():

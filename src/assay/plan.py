@@ -1,7 +1,6 @@
 """The plan: which networks are trained in which jobs so that each is trained once, and what each job depends on."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,21 +44,20 @@ class Plan:
     """All bundles of a set of studies. Equal recipes appear once, whichever studies ask for them.
 
     seeds_per_job: repetitions in a job, which then trains one recipe; by default a job trains all repetitions, and whole groups.
-    networks_per_job: up to this many networks, groups of one study and depth share a job.
+    networks_per_job: up to this many networks, groups of one depth that the same studies need, share a job.
     """
 
     def __init__(self, studies: Iterable[Study], seeds_per_job: int | None = None, networks_per_job: int = 1):
         self.studies = {study.name: study for study in studies}
         self.bundles: dict[str, Bundle] = {}
         self.bundles_of: dict[Recipe, list[Bundle]] = {}
-        users = Counter(recipe for study in self.studies.values() for recipe in study.recipes)
+        users = _users(self.studies.values())
         for study in self.studies.values():
             groups = _new([[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study), self.bundles_of)
-            # What others need too is trained apart, so that a failing study does not stop them.
-            own = [[recipe for recipe in group if users[recipe] == 1] for group in groups]
-            shared = [[recipe] for group in groups for recipe in group if users[recipe] > 1]
-            for recipes in shared + _merged(own, networks_per_job):
-                self._add(study, recipes, seeds_per_job)
+            # What other studies need too is trained apart, so that a failing study does not stop them.
+            for alike in _split(groups, users):
+                for recipes in _merged(alike, networks_per_job):
+                    self._add(study, recipes, seeds_per_job)
 
     @classmethod
     def at(cls, scale: Scale, studies: Iterable[Study]) -> "Plan":
@@ -108,6 +106,21 @@ def _groups(study: Study) -> list[list[Recipe]]:
     groups = [[recipe for recipe in dict.fromkeys(group) if recipe in wanted] for group in (*pools.values(), *swept.values())]
     grouped = {recipe for group in groups for recipe in group}
     return [[recipe] for recipe in study.recipes if recipe not in grouped] + groups
+
+
+def _users(studies: Iterable[Study]) -> dict[Recipe, tuple[str, ...]]:
+    """The names of the studies that need each network."""
+    users: dict[Recipe, tuple[str, ...]] = {}
+    for study in studies:
+        for recipe in study.recipes:
+            users[recipe] = (*users.get(recipe, ()), study.name)
+    return users
+
+
+def _split(groups: list[list[Recipe]], users: dict[Recipe, tuple[str, ...]]) -> Iterable[list[list[Recipe]]]:
+    """The groups once for each set of studies that need the same networks, with these networks alone."""
+    sets = dict.fromkeys(users[recipe] for group in groups for recipe in group)
+    return ([[recipe for recipe in group if users[recipe] == names] for group in groups] for names in sets)
 
 
 def _new(groups: list[list[Recipe]], planned: Iterable[Recipe]) -> list[list[Recipe]]:

@@ -76,7 +76,9 @@ class Scale(_Strict):
     description: str
     seeds: Whole = Field(description="repetitions; arms are compared within a repetition")
     seeds_per_job: Whole | None = Field(None, description="repetitions that one job trains; all of them if not given")
-    networks_per_job: Whole = Field(1, description="up to this many networks of a study share a job, where it trains all seeds")
+    networks_per_job: Whole = Field(
+        1, description="up to this many networks that the same studies need share a job, where it trains all seeds"
+    )
     conclusive: bool = Field(True, description="whether evidence at this scale may count for a paper's row")
     world: WorldSize
     budget: Budget

@@ -41,5 +41,19 @@ def test_what_several_studies_need_is_trained_apart():
         assert len(bundle.recipes) == 1 or len({tuple(users[recipe]) for recipe in bundle.recipes}) == 1
 
 
+def test_networks_that_the_same_studies_need_share_jobs():
+    users = {}
+    for study in STUDIES:
+        for recipe in study.recipes:
+            users.setdefault(recipe, []).append(study.name)
+    plan = Plan(STUDIES, networks_per_job=100)
+    of = {}
+    for recipe, names in users.items():
+        of.setdefault((tuple(names), recipe.depth), []).append({bundle.name for bundle in plan.bundles_of[recipe]})
+    several = [jobs for (names, _), jobs in of.items() if len(names) > 1 and len(jobs) > 1]
+    assert several
+    assert all(len(set.union(*jobs)) == 1 for jobs in several)
+
+
 def test_a_scale_says_how_large_its_jobs_are():
     assert Plan.at(load_scale("ci"), STUDIES).bundles.keys() == Plan(STUDIES, networks_per_job=16).bundles.keys()

@@ -174,11 +174,15 @@ def test_networks_of_a_repetition_share_the_draw_of_their_world(tmp_path, monkey
 
     draws = []
     monkeypatch.setattr(jobs, "make_world", drawn)
-    other = recipe(world=plug("worlds/shapes", size=16, train=64, test=32))
+    alike = [recipe(), recipe(optimizer=plug("optimizers/adam"), augment=[])]
+    others = (recipe(world=plug("worlds/shapes", size=16, train=count, test=32)) for count in range(49, 99))
+    first, last = sorted(asked.name for asked in alike)
+    between = next(asked for asked in others if first < asked.name < last)  # ordered by name, it would part the two
     together, alone = (NetworkStore(tmp_path / name, torch.device("cpu")) for name in ("together", "alone"))
-    few = [recipe(), recipe(optimizer=plug("optimizers/adam"), augment=[]), other]
+    few = [*alike, between]
     train_bundle(few, range(2), together, tmp_path / "manifest.json")
-    assert sorted(draws) == [(48, 0), (48, 1), (64, 0), (64, 1)]
+    count = between.data["world"]["parameters"]["train"]
+    assert sorted(draws) == [(48, 0), (48, 1), (count, 0), (count, 1)]
     for asked in few:
         train_bundle([asked], range(2), alone, tmp_path / "manifest.json")
         for seed in range(2):

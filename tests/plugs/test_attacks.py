@@ -302,3 +302,21 @@ def test_adversarial_training_attacks_the_network_as_it_answers_and_trains_it_as
     finally:
         network.load_state_dict(kept)
         network.eval()
+
+
+@pytest.mark.vouches("objectives/adversarial_training", paper="P098")
+def test_attacks_within_a_training_see_frozen_weights_and_leave_each_as_it_was():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(48, 8), nn.Linear(8, 2)).double().train()
+    network[1].requires_grad_(False)
+    batch, *_ = binary_batch(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)).double())
+    seen = []
+
+    def attack(network, images, labels, generator):
+        seen.extend(weight.requires_grad for weight in network.parameters())
+        return pgd(network, images, labels, generator, steps=1)
+
+    adversarial_training(network, batch, attack=attack).backward()
+    assert seen == [False] * 4
+    assert [weight.requires_grad for weight in network.parameters()] == [False, False, True, True]
+    assert network[1].weight.grad is None
+    assert network[2].weight.grad.abs().sum() > 0

@@ -11,7 +11,9 @@ from torch import nn
 from assay.attacks.bim import bim
 from assay.checkpoints import read_checkpoint
 from assay.errors import PreemptedError
+from assay.optimizers.adam import adam
 from assay.optimizers.sam import SAM
+from assay.optimizers.sgd import sgd
 from assay.protocols.transfer import fooled, names, sharpness, transfer
 from assay.recipes import Recipe
 from assay.training import Setting, train
@@ -184,3 +186,33 @@ def test_targets_of_one_kind_are_numbered():
         "resnet 2",
         "resnet 3",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "reference"),
+    [
+        (sgd, lambda p: torch.optim.SGD(p, lr=0.2, momentum=0.9, weight_decay=5e-4, nesterov=True, foreach=False)),
+        (adam, lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=0.0, foreach=False)),
+        (
+            partial(SAM, rho=0),
+            lambda p: torch.optim.SGD(p, lr=0.2, momentum=0.9, weight_decay=5e-4, nesterov=True, foreach=False),
+        ),
+    ],
+)
+def test_updates_of_all_parameters_at_once_are_those_of_one_after_the_other(ours, reference):
+    ends = []
+    for make in (ours, reference):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Flatten(), nn.Linear(12, 7), nn.ReLU(), nn.Linear(7, 3))
+        optimizer = make(network.parameters())
+
+        def loss(network=network, optimizer=optimizer):
+            optimizer.zero_grad()
+            value = F.cross_entropy(network(torch.rand(9, 3, 2, 2)), torch.arange(9) % 3)
+            value.backward()
+            return value
+
+        for _ in range(5):
+            optimizer.step(loss)
+        ends.append(torch.cat([weight.detach().flatten() for weight in network.parameters()]))
+    assert torch.equal(*ends)

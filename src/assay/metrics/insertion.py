@@ -10,11 +10,11 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from assay.metrics._erase import erasure_area
+from assay.metrics._erase import area, erased_logits
 
 
 def insertion(
     network: nn.Module, images: Tensor, targets: Tensor, heat: Tensor, *, fill: float = 0.0, steps: Annotated[int, Ge(1)] = 16
 ) -> float:
     """Mean over images (B, C, H, W), in [0, 1]; heat (B, 1 or C, H, W); the erased image is `fill` everywhere."""
-    return erasure_area(network, images, targets, heat, fill, steps, insert=True)
+    return area(erased_logits(network, images, heat, fill=fill, steps=steps, insert=True), targets)

@@ -29,10 +29,13 @@ def adversarial_training(network: nn.Module, batch: Batch, *, attack: Annotated[
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """The network as it answers at test time, so that an attack's steps leave no trace in running statistics."""
-    training = network.training
-    network.eval()
+    """The network as it answers at test time, so that an attack's steps leave no trace in running statistics, and frozen, so that
+    they compute the gradient in the image alone."""
+    training, trained = network.training, [weight for weight in network.parameters() if weight.requires_grad]
+    network.eval().requires_grad_(False)
     try:
         yield
     finally:
         network.train(training)
+        for weight in trained:
+            weight.requires_grad_(True)

@@ -21,4 +21,4 @@ def adam(
     weight_decay: Annotated[float, Ge(0)] = 0.0,
 ) -> torch.optim.Optimizer:
     """lr: step size at factor 1 of the schedule. beta1, beta2: decay of the running moments."""
-    return torch.optim.AdamW(parameters, lr=lr, betas=(beta1, beta2), weight_decay=weight_decay)
+    return torch.optim.AdamW(parameters, lr=lr, betas=(beta1, beta2), weight_decay=weight_decay, foreach=True)

@@ -30,7 +30,7 @@ class SAM(torch.optim.SGD):
         weight_decay: Annotated[float, Ge(0)] = 5e-4,
         rho: Annotated[float, Ge(0)] = 0.05,
     ):
-        super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0)
+        super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0, foreach=True)
         self.rho = rho
 
     @torch.no_grad()

@@ -16,4 +16,4 @@ def sgd(
     weight_decay: Annotated[float, Ge(0)] = 5e-4,
 ) -> torch.optim.Optimizer:
     """lr: step size at factor 1 of the schedule. weight_decay: coefficient of the L2 penalty's gradient."""
-    return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0)
+    return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0, foreach=True)

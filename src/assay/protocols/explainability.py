@@ -11,13 +11,12 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Lt
-from torch import Tensor, nn
+from torch import Tensor
 
 from assay.evaluate import batched, predict
 from assay.measuring import Arm
+from assay.metrics._erase import area, erased_logits
 from assay.metrics.box_overlap import box_overlap
-from assay.metrics.deletion import deletion
-from assay.metrics.insertion import insertion
 from assay.metrics.pointing import pointing
 from assay.metrics.top1 import top1
 from assay.plugs import Plug
@@ -60,10 +59,11 @@ def explainability(
     yield "pointing", pointing(heat, test.factors["mask"][:count])
     above = heat - heat.amin((1, 2), keepdim=True)  # a map of probabilities is nowhere 0
     yield "overlap", float(box_overlap(above.cpu().numpy(), test.factors["boxes"][:count, 0].cpu().numpy()).mean())
-    scaled = Scaled(network, scale_for(logits, confidence))
-    for prefix, answering in (("", network), ("matched_", scaled)):
-        for metric in (insertion, deletion):
-            yield prefix + metric.__name__, metric(answering, images, labels, heat[:, None], fill=FILL, steps=steps)
+    scale = scale_for(logits, confidence)
+    for metric, insert in (("insertion", True), ("deletion", False)):
+        answers = erased_logits(network, images, heat[:, None], fill=FILL, steps=steps, insert=insert)
+        yield metric, area(answers, labels)
+        yield f"matched_{metric}", area(scale * answers, labels)
     arm.keep("images", images[:SHOWN])
     arm.keep("maps", heat[:SHOWN, None])
 
@@ -72,17 +72,6 @@ def heat_of(maps: Tensor) -> Tensor:
     """Heat (B, H, W), not negative, of maps (B, 1 or C, H, W)."""
     heat = maps.clamp(min=0).sum(1) if maps.shape[1] == 1 else maps.abs().sum(1)
     return heat.detach()
-
-
-class Scaled(nn.Module):
-    """A network whose logits are multiplied by a number."""
-
-    def __init__(self, network: nn.Module, scale: float):
-        super().__init__()
-        self.network, self.scale = network, scale
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.scale * self.network(images)
 
 
 def mean_confidence(logits: Tensor, scale: float) -> float:
