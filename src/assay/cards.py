@@ -17,7 +17,7 @@ from assay.stream import Stream, whole
 from assay.world import Split, World
 
 if TYPE_CHECKING:
-    from assay.studies import Study
+    from assay.study import Study
 
 SAMPLES = 24
 

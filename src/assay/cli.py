@@ -18,7 +18,8 @@ from assay.errors import AssayError, StudyError, unknown
 from assay.files import ROOT, read_json, write_atomic
 from assay.plugs import everything, find, kinds
 from assay.scales import scales
-from assay.studies import NAME, Study, load_studies, study_paths
+from assay.studies import NAME, load_studies, study_paths
+from assay.study import Study
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
 out = Console()

@@ -7,7 +7,7 @@ from pathlib import Path
 from assay.archiving import evidence_folder
 from assay.errors import EvidenceError
 from assay.files import ROOT, read_json
-from assay.studies import Study
+from assay.study import Study
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from assay.files import ROOT, read_json
 from assay.fingerprints import code_hash
 from assay.plugs import PlugInfo, describe
 from assay.scales import load_scale, scales
-from assay.studies import Study, load_studies, study_paths
+from assay.studies import load_studies, study_paths
+from assay.study import Study
 
 DEFAULT_SCALE = Config().scale
 

@@ -9,7 +9,7 @@ from assay.errors import StudyError, unknown
 from assay.fingerprints import digest, fingerprint
 from assay.recipes import Recipe, canonical
 from assay.scales import Scale
-from assay.studies import Study
+from assay.study import Study
 
 TRAINING = "assay.jobs"
 

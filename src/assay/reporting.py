@@ -26,7 +26,7 @@ from assay.recipes import parents_in
 from assay.report import MethodView, Page, StudyView, build, figure, read_page, read_verdicts
 from assay.report.paper import paper_files
 from assay.report.worlds import written
-from assay.studies import Study
+from assay.study import Study
 
 KEY = re.compile(r"\bP\d{3,}\b")
 

@@ -10,7 +10,7 @@ from assay.datasets import Table
 from assay.estimates import Throughputs
 from assay.files import ROOT, write_atomic
 from assay.scales import Scale
-from assay.studies import StudyFile
+from assay.study import StudyFile
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "config": Config,

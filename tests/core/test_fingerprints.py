@@ -89,6 +89,8 @@ def test_measuring_does_not_depend_on_pages_verdicts_or_unrelated_plugs():
     modules = set(fingerprint("assay.measuring", {"worlds/shapes", "models/resnet"}))
     assert {"assay.worlds.shapes", "assay.models.resnet", "assay.models._shim", "assay.training"} <= modules
     unrelated = [
-        m for m in modules if m.startswith(("assay.report", "assay.verdicts", "assay.cli", "assay.augment.", "assay.studies"))
+        m
+        for m in modules
+        if m.startswith(("assay.report", "assay.verdicts", "assay.cli", "assay.augment.", "assay.stud", "assay.comp"))
     ]
     assert unrelated == []

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from assay.compiling import merge
 from assay.errors import StudyError
+from assay.files import ROOT
 from assay.recipes import Recipe
 from assay.scales import load_scale, scales
-from assay.studies import ROOT, Study, compile_study, load_studies, merge
+from assay.studies import compile_study, load_studies
+from assay.study import Study
 
 GOOD = {
     "paper": "P166",

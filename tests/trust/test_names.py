@@ -16,7 +16,8 @@ from assay.configuration import load_config
 from assay.errors import StudyError
 from assay.plugs import describe
 from assay.recipes import Recipe
-from assay.studies import load_scale, load_studies, study_paths
+from assay.scales import load_scale
+from assay.studies import load_studies, study_paths
 
 HOSTILE = (
     "../evil",
