@@ -61,3 +61,15 @@ def test_missing_file_is_named(stored, name):
     (stored[0] / "observations" / "mixup" / name).unlink()
     with pytest.raises(EvidenceError, match=name):
         read(*stored)
+
+
+def test_a_metric_measured_with_and_without_coordinates_is_named_once(tmp_path):
+    study = synthetic.view("mixup", "P166", "training-recipes", worlds={})
+    means = [["mixup", arm, seed, "robust", "", "0.5"] for arm in study.arms for seed in range(5)]
+    results = tmp_path / "results"
+    results.mkdir()
+    synthetic.store(results, study, synthetic.rows(study) + means)
+    report.build(results, tmp_path / "site", [study], catalogue.load())
+    page = (tmp_path / "site" / "studies" / "mixup.html").read_text()
+    named = page[page.index('<th scope="row">Metrics</th>') :].splitlines()[0]
+    assert named.endswith(("<td>top1, robust</td></tr>", "<td>robust, top1</td></tr>"))
