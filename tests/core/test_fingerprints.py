@@ -91,6 +91,8 @@ def test_measuring_does_not_depend_on_pages_verdicts_or_unrelated_plugs():
     unrelated = [
         m
         for m in modules
-        if m.startswith(("assay.report", "assay.verdicts", "assay.cli", "assay.augment.", "assay.stud", "assay.comp"))
+        if m.startswith(
+            ("assay.report", "assay.verdicts", "assay.cli", "assay.augment.", "assay.studies", "assay.study", "assay.compiling")
+        )
     ]
     assert unrelated == []
