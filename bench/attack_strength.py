@@ -16,12 +16,12 @@ from assay.attacks.deepfool import deepfool
 from assay.attacks.fgsm import fgsm
 from assay.attacks.pgd import pgd
 from assay.attacks.random_sign import random_sign
-from assay.batch import to_tensors
-from assay.evaluate import predict
-from assay.network import Network
-from assay.recipes import Recipe
-from assay.studies import load_studies
-from assay.training import Setting, make_world, train
+from assay.data.batch import to_tensors
+from assay.language.recipes import Recipe
+from assay.language.studies import load_studies
+from assay.measuring.evaluate import predict
+from assay.training.network import Network
+from assay.training.trainer import Setting, make_world, train
 
 SEEDS = (0,)
 IMAGES = 64

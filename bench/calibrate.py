@@ -22,7 +22,7 @@ matplotlib.use("svg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from assay.calibration import (
+from assay.judging.calibration import (
     NOISES,
     Rate,
     bound_study,
@@ -121,8 +121,8 @@ def simulate() -> None:
 
 def twin_recipe(arm: int):
     """A small ResNet on shapes; arms differ in the draws of initial weights, order and augmentation alone."""
-    from assay.plugs import describe
-    from assay.recipes import Recipe
+    from assay.language.plugs import describe
+    from assay.language.recipes import Recipe
 
     def plug(name: str, **given: Any) -> dict[str, Any]:
         defaults = {key: parameter.default for key, parameter in describe(*name.split("/")).parameters.items()}
@@ -148,9 +148,9 @@ def train_twins() -> None:
     import torch
     import torch.nn.functional as F
 
-    from assay.batch import to_tensors
-    from assay.evaluate import predict
-    from assay.training import make_world, train
+    from assay.data.batch import to_tensors
+    from assay.measuring.evaluate import predict
+    from assay.training.trainer import make_world, train
 
     rows = []
     for seed in range(5):

@@ -13,8 +13,8 @@ import sklearn
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from assay.evidence import pack_arrays
-from assay.files import ROOT
+from assay.evidence.tables import pack_arrays
+from assay.storage.files import ROOT
 from assay.worlds import photos, stereo, textures
 
 SKIMAGE = Path(skimage.__file__).parent / "data"

@@ -19,17 +19,17 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.seeds import Draw
+from assay.data.world import World
 from assay.errors import AssayError
-from assay.evaluate import predict
-from assay.files import ROOT, write_atomic
-from assay.plugs import describe, find, load
-from assay.recipes import AXES, Recipe
+from assay.language.plugs import describe, find, load
+from assay.language.recipes import AXES, Recipe
+from assay.language.scales import load_scale
+from assay.measuring.evaluate import predict
 from assay.report.difficulty import COLUMNS, TABLE, as_markdown, read_difficulties
-from assay.scales import load_scale
-from assay.seeds import Draw
-from assay.training import train
-from assay.world import World
+from assay.storage.files import ROOT, write_atomic
+from assay.training.trainer import train
 
 SCALE = load_scale("laptop")
 REPETITIONS = 2

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from assay.plugs import find, load
-from assay.seeds import Draw
+from assay.data.seeds import Draw
+from assay.language.plugs import find, load
 
 # Each strip: the title, the world, and the parameters that show it at its best.
 STRIPS = [

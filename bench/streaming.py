@@ -16,9 +16,9 @@ import skimage.data
 import torch
 from PIL import Image
 
-from assay.batch import TensorSplit, to_tensors
-from assay.stream import Stream
-from assay.world import Split, World
+from assay.data.batch import TensorSplit, to_tensors
+from assay.data.stream import Stream
+from assay.data.world import Split, World
 from assay.worlds._collection import centre
 
 COUNT, BATCH, SIZE, SHORTER = 512, 64, 224, 256

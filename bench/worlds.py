@@ -4,8 +4,8 @@ import sys
 import time
 from functools import partial
 
-from assay.plugs import find, load
-from assay.seeds import Draw
+from assay.data.seeds import Draw
+from assay.language.plugs import find, load
 
 REPEATS = 3
 

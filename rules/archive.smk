@@ -1,6 +1,6 @@
 """Archive: with `--config evidence=archive`, evidence and cards are unpacked from the last release instead of computed."""
 
-from assay.archiving import archived_worlds
+from assay.artifacts.archiving import archived_worlds
 
 WORLDS = archived_worlds(STUDIES.values())
 TRAINED = []

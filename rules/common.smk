@@ -8,18 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from assay import archiving
-from assay.artifacts import pull
-from assay.configuration import load_config
+from assay.artifacts import archiving
+from assay.artifacts.folders import pull
+from assay.language.configuration import load_config
 from assay.errors import AssayError
-from assay.evidence import code_digest
-from assay.files import write_atomic
-from assay.fingerprints import data_behind, digest, fingerprint
-from assay.forecast import Forecast
-from assay.plan import Plan
-from assay.scales import load_scale
-from assay.slurm import end_earlier_jobs, job_prefix
-from assay.studies import load_studies
+from assay.evidence.tables import code_digest
+from assay.storage.files import write_atomic
+from assay.provenance.fingerprints import data_behind, digest, fingerprint
+from assay.pipeline.forecast import Forecast
+from assay.networks.plan import Plan
+from assay.language.scales import load_scale
+from assay.cluster.slurm import end_earlier_jobs, job_prefix
+from assay.language.studies import load_studies
 
 try:
     CONFIG = load_config(config)

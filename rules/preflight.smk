@@ -1,4 +1,4 @@
-"""Before the graph is built: take the results folder, and set aside what is not as its job left it (see assay.preflight).
+"""Before the graph is built: take the results folder, and set aside what is not as its job left it (see assay.pipeline.preflight).
 
 Included after all rules, since what jobs leave is read from them.
 """
@@ -10,7 +10,7 @@ from itertools import product
 from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 
-from assay.preflight import JobFiles, Preflight
+from assay.pipeline.preflight import JobFiles, Preflight
 
 
 def prepare_results():

@@ -1,8 +1,8 @@
 """Report: a figure a study, and the pages, from observations and verdicts alone."""
 
-from assay.coverage import other_scales, said_of, vouches
-from assay.files import sha256
-from assay.plugs import everything
+from assay.overview.coverage import other_scales, said_of, vouches
+from assay.storage.files import sha256
+from assay.language.plugs import everything
 
 
 PAPER = (".pdf", ".svg", "-means.tex", "-means.csv", "-verdict.tex", "-verdict.csv")
@@ -135,7 +135,7 @@ rule report:
         scales=lambda wildcards: {study.name: other_scales(study) for study in STUDIES.values()},
         studies=list(STUDIES),
         archive=sha256(Path("archive.sha256")) if archiving.exists() else None,
-        code=code_behind("assay.reporting"),
+        code=code_behind("assay.report.reporting"),
         scale=CONFIG.scale,
     log:
         RESULTS + "/logs/report.log",

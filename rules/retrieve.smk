@@ -1,7 +1,7 @@
 """Data sets: downloaded, checked and unpacked before the jobs that read them, where a network can be reached."""
 
 from assay import datasets
-from assay.inputs import shown
+from assay.language.inputs import shown
 
 
 def materials(*data):

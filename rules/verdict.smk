@@ -8,7 +8,7 @@ rule judge:
         RESULTS + "/verdicts.json",
     params:
         judgements=[study.judgement for study in STUDIES.values()],
-        code=code_behind("assay.judging"),
+        code=code_behind("assay.judging.judging"),
         scale=CONFIG.scale,
     log:
         RESULTS + "/logs/judge.log",

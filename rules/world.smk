@@ -1,7 +1,7 @@
 """World: a card and samples of every world that studies draw from."""
 
-from assay.cards import worlds_of
-from assay.recipes import canonical, plugs_in
+from assay.evidence.cards import worlds_of
+from assay.language.recipes import canonical, plugs_in
 
 WORLDS = worlds_of(STUDIES.values())
 
@@ -14,7 +14,7 @@ rule world:
         samples=RESULTS + "/worlds/{world}/samples.npz",
     params:
         world=lambda wildcards: canonical(WORLDS[wildcards.world]),
-        code=lambda wildcards: code_behind("assay.cards", plugs_in(WORLDS[wildcards.world])),
+        code=lambda wildcards: code_behind("assay.evidence.cards", plugs_in(WORLDS[wildcards.world])),
     log:
         RESULTS + "/logs/world/{world}.log",
     benchmark:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tiny_datasets import DATASETS, write
 
-from assay.artifacts import pull
-from assay.retrieving import finish
+from assay.artifacts.folders import pull
+from assay.datasets.retrieving import finish
 
 # One thread a process: the suite runs several processes, and results must not depend on how threads split a sum.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

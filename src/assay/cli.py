@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 
-from assay.catalogue import load as load_catalogue
-from assay.coverage import coverage as compute_coverage
-from assay.coverage import introduced, row_at, vouches
 from assay.errors import AssayError, StudyError, unknown
-from assay.files import ROOT, read_json, write_atomic
-from assay.plugs import everything, find, kinds
-from assay.scales import scales
-from assay.studies import NAME, load_studies, study_paths
-from assay.study import Study
+from assay.language.catalogue import load as load_catalogue
+from assay.language.plugs import everything, find, kinds
+from assay.language.scales import scales
+from assay.language.studies import NAME, load_studies, study_paths
+from assay.language.study import Study
+from assay.overview.coverage import coverage as compute_coverage
+from assay.overview.coverage import introduced, row_at, vouches
+from assay.storage.files import ROOT, read_json, write_atomic
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
 out = Console()
@@ -234,7 +234,7 @@ figure: bars                  # a file in src/assay/figures/
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check this machine, and the Slurm site if there is one, before the first submission."""
-    from assay.doctor import as_rows, examine
+    from assay.cluster.doctor import as_rows, examine
 
     findings = []
     for finding in examine():
@@ -274,7 +274,7 @@ def costs(
     as_json: AsJson = False,
 ) -> None:
     """Print what studies cost in core seconds, and what they add to the others, with whom they share networks."""
-    from assay.costs import bill
+    from assay.overview.costs import bill
 
     known = load_studies(scale)
     for name in studies or []:
@@ -305,7 +305,7 @@ def pull(
     force: Annotated[bool, typer.Option("--force", help="Replace files that were edited here.")] = False,
 ) -> None:
     """Bring a versioned folder to what the commit names, every byte checked."""
-    from assay.artifacts import pull
+    from assay.artifacts.folders import pull
 
     if pull(folder, remote, force=force):
         out.print(f"pulled {folder}/")
@@ -315,7 +315,7 @@ def pull(
 @in_one_line
 def archive(scale: AtScale = "laptop") -> None:
     """Make the results of a scale the archive that a clone can pull; refuses what cannot stand for the commit."""
-    from assay.archiving import promote
+    from assay.artifacts.archiving import promote
 
     release = promote(scale)
     out.print(f"archived {release.studies} studies at scale {scale}, commit {release.commit[:7]}; now commit them:")
@@ -326,7 +326,7 @@ def archive(scale: AtScale = "laptop") -> None:
 @in_one_line
 def push(folder: Versioned = "data", remote: Remote = None) -> None:
     """Send a versioned folder to a remote, so that other clones can pull it."""
-    from assay.artifacts import push
+    from assay.artifacts.folders import push
 
     out.print(f"pushed {folder}/; objects that were missing there: {push(folder, remote)}")
 
@@ -339,7 +339,7 @@ def retrieve(
     as_json: AsJson = False,
 ) -> None:
     """Download data sets, check and unpack them; without a name, list what there is."""
-    from assay.retrieving import retrieve
+    from assay.datasets.retrieving import retrieve
 
     if not names:
         _list_data_sets(as_json)
@@ -375,7 +375,7 @@ def _list_data_sets(as_json: bool) -> None:
 @in_one_line
 def plan(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
     """Show the data and models each study has at a scale, its networks, and the hours they are estimated to take."""
-    from assay.forecast import forecast_at
+    from assay.pipeline.forecast import forecast_at
 
     forecast = forecast_at(scale, ROOT)
     if as_json:
@@ -393,7 +393,7 @@ OfStudies = Annotated[str | None, typer.Option("--studies", help="Names with com
 @in_one_line
 def push_networks(scale: AtScale = "laptop", remote: Remote = None, studies: OfStudies = None) -> None:
     """Send what is trained here to a remote; then commit the two files that point to it."""
-    from assay.networks import push
+    from assay.networks.transfer import push
 
     done = push(scale, remote, studies and studies.split(","))
     out.print(f"pushed the networks of {len(done.taken)} jobs; {len(done.outdated)} are incomplete or made with other code")
@@ -404,7 +404,7 @@ def push_networks(scale: AtScale = "laptop", remote: Remote = None, studies: OfS
 @in_one_line
 def pull_networks(scale: AtScale = "laptop", remote: Remote = None, studies: OfStudies = None) -> None:
     """Take trained networks from a remote where they fit the code here, so that Snakemake does not train them."""
-    from assay.networks import pull
+    from assay.networks.transfer import pull
 
     done = pull(scale, remote, studies and studies.split(","))
     out.print(f"took the networks of {len(done.taken)} jobs; {len(done.present)} were here; {len(done.outdated)} need other code")

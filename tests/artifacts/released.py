@@ -6,8 +6,8 @@ from pathlib import Path
 
 from project_tree import Tree
 
-from assay.cards import worlds_of, write_card
-from assay.files import ROOT
+from assay.evidence.cards import worlds_of, write_card
+from assay.storage.files import ROOT
 
 IGNORED = "/results\n/archive\n/data\n.snakemake\n.dvc/tmp\n.dvc/cache\n__pycache__\n"
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from assay.agreement import LEVEL, compare
-from assay.evidence import Evidence, Observation
+from assay.evidence.agreement import LEVEL, compare
+from assay.evidence.tables import Evidence, Observation
 
 
 def evidence(values: dict, sha256: str = "new", study: str = "same") -> Evidence:

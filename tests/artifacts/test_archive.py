@@ -13,15 +13,15 @@ from pipeline_project import SNAKEMAKE, Project
 from project_tree import Tree
 from released import commit, git, ready
 
-from assay.archiving import open_archive, promote, read_release
-from assay.artifacts import pull
-from assay.catalogue import load as load_catalogue
-from assay.coverage import coverage
+from assay.artifacts.archiving import open_archive, promote, read_release
+from assay.artifacts.folders import pull
 from assay.errors import AssayError
-from assay.evidence import Observation, write_evidence
-from assay.files import read_json
-from assay.manifest import checked
-from assay.reporting import write_report
+from assay.evidence.tables import Observation, write_evidence
+from assay.language.catalogue import load as load_catalogue
+from assay.overview.coverage import coverage
+from assay.report.reporting import write_report
+from assay.storage.files import read_json
+from assay.storage.manifest import checked
 
 STUDY_FILES = {"observations.csv", "arrays.npz", "provenance.json"}
 

@@ -9,14 +9,16 @@ import skimage.data
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
 
-from assay import evidence, fingerprints, manifest
+from assay.data.seeds import Draw
+from assay.data.world import World
 from assay.errors import ArtifactError
-from assay.files import ROOT
-from assay.fingerprints import inputs
-from assay.plugs import find, load
-from assay.seeds import Draw
-from assay.studies import load_studies
-from assay.world import World
+from assay.evidence import tables
+from assay.language.plugs import find, load
+from assay.language.studies import load_studies
+from assay.provenance import fingerprints
+from assay.provenance.fingerprints import inputs
+from assay.storage import manifest
+from assay.storage.files import ROOT
 
 DATA = ROOT / "data"
 LEFT, RIGHT, DISPARITY = skimage.data.stereo_motorcycle()
@@ -99,7 +101,7 @@ def test_changed_data_changes_the_code_of_what_reads_it_and_of_nothing_else(monk
     plugs = ("worlds/digits", "worlds/photos", "worlds/random_labels", "worlds/shapes")
 
     def codes():
-        return {plug: fingerprints.fingerprint("assay.training", [plug]) for plug in plugs}
+        return {plug: fingerprints.fingerprint("assay.training.trainer", [plug]) for plug in plugs}
 
     before = codes()
     assert before["worlds/digits"]["data/digits.npz"] == manifest.read_manifest("data")["digits.npz"][:16]
@@ -108,10 +110,10 @@ def test_changed_data_changes_the_code_of_what_reads_it_and_of_nothing_else(monk
     after = codes()
     assert [plug for plug in plugs if after[plug] != before[plug]] == ["worlds/digits"]
     study = load_studies("ci", only=["cnn_svm"])["cnn_svm"]
-    fresh = {"study_sha256": study.digest, "code": evidence.study_code(study)}
-    assert evidence.staleness(study, fresh) == []
+    fresh = {"study_sha256": study.digest, "code": tables.study_code(study)}
+    assert tables.staleness(study, fresh) == []
     monkeypatch.undo()
-    assert evidence.staleness(study, fresh) == ["data/digits.npz changed"]
+    assert tables.staleness(study, fresh) == ["data/digits.npz changed"]
 
 
 @pytest.mark.parametrize("line", ["data/../../x", "data//etc/x", "/data/x", "other/x", "data/a/../b", "data/."])

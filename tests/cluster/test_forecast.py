@@ -10,11 +10,11 @@ from test_stand_ins import SCALE, compiled
 from typer.testing import CliRunner
 
 from assay import cli
-from assay.estimates import Estimator, Throughputs, model_name, throughputs
-from assay.forecast import SLACK, START_MINUTES, Forecast
-from assay.plan import Plan
-from assay.scales import Scale
-from assay.studies import load_studies
+from assay.language.scales import Scale
+from assay.language.studies import load_studies
+from assay.networks.plan import Plan
+from assay.pipeline.estimates import Estimator, Throughputs, model_name, throughputs
+from assay.pipeline.forecast import SLACK, START_MINUTES, Forecast
 
 TABLE = Throughputs(
     gpu="a GPU",
@@ -29,7 +29,7 @@ JOB = {"gpus": 1, "threads": 4, "train_mb": 9000, "measure_mb": 8000, "minutes":
 
 
 def forecast(tmp_path, monkeypatch, scale=None, **changes) -> Forecast:
-    monkeypatch.setattr("assay.forecast.throughputs", lambda: TABLE)
+    monkeypatch.setattr("assay.pipeline.forecast.throughputs", lambda: TABLE)
     scale = {"job": JOB} | (scale or {})
     study = compiled(tmp_path, scale, **changes)
     return Forecast(Plan([study], 1), Scale.model_validate(SCALE | scale), tmp_path / "networks")
@@ -150,5 +150,8 @@ def test_the_command_prints_a_line_a_study_and_says_that_hours_are_estimates():
 
 
 def test_no_torch_is_imported_for_a_plan():
-    code = "import sys; from assay.forecast import forecast_at as at; at('cluster').lines('x'); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from assay.pipeline.forecast import forecast_at;"
+        "forecast_at('cluster').lines('x'); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,12 +3,12 @@
 import pytest
 import yaml
 
-from assay import measuring
 from assay.errors import StudyError
-from assay.plan import Plan
-from assay.recipes import walk
-from assay.scales import Scale, load_scale
-from assay.studies import Study, compile_study, load_studies
+from assay.language.recipes import walk
+from assay.language.scales import Scale, load_scale
+from assay.language.studies import Study, compile_study, load_studies
+from assay.measuring import arm as measuring
+from assay.networks.plan import Plan
 
 SCALE = {
     "description": "for tests",

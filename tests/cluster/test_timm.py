@@ -11,13 +11,13 @@ from torch import nn
 
 import assay.models.timm as plug
 from assay.errors import StudyError
+from assay.language.plugs import describe
+from assay.language.recipes import Recipe, canonical
+from assay.language.scales import load_scale
+from assay.language.studies import compile_study
 from assay.models.timm import timm
-from assay.plugs import describe
-from assay.recipes import Recipe, canonical
-from assay.scales import load_scale
-from assay.store import NetworkStore
-from assay.studies import compile_study
-from assay.training import build, train
+from assay.networks.store import NetworkStore
+from assay.training.trainer import build, train
 
 from timm import create_model  # isort: skip  (after the shim that the plug imports)
 
@@ -198,7 +198,7 @@ def test_names_are_checked_from_timms_source(name, said):
 def test_known_names_are_timms_own():
     import timm as library
 
-    from assay.timm_names import timm_names
+    from assay.language.timm_names import timm_names
 
     assert {name for name in timm_names() if "." not in name} == set(library.list_models())
     assert "resnet50.a1_in1k" in timm_names()

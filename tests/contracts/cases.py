@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from assay.batch import Batch, TensorWorld, to_tensors
-from assay.network import Network, Trained
-from assay.plugs import PlugInfo, describe, load
-from assay.seeds import Draw
+from assay.data.batch import Batch, TensorWorld, to_tensors
+from assay.data.seeds import Draw
+from assay.language.plugs import PlugInfo, describe, load
+from assay.training.network import Network, Trained
 
 
 @dataclass(frozen=True)

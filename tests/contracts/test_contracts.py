@@ -4,12 +4,12 @@ import pytest
 import torch
 from cases import batch_for, bound, needs, network_for, world_for
 
-from assay.distributed import Group
-from assay.network import Bench, Samples
-from assay.objective import Objective
-from assay.plugs import describe, find
-from assay.recipes import Recipe
-from assay.training import FunctionObjective
+from assay.language.plugs import describe, find
+from assay.language.recipes import Recipe
+from assay.training.distributed import Group
+from assay.training.network import Bench, Samples
+from assay.training.objective import Objective
+from assay.training.trainer import FunctionObjective
 
 
 def every(kind):

@@ -5,10 +5,10 @@ from functools import cache, partial
 
 import pytest
 
-from assay.fingerprints import closure, module_path
-from assay.plugs import PlugInfo, find, load
-from assay.scales import factors, factors_needed
-from assay.seeds import Draw
+from assay.data.seeds import Draw
+from assay.language.plugs import PlugInfo, find, load
+from assay.language.scales import factors, factors_needed
+from assay.provenance.fingerprints import closure, module_path
 
 READERS = [plug for kind in ("protocols", "objectives", "augment", "surgery", "scores") for plug in find(kind).values()]
 SIZES = {"size": 16, "train": 64, "test": 48}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from assay.coverage import vouches
-from assay.evidence import Observation, study_code, write_evidence
-from assay.judging import write_verdicts
-from assay.studies import Study, load_studies
+from assay.evidence.tables import Observation, study_code, write_evidence
+from assay.judging.judging import write_verdicts
+from assay.language.studies import Study, load_studies
+from assay.overview.coverage import vouches
 
 SCALE = {
     "description": "for tests",

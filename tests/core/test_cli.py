@@ -10,8 +10,10 @@ import yaml
 from project_tree import STUDY, Tree
 from typer.testing import CliRunner
 
-from assay import cli, coverage, scales, studies
-from assay.plugs import PlugInfo
+from assay import cli
+from assay.language import scales, studies
+from assay.language.plugs import PlugInfo
+from assay.overview import coverage
 
 
 @pytest.fixture

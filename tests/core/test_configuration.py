@@ -2,12 +2,12 @@
 
 import pytest
 
-from assay.configuration import load_config
 from assay.errors import StudyError
-from assay.files import ROOT
-from assay.inputs import parse, read_yaml
-from assay.scales import Scale, load_scale, scales
-from assay.schemas import SCHEMAS, schema_text
+from assay.language.configuration import load_config
+from assay.language.inputs import parse, read_yaml
+from assay.language.scales import Scale, load_scale, scales
+from assay.pipeline.schemas import SCHEMAS, schema_text
+from assay.storage.files import ROOT
 
 
 @pytest.mark.parametrize(

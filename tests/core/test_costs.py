@@ -5,9 +5,9 @@ import json
 import pytest
 from project_tree import Tree
 
-from assay.costs import bill
 from assay.errors import EvidenceError
-from assay.studies import load_studies
+from assay.language.studies import load_studies
+from assay.overview.costs import bill
 
 
 @pytest.fixture

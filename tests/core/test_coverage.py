@@ -6,9 +6,9 @@ import shutil
 import pytest
 from project_tree import VOUCHING, Tree
 
-from assay.catalogue import load as load_catalogue
-from assay.coverage import Introduction, Vouch, coverage, introduced, introductions, row_at, vouches
 from assay.errors import StudyError
+from assay.language.catalogue import load as load_catalogue
+from assay.overview.coverage import Introduction, Vouch, coverage, introduced, introductions, row_at, vouches
 
 
 @pytest.fixture

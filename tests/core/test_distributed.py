@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from assay.batch import Batch
-from assay.distributed import Group, synchronise_batch_norm
+from assay.data.batch import Batch
 from assay.errors import StudyError
-from assay.launch import TrainingJob, run
-from assay.recipes import Recipe
-from assay.training import Setting, build, train
+from assay.language.recipes import Recipe
+from assay.networks.launch import TrainingJob, run
+from assay.training.distributed import Group, synchronise_batch_norm
+from assay.training.trainer import Setting, build, train
 
 PATIENCE = 300  # seconds; a loaded machine is slow
 PROCESSES = 2
@@ -74,7 +74,7 @@ class Launch:
 import json, sys
 from pathlib import Path
 from assay.errors import AssayError
-from assay.launch import TrainingJob, run
+from assay.networks.launch import TrainingJob, run
 try:
     run(TrainingJob(**json.loads(sys.argv[1])), int(sys.argv[2]), Path(sys.argv[3]))
 except AssayError as error:

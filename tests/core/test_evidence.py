@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import evidence
 from assay.errors import EvidenceError
-from assay.evidence import Observation, commit, coordinate, pack_arrays, read_evidence, staleness, write_evidence
-from assay.files import sha256
+from assay.evidence import tables
+from assay.evidence.tables import Observation, commit, coordinate, pack_arrays, read_evidence, staleness, write_evidence
+from assay.storage.files import sha256
 
 ROWS = [
     Observation("mixup", "erm", 0, "top1", None, 0.1 + 0.2),
@@ -139,12 +139,12 @@ def test_what_is_no_archive_is_refused(folder):
 
 
 def test_staleness_names_every_module_that_moved(monkeypatch):
-    code = {"assay.measuring": "1", "assay.augment.mixup": "2", "assay.metrics.ece": "3"}
-    monkeypatch.setattr(evidence, "study_code", lambda study: study.code)
+    code = {"assay.measuring.arm": "1", "assay.augment.mixup": "2", "assay.metrics.ece": "3"}
+    monkeypatch.setattr(tables, "study_code", lambda study: study.code)
     study = SimpleNamespace(digest="d", code=code)
     assert staleness(study, {"study_sha256": "d", "code": code}) == []
     assert staleness(study, {"study_sha256": "e", "code": code}) == ["what the study measures changed"]
-    old = {"assay.measuring": "1", "assay.augment.mixup": "0", "assay.augment.cutmix": "4"}
+    old = {"assay.measuring.arm": "1", "assay.augment.mixup": "0", "assay.augment.cutmix": "4"}
     assert staleness(study, {"study_sha256": "d", "code": old}) == [
         "augment/cutmix.py is no longer used",
         "augment/mixup.py changed",

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from assay import files
 from assay.errors import EvidenceError
-from assay.files import read_json, sha256, write_atomic
+from assay.storage import files
+from assay.storage.files import read_json, sha256, write_atomic
 
 
 @pytest.mark.parametrize(("content", "stored"), [("é\n", b"\xc3\xa9\n"), (b"\x00\xff", b"\x00\xff"), ("", b"")])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from assay import fingerprints
-from assay.fingerprints import closure, code_hash, fingerprint, imports
+from assay.provenance import fingerprints
+from assay.provenance.fingerprints import closure, code_hash, fingerprint, imports
 
 
 @pytest.fixture
@@ -86,13 +86,21 @@ def test_imports_for_type_checkers_do_not_count(package):
 
 
 def test_measuring_does_not_depend_on_pages_verdicts_or_unrelated_plugs():
-    modules = set(fingerprint("assay.measuring", {"worlds/shapes", "models/resnet"}))
-    assert {"assay.worlds.shapes", "assay.models.resnet", "assay.models._shim", "assay.training"} <= modules
+    modules = set(fingerprint("assay.measuring.arm", {"worlds/shapes", "models/resnet"}))
+    assert {"assay.worlds.shapes", "assay.models.resnet", "assay.training.shim", "assay.training.trainer"} <= modules
     unrelated = [
         m
         for m in modules
         if m.startswith(
-            ("assay.report", "assay.verdicts", "assay.cli", "assay.augment.", "assay.studies", "assay.study", "assay.compiling")
+            (
+                "assay.report",
+                "assay.judging.verdicts",
+                "assay.cli",
+                "assay.augment.",
+                "assay.language.studies",
+                "assay.language.study",
+                "assay.language.compiling",
+            )
         )
     ]
     assert unrelated == []

@@ -6,9 +6,9 @@ import pytest
 from project_tree import Tree
 
 from assay.errors import EvidenceError
-from assay.evidence import read_evidence
-from assay.fingerprints import digest
-from assay.judging import judge_results, require_evidence, write_verdicts
+from assay.evidence.tables import read_evidence
+from assay.judging.judging import judge_results, require_evidence, write_verdicts
+from assay.provenance.fingerprints import digest
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from assay import measuring, plugs
-from assay.measuring import Arm, Session
-from assay.network import Trained
-from assay.plugs import load
-from assay.recipes import bind, identity
+from assay.language import plugs
+from assay.language.plugs import load
+from assay.language.recipes import bind, identity
+from assay.measuring import arm as measuring
+from assay.measuring.arm import Arm, Session
+from assay.training.network import Trained
 
 CPU = torch.device("cpu")
 

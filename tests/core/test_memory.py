@@ -9,7 +9,7 @@ import pytest
 ROUNDS = """
 import resource, sys
 import torch
-from assay.memory import keep_freed_memory
+from assay.networks.memory import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
 def use():

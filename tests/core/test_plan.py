@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from assay.plan import Plan
-from assay.scales import load_scale
-from assay.studies import load_studies
+from assay.language.scales import load_scale
+from assay.language.studies import load_studies
+from assay.networks.plan import Plan
 
 STUDIES = list(load_studies("ci").values())
 

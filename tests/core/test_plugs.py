@@ -4,9 +4,9 @@ import inspect
 
 import pytest
 
-from assay import plugs
 from assay.errors import StudyError
-from assay.plugs import PlugInfo, describe, everything, find, kinds, load
+from assay.language import plugs
+from assay.language.plugs import PlugInfo, describe, everything, find, kinds, load
 
 ALL = [pytest.param(info, id=f"{info.kind}/{info.name}") for info in everything()]
 

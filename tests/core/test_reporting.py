@@ -6,9 +6,9 @@ import json
 import pytest
 from project_tree import Tree
 
-from assay.cards import card_name, write_card
-from assay.plugs import everything
-from assay.reporting import checked_view, draw_figure, method_views, study_view, write_manifest, write_report
+from assay.evidence.cards import card_name, write_card
+from assay.language.plugs import everything
+from assay.report.reporting import checked_view, draw_figure, method_views, study_view, write_manifest, write_report
 
 
 @pytest.fixture

@@ -12,15 +12,17 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from assay import jobs, plugs, training
-from assay.batch import to_tensors
-from assay.checkpoints import read_checkpoint, write_checkpoint
+from assay.data.batch import to_tensors
 from assay.errors import EvidenceError, PreemptedError, TrainingError
-from assay.jobs import stop_requests, train_bundle
-from assay.recipes import Recipe
-from assay.running import job
-from assay.store import NetworkStore
-from assay.training import Setting, make_world, train
+from assay.language import plugs
+from assay.language.recipes import Recipe
+from assay.networks import jobs
+from assay.networks.jobs import stop_requests, train_bundle
+from assay.networks.store import NetworkStore
+from assay.pipeline.running import job
+from assay.storage.checkpoints import read_checkpoint, write_checkpoint
+from assay.training import trainer
+from assay.training.trainer import Setting, make_world, train
 
 STEPS = 6
 
@@ -109,7 +111,7 @@ def test_a_training_stopped_after_every_step_ends_with_the_same_bits(case, tmp_p
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_losses_that_are_not_yet_checked_are_not_lost(steps, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECK_EVERY_STEPS", {"cpu": 2})
+    monkeypatch.setattr(trainer, "CHECK_EVERY_STEPS", {"cpu": 2})
     whole = train(recipe(), 0, Setting(), world_of(recipe()))
     stopped(recipe(), tmp_path / "checkpoint", steps)
     assert same(train(recipe(), 0, Setting(checkpoint=tmp_path / "checkpoint"), world_of(recipe())), whole)
@@ -117,9 +119,9 @@ def test_losses_that_are_not_yet_checked_are_not_lost(steps, tmp_path, monkeypat
 
 def test_checkpoints_are_written_on_a_clock(tmp_path, monkeypatch):
     seconds = iter(range(0, 1000, 10))
-    monkeypatch.setattr(training.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: next(seconds))
     written = []
-    monkeypatch.setattr(training, "write_checkpoint", lambda path, state: written.append((state["epoch"], state["step"])))
+    monkeypatch.setattr(trainer, "write_checkpoint", lambda path, state: written.append((state["epoch"], state["step"])))
     train(recipe(), 0, Setting(checkpoint=tmp_path / "checkpoint", checkpoint_seconds=15), world_of(recipe()))
     assert written == [(0, 1), (1, 0), (1, 2)]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from assay.compiling import merge
 from assay.errors import StudyError
-from assay.files import ROOT
-from assay.recipes import Recipe
-from assay.scales import load_scale, scales
-from assay.studies import compile_study, load_studies
-from assay.study import Study
+from assay.language.compiling import merge
+from assay.language.recipes import Recipe
+from assay.language.scales import load_scale, scales
+from assay.language.studies import compile_study, load_studies
+from assay.language.study import Study
+from assay.storage.files import ROOT
 
 GOOD = {
     "paper": "P166",

@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.seeds import seed_of
 from assay.errors import StudyError, TrainingError
-from assay.network import Trained
-from assay.recipes import Recipe
-from assay.seeds import seed_of
-from assay.training import Setting, _initial_network, build, make_world, margins, train
+from assay.language.recipes import Recipe
+from assay.training.network import Trained
+from assay.training.trainer import Setting, _initial_network, build, make_world, margins, train
 
 
 def plug(name, **parameters):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from assay.workarounds import spare_narrow_pointwise
+from assay.training.workarounds import spare_narrow_pointwise
 
 
 @pytest.mark.parametrize("stride", [2, (2, 3)])

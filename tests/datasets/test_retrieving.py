@@ -18,10 +18,11 @@ import pytest
 import tiny_datasets
 from tiny_datasets import tar
 
-from assay import datasets, retrieving
+from assay import datasets
+from assay.datasets import retrieving
+from assay.datasets.retrieving import retrieve
 from assay.errors import DataError
-from assay.files import read_json
-from assay.retrieving import retrieve
+from assay.storage.files import read_json
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 200_000, np.uint8).tobytes()
 ARCHIVE = tar({"photos/a.bin": CONTENT, "photos/b.bin": b"b"}, "w")
@@ -226,7 +227,8 @@ def test_a_killed_process_goes_on_where_it_was(offer, place, shelf):
     shelf.tags, shelf.pause = {"/photos/photos.tar": "v1"}, 0.05
     table = datasets.table().model_dump_json()
     code = (
-        "import sys; from assay import datasets, retrieving; table = datasets.Table.model_validate_json(sys.argv[1])\n"
+        "import sys; from assay import datasets; from assay.datasets import retrieving\n"
+        "table = datasets.Table.model_validate_json(sys.argv[1])\n"
         "retrieving.CHUNK = 4096; datasets.table = lambda: table; retrieving.retrieve('photos', track=False)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, table], stdout=subprocess.DEVNULL)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from assay.batch import DeviceStream, TensorSplit, to_tensors, whole
+from assay.data.batch import DeviceStream, TensorSplit, to_tensors, whole
+from assay.data.stream import AHEAD, Stream
+from assay.data.stream import whole as whole_array
+from assay.data.world import Split, World
 from assay.errors import DataError
-from assay.evaluate import batched, predict
-from assay.stream import AHEAD, Stream
-from assay.stream import whole as whole_array
-from assay.world import Split, World
+from assay.measuring.evaluate import batched, predict
 
 COUNT, SIDE = 23, 12
 CPU = torch.device("cpu")

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from assay.cli import app
 from assay.datasets import TABLE, Table, entry, folder, needed, table
 from assay.errors import StudyError
-from assay.files import ROOT
-from assay.inputs import parse, read_yaml
-from assay.plugs import find
+from assay.language.inputs import parse, read_yaml
+from assay.language.plugs import find
+from assay.storage.files import ROOT
 
 WORLDS = {name: info for name, info in find("worlds").items() if "DATASETS" in info.constants}
 

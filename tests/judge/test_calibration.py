@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assay.calibration import (
+from assay.judging.calibration import (
     NOISES,
     Rate,
     bound_study,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from assay.errors import EvidenceError, StudyError
-from assay.expectations import Reference, check_margins, coordinate, margin_of, parse
+from assay.language.expectations import Reference, check_margins, coordinate, margin_of, parse
 
 DEPTHS = np.array([1.0, 2.0, 4.0, 8.0])
 ERRORS = np.array([0.5, 0.3, 0.25, 0.1])
@@ -248,7 +248,7 @@ def test_margins_that_apply_are_accepted():
 
 
 def test_reading_expectations_imports_no_numerical_library():
-    code = "import sys; from assay.expectations import parse; parse('a.m > b.m'); print(*sys.modules)"
+    code = "import sys; from assay.language.expectations import parse; parse('a.m > b.m'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "scipy", "torch", "pandas"} & set(loaded)
 

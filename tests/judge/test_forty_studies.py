@@ -1,4 +1,4 @@
-"""The forty studies as they were judged at first: texts and per-seed effects, kept so that a new judge can be held against them."""
+"""The forty studies as first judged: texts and per-seed effects, kept so that a new judge can be held against them."""
 
 import json
 from collections import Counter
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.expectations import parse
-from assay.verdicts import FINDINGS, Sample, finding, holm, p_values
+from assay.judging.verdicts import FINDINGS, Sample, finding, holm, p_values
+from assay.language.expectations import parse
 
 FORTY = json.loads((Path(__file__).parent / "forty_studies.json").read_text())
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from assay.errors import EvidenceError, StudyError
-from assay.expectations import parse
-from assay.verdicts import (
+from assay.judging.verdicts import (
     FINDINGS,
     Sample,
     benjamini_hochberg,
@@ -31,6 +30,7 @@ from assay.verdicts import (
     study_verdict,
     tabulate,
 )
+from assay.language.expectations import parse
 
 EFFECTS = (0.013, 0.021, 0.008, 0.030, 0.017)
 DIFFERENCE = parse("b.m > a.m")

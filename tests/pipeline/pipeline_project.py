@@ -13,7 +13,7 @@ SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
 PROTOCOL = '''"""Accuracy on the test split, for tests of the pipeline."""
 
-from assay.evaluate import predict
+from assay.measuring.evaluate import predict
 
 METRICS = {"accuracy": "share of test images classified correctly"}
 

@@ -9,7 +9,7 @@ import pytest
 from cluster_fixtures import SITE, cluster, on_cluster  # noqa: F401
 from pipeline_project import ROOT, SNAKEMAKE, Project
 
-from assay.studies import study_paths
+from assay.language.studies import study_paths
 
 
 def with_all_studies(folder):

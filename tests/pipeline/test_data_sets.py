@@ -78,6 +78,6 @@ def test_a_copy_placed_by_hand_is_taken_and_streamed(project):
 
 def card(project: Project) -> str:
     """The card of the streamed world, by its name in the plan."""
-    code = "from assay.cards import card_name; from assay.studies import load_studies\n"
+    code = "from assay.evidence.cards import card_name; from assay.language.studies import load_studies\n"
     code += "print(card_name(load_studies('ci')['imagenet'].cells[0].recipe.data['world']))"
     return project.python(code).stdout.strip()

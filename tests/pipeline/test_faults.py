@@ -64,7 +64,7 @@ def hold(stage):
 PATIENT = '''"""Accuracy on the test split, in its own time."""
 
 from assay.augment._hold import hold
-from assay.evaluate import predict
+from assay.measuring.evaluate import predict
 
 METRICS = {"accuracy": "share of test images classified correctly"}
 

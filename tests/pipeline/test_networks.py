@@ -13,9 +13,9 @@ import pytest
 from pipeline_project import Project
 
 from assay.errors import ArtifactError
-from assay.networks import Offer
-from assay.plan import Bundle, Plan
-from assay.studies import load_studies
+from assay.language.studies import load_studies
+from assay.networks.plan import Bundle, Plan
+from assay.networks.transfer import Offer
 
 VERDICTS = "results/ci/verdicts.json"
 SECRETS = {"AWS_ACCESS_KEY_ID": "ENVIRONMENTKEY", "AWS_SECRET_ACCESS_KEY": "environment/secret"}

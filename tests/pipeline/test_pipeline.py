@@ -85,7 +85,7 @@ def test_editing_comments_reruns_nothing_and_docstrings_the_report_that_shows_th
 
 
 def test_editing_the_trainer_retrains_everything(finished):
-    path = "src/assay/training.py"
+    path = "src/assay/training/trainer.py"
     finished.edit(path, '"cuda": 50', '"cuda": 51')
     trained = finished.planned("train")
     finished.edit(path, '"cuda": 51', '"cuda": 50')
@@ -129,7 +129,8 @@ def test_stale_evidence_says_what_changed(finished):
     path = "src/assay/augment/noisy.py"
     finished.edit(path, "batch.images + scale", "batch.images - scale")
     code = (
-        "from assay.studies import load_studies; from assay.evidence import staleness; from assay.files import read_json;"
+        "from assay.language.studies import load_studies; from assay.evidence.tables import staleness;"
+        "from assay.storage.files import read_json;"
         "studies = load_studies('ci');"
         "print([staleness(s, read_json(f'results/ci/observations/{n}/provenance.json')) for n, s in studies.items()])"
     )

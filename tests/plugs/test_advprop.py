@@ -11,14 +11,14 @@ from torch import nn
 
 from assay.attacks.pgd import pgd
 from assay.attacks.random_sign import random_sign
-from assay.batch import Batch, TensorSplit, TensorWorld
+from assay.data.batch import Batch, TensorSplit, TensorWorld
 from assay.errors import StudyError
 from assay.models.mlp import MLP
 from assay.models.resnet import resnet
-from assay.network import Network
 from assay.objectives.adversarial_training import evaluating
 from assay.objectives.advprop import AdvProp, batch_norms
 from assay.protocols.generalisation import generalisation
+from assay.training.network import Network
 
 
 def small_network():

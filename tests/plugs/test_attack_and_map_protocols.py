@@ -16,17 +16,17 @@ from assay.attacks.random_direction import random_direction
 from assay.attributions.gradient import gradient
 from assay.attributions.guided_backprop import guided_backprop
 from assay.attributions.integrated_gradients import integrated_gradients
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.errors import StudyError
 from assay.models.allconv import AllConv
-from assay.network import Network
 from assay.protocols._masking import noise_like
 from assay.protocols.adversarial import adversarial, r_squared
 from assay.protocols.axioms import axioms, gap
 from assay.protocols.localisation import corner_share, discrimination, localisation
 from assay.protocols.ood import ood, outside
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.training.network import Network
 from assay.worlds.shapes import shapes
 
 CPU = torch.device("cpu")

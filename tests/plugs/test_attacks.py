@@ -18,9 +18,9 @@ from assay.attacks.fgsm import fgsm
 from assay.attacks.pgd import pgd
 from assay.attacks.random_direction import random_direction
 from assay.attacks.random_sign import random_sign
-from assay.batch import Batch
+from assay.data.batch import Batch
+from assay.language.plugs import describe, find, load
 from assay.objectives.adversarial_training import adversarial_training
-from assay.plugs import describe, find, load
 
 SIZED = [name for name, info in find("attacks").items() if "eps" in info.parameters]
 EUCLIDEAN = {"random_direction"}  # of the attacks whose norm is not a parameter

@@ -27,9 +27,9 @@ from assay.metrics.pointing import pointing
 from assay.metrics.rank_correlation import rank_correlation
 from assay.models.allconv import AllConv
 from assay.models.mlp import MLP
-from assay.network import Network
 from assay.protocols._rewrites import chain, in_turn, reordered, saturated, split
 from assay.protocols.axioms import completeness, violations
+from assay.training.network import Network
 
 TARGET = torch.tensor([0])
 

@@ -15,11 +15,11 @@ from torch import nn
 from assay.augment import _operations
 from assay.augment.augmix import augmix, mix
 from assay.augment.one_operation import one_operation
-from assay.batch import Batch, TensorSplit, TensorWorld
+from assay.data.batch import Batch, TensorSplit, TensorWorld
 from assay.errors import StudyError
+from assay.language.plugs import describe
 from assay.metrics.rms_calibration_error import rms_calibration_error
 from assay.objectives.jsd import divergence, jsd
-from assay.plugs import describe
 from assay.protocols.corrupted import corrupted
 
 SIZE = 16

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.protocols import biases as module
 from assay.protocols.biases import band_noise, biases, consistency, crossing, gaussian_fit, left_out, spearman, threshold
 

@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.models.blurpool_resnet import blurpool_resnet
 from assay.models.resnet import resnet
 from assay.protocols.shift_consistency import agreement, cropped, rolled, shift_consistency

@@ -7,15 +7,15 @@ import pytest
 import torch
 from sklearn.neighbors import NearestCentroid
 
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
+from assay.data.seeds import Draw
 from assay.errors import StudyError
 from assay.models.linear import Linear
 from assay.models.mlp import MLP
-from assay.network import Bench, Network
 from assay.protocols.boundary_tilting import boundary_tilting
-from assay.seeds import Draw
 from assay.surgery.linear_svm import linear_svm
 from assay.surgery.nearest_centroid import nearest_centroid
+from assay.training.network import Bench, Network
 from assay.worlds.pick_classes import pick_classes
 from assay.worlds.shapes import shapes
 

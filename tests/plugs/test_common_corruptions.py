@@ -10,18 +10,18 @@ from scipy import ndimage
 from skimage import color, data, exposure, transform
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld
 from assay.corruptions import _common, _sequences, gaussian_noise
 from assay.corruptions._sequences import SEQUENCES, UNORDERED
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.errors import StudyError
 from assay.metrics.flip_probability import flip_probability
 from assay.metrics.mce import mce
 from assay.metrics.relative_mce import relative_mce
 from assay.models.equalised import Equalised, equalise
 from assay.models.resnet import resnet
-from assay.network import Trained
 from assay.protocols import common_corruptions as module
 from assay.protocols.common_corruptions import common_corruptions
+from assay.training.network import Trained
 
 FRAMES = 7
 

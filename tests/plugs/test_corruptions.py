@@ -24,7 +24,7 @@ from assay.corruptions.impulse_noise import SHARE, impulse_noise
 from assay.corruptions.jpeg_compression import QUALITY, compress, cosine_basis, jpeg_compression
 from assay.corruptions.zoom_blur import LARGEST, zoom_blur
 from assay.errors import StudyError
-from assay.plugs import find, load
+from assay.language.plugs import find, load
 
 NAMES = tuple(find("corruptions"))
 MOVING = ("rotate", "scale", "shear", "translate")

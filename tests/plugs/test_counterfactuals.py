@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.errors import StudyError
-from assay.network import Network
 from assay.protocols.counterfactuals import counterfactuals
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.training.network import Network
 
 CPU = torch.device("cpu")
 LABELS = (0, 0, 1, 1, 2, 2)

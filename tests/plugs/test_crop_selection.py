@@ -9,12 +9,12 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.seeds import Draw
 from assay.errors import StudyError
 from assay.models.aps import APS, LargestPolyphase
-from assay.network import Network
 from assay.protocols.crop_selection import central_detail, crop_selection, cut, flipped, selected, wrapped
-from assay.seeds import Draw
+from assay.training.network import Network
 from assay.worlds.shapes import shapes
 
 CPU = torch.device("cpu")

@@ -8,11 +8,11 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld, to_tensors
+from assay.data.batch import TensorSplit, TensorWorld, to_tensors
+from assay.data.seeds import Draw
 from assay.errors import StudyError
 from assay.protocols._filters import band_pass, high_pass, low_pass
 from assay.protocols.cue_conflict import cue_conflict, shape_bias
-from assay.seeds import Draw
 from assay.worlds import _render
 from assay.worlds.cue_conflict import PATTERNS
 from assay.worlds.cue_conflict import cue_conflict as world_of_cues

@@ -8,7 +8,7 @@ from scipy import stats
 
 from assay.attacks.pgd import pgd
 from assay.augment.noise import noise
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.models.convnet import ConvNet
 from assay.models.squeezed import Squeezed, squeeze
 

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.errors import StudyError
-from assay.network import Trained
 from assay.objectives.distill import distill, divergence
+from assay.training.network import Trained
 
 
 class Mean(nn.Module):

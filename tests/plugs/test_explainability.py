@@ -10,7 +10,7 @@ from torch import nn
 
 from assay.attributions.rise import random_masks, rise
 from assay.attributions.smoothgrad import smoothgrad
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.metrics.deletion import deletion
 from assay.metrics.insertion import insertion
 from assay.protocols.explainability import explainability, heat_of, mean_confidence, scale_for

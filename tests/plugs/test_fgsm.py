@@ -9,7 +9,7 @@ from torch import nn
 
 from assay.attacks.fgsm import fgsm
 from assay.attacks.random_sign import random_sign
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.objectives.fgsm_training import fgsm_training
 
 

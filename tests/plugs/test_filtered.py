@@ -9,13 +9,13 @@ import torch
 from fake_arm import FakeArm
 from torch import nn
 
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.world import Split, World
 from assay.errors import StudyError
 from assay.metrics.aupr import aupr
-from assay.network import Network
 from assay.protocols.filtered import fails, filtered
 from assay.scores.msp import msp
-from assay.world import Split, World
+from assay.training.network import Network
 
 CPU = torch.device("cpu")
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.errors import StudyError
-from assay.network import Network, Trained
 from assay.protocols.fitting import epochs_to_fit, fitting
+from assay.training.network import Network, Trained
 
 
 def arm(records):

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import nn
 
-from assay.batch import to_tensors
-from assay.evolution import Cppn, Direct, Fresh, activated, climb, evolve, polynomial, shuffled_pixels, static
-from assay.network import Network, Trained
+from assay.attacks._evolution import Cppn, Direct, Fresh, activated, climb, evolve, polynomial, shuffled_pixels, static
+from assay.data.batch import to_tensors
+from assay.data.seeds import Draw
 from assay.protocols.fooling import fooling, nearest
-from assay.seeds import Draw
+from assay.training.network import Network, Trained
 from assay.worlds.digits import digits
 from assay.worlds.with_fooling_class import with_fooling_class
 

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld
-from assay.network import Bench, Network
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.protocols.quantised import relative_error, zeros
 from assay.surgery._layers import Moments, as_rows, layer_inputs, nearest
 from assay.surgery.gpfq import gpfq, greedy_path, to_alphabet
 from assay.surgery.msq import msq
+from assay.training.network import Bench, Network
 
 
 def moments(x, y):

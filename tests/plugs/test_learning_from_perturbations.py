@@ -10,10 +10,10 @@ from torch import nn
 
 from assay.attacks.few_pixels import few_pixels
 from assay.attacks.pgd import pgd
-from assay.batch import to_tensors
-from assay.network import Network, Trained
+from assay.data.batch import to_tensors
+from assay.data.seeds import Draw
 from assay.protocols.agreement_with import agreement_with
-from assay.seeds import Draw
+from assay.training.network import Network, Trained
 from assay.worlds.digits import digits
 from assay.worlds.perturbed import perturbed
 

@@ -8,18 +8,18 @@ import pytest
 import torch
 from sklearn.metrics import log_loss, precision_score, recall_score, roc_auc_score
 
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
+from assay.data.seeds import Draw
 from assay.errors import StudyError
-from assay.mislabelling import Judgement, judge
 from assay.models.linear import Linear
-from assay.network import Network, Samples, Trained
 from assay.protocols.mislabelled import detection
+from assay.scores._flagging import Judgement, judge
 from assay.scores.aum import aum
 from assay.scores.confident_learning import confident_class, confident_learning
 from assay.scores.final_loss import final_loss
 from assay.scores.random_flags import random_flags
-from assay.seeds import Draw
-from assay.training import margins
+from assay.training.network import Network, Samples, Trained
+from assay.training.trainer import margins
 from assay.worlds.digits import digits
 from assay.worlds.fold import fold
 from assay.worlds.threshold_samples import threshold_samples

@@ -14,7 +14,7 @@ from assay.augment import _draws
 from assay.augment.crop import crop
 from assay.augment.flip import flip
 from assay.augment.mixup import mixup
-from assay.batch import Batch, TensorSplit, TensorWorld
+from assay.data.batch import Batch, TensorSplit, TensorWorld
 from assay.metrics.top1 import top1
 from assay.protocols.classify import classify
 

@@ -12,8 +12,8 @@ from skimage import feature, filters, transform
 from assay.corruptions import _digits, rotate, scale, shear, spatter, stripe, translate, zigzag
 from assay.corruptions.canny_edges import canny_edges
 from assay.corruptions.dotted_line import dotted_line
-from assay.plugs import load
-from assay.seeds import Draw
+from assay.data.seeds import Draw
+from assay.language.plugs import load
 from assay.worlds.digits import digits
 
 

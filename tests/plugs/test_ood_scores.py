@@ -8,10 +8,10 @@ from torch import nn
 
 from assay.metrics.auroc import auroc
 from assay.metrics.fpr95 import fpr95
-from assay.network import Network, Samples
 from assay.scores.coin import coin
 from assay.scores.msp import msp
 from assay.scores.odin import odin
+from assay.training.network import Network, Samples
 
 
 def samples(classes: int) -> Samples:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from assay.batch import to_tensors
-from assay.network import Network
+from assay.data.batch import to_tensors
+from assay.data.world import Split, World
 from assay.protocols.poses import chance_to_meet, climb, poses
-from assay.world import Split, World
+from assay.training.network import Network
 
 ROLLS = 4
 DIMS = (ROLLS, 2, 2, 2)

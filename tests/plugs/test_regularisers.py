@@ -13,7 +13,7 @@ from torch import nn
 
 from assay.augment.cutmix import cutmix, span
 from assay.augment.cutout import covered, cutout
-from assay.batch import Batch, TensorSplit, TensorWorld
+from assay.data.batch import Batch, TensorSplit, TensorWorld
 from assay.metrics.ece import ece
 from assay.models.resnet import resnet
 from assay.models.stochastic_depth import stochastic_depth

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.errors import StudyError
 from assay.models.resnet import resnet
-from assay.network import Network, Trained
 from assay.objectives.simsiam import SimSiam
 from assay.protocols.convergent import activations, convergent
 from assay.protocols.distilled import distilled
 from assay.protocols.self_supervised import self_supervised
 from assay.protocols.soups import soups
+from assay.training.network import Network, Trained
 
 
 def network(seed, classes=4):

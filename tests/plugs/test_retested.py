@@ -8,11 +8,11 @@ import torch
 from scipy import stats
 from torch import nn
 
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.world import Split, World
 from assay.errors import StudyError
-from assay.network import Network
 from assay.protocols.retested import correlation, probit, retested, slope
-from assay.world import Split, World
+from assay.training.network import Network
 
 CPU = torch.device("cpu")
 COUNT = 40

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from assay.attacks.bim import bim
-from assay.checkpoints import read_checkpoint
 from assay.errors import PreemptedError
+from assay.language.recipes import Recipe
 from assay.optimizers.adam import adam
 from assay.optimizers.sam import SAM
 from assay.optimizers.sgd import sgd
 from assay.protocols.transfer import fooled, names, sharpness, transfer
-from assay.recipes import Recipe
-from assay.training import Setting, train
+from assay.storage.checkpoints import read_checkpoint
+from assay.training.trainer import Setting, train
 
 
 def plug(name, **parameters):

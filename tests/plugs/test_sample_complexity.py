@@ -8,13 +8,13 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.seeds import Draw
 from assay.errors import StudyError
 from assay.models.cnn import CNN
 from assay.models.fcn import FCN
 from assay.models.lcn import LCN
 from assay.protocols.sample_complexity import attainable, samples_needed
-from assay.seeds import Draw
 from assay.worlds.dsd import dsd
 
 K, D = 4, 6

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.world import Split, World
 from assay.errors import StudyError
-from assay.network import Network
 from assay.protocols.shift_dial import shift_dial
-from assay.world import Split, World
+from assay.training.network import Network
 
 COUNT = 50
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.errors import StudyError
-from assay.network import Network
 from assay.protocols.shifted import shifted
+from assay.training.network import Network
 
 
 def split(pixels, labels):

@@ -12,16 +12,16 @@ from sklearn.metrics import recall_score
 from torch import nn
 
 from assay.augment.swap_shortcuts import pick, swap_shortcuts
-from assay.batch import Batch, TensorSplit, TensorWorld, to_tensors
+from assay.data.batch import Batch, TensorSplit, TensorWorld, to_tensors
+from assay.data.seeds import Draw
 from assay.errors import StudyError
 from assay.models.last_layer_ensemble import last_layer_ensemble as build_ensemble
 from assay.models.mlp import MLP
-from assay.network import Network
 from assay.objectives.group_dro import GroupDRO
 from assay.objectives.last_layer_ensemble import last_layer_ensemble
 from assay.objectives.lff import LfF, generalised_cross_entropy
 from assay.protocols.shortcuts import shortcuts
-from assay.seeds import Draw
+from assay.training.network import Network
 from assay.worlds.urban_shapes import urban_shapes
 
 

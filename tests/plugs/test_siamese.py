@@ -10,14 +10,14 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.errors import StudyError
 from assay.metrics.knn import knn
 from assay.metrics.output_std import output_std
 from assay.models.resnet import resnet
-from assay.network import Network
 from assay.objectives.simclr import SimCLR, nt_xent
 from assay.objectives.simsiam import SimSiam, negative_cosine
+from assay.training.network import Network
 
 
 class _World:

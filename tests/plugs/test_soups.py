@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from assay.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld
 from assay.errors import StudyError
 from assay.models.resnet import resnet
-from assay.network import Bench, Network, Trained
 from assay.surgery._averaging import accuracy, soup
 from assay.surgery.batch_statistics import batch_statistics
 from assay.surgery.best_member import best_member
 from assay.surgery.greedy_soup import greedy_soup
 from assay.surgery.uniform_soup import uniform_soup
+from assay.training.network import Bench, Network, Trained
 
 
 def linear(weight):

@@ -11,17 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from assay.batch import Batch, TensorSplit, TensorWorld
+from assay.data.batch import Batch, TensorSplit, TensorWorld
 from assay.errors import StudyError
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum, log_power
 from assay.metrics.frechet_distance import frechet_distance
 from assay.models.discriminator import Discriminator
 from assay.models.generator import Generator
 from assay.models.mlp import MLP
-from assay.network import Network
 from assay.objectives.gan import GAN, centred
 from assay.objectives.spectral_gan import SpectralGAN, spectral_loss
 from assay.protocols.spectra import detection, spectra
+from assay.training.network import Network
 
 
 def noise(*shape, seed=0):

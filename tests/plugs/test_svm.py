@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from sklearn.svm import LinearSVC
 
-from assay.batch import Batch, TensorSplit, TensorWorld
+from assay.data.batch import Batch, TensorSplit, TensorWorld
 from assay.errors import StudyError
 from assay.models.convnet import ConvNet
 from assay.models.linear import Linear
-from assay.network import Bench, Network
 from assay.objectives.l2_svm import l2_svm
 from assay.surgery.svm_head import svm_head
+from assay.training.network import Bench, Network
 
 
 def blobs(count=120, pixels=6, classes=3):

@@ -11,9 +11,9 @@ from assay.augment.flip import flip
 from assay.augment.grayscale import grayscale, grey
 from assay.augment.resized_crop import cut, resized_crop
 from assay.augment.views import views
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.errors import StudyError
-from assay.models import _shim  # noqa: F401  (before torchvision)
+from assay.training import shim  # noqa: F401  (before torchvision)
 
 from torchvision.transforms.v2 import functional as TF  # isort: skip
 

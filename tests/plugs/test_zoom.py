@@ -11,12 +11,12 @@ from PIL import Image
 from torch import nn
 
 from assay.augment.augmix import augmix
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.world import Split, World
 from assay.models.resnet import resnet
-from assay.network import Network
 from assay.protocols._memo import adapted_logits, marginal_entropy
 from assay.protocols.zoom import ANCHORS, five_crops, zoom, zoomed
-from assay.world import Split, World
+from assay.training.network import Network
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from servers import S3Server, SSHServer
 
-from assay import artifacts
+from assay.artifacts import folders
 
 BUCKET = "lab"
 CORE = "[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n"
@@ -113,7 +113,7 @@ class Clone:
             path = self.root / "data" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        artifacts.track("data", self.root)
+        folders.track("data", self.root)
 
     def commit_to(self, other: "Clone") -> "Clone":
         """Bring pointer and manifest, which are committed, to another clone."""
@@ -122,10 +122,10 @@ class Clone:
         return other
 
     def push(self) -> int:
-        return artifacts.push("data", "lab", root=self.root)
+        return folders.push("data", "lab", root=self.root)
 
     def pull(self) -> bool:
-        return artifacts.pull("data", "lab", root=self.root)
+        return folders.pull("data", "lab", root=self.root)
 
     def files(self) -> dict[str, bytes]:
         data = self.root / "data"

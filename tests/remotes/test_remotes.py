@@ -11,9 +11,9 @@ import pytest
 from clones import CORE, FILES, Clone, know
 from relay import Relay
 
-from assay import remotes
+from assay.artifacts import remotes
 from assay.errors import ArtifactError
-from assay.files import ROOT
+from assay.storage.files import ROOT
 
 
 def error_of(action) -> str:
@@ -66,7 +66,7 @@ def test_push_sends_again_what_the_remote_lost(author, reader, remote, damage):
 
 
 def test_an_unknown_remote_is_an_error_with_the_names_there_are(author):
-    from assay.artifacts import push
+    from assay.artifacts.folders import push
 
     said = error_of(lambda: push("data", "labb", root=author.root))
     assert said == "data: .dvc/config: unknown remote 'labb'; did you mean 'lab'? (allowed: lab)"

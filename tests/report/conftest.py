@@ -6,7 +6,8 @@ import browsing
 import pytest
 import synthetic
 
-from assay import catalogue, report
+from assay import report
+from assay.language import catalogue
 
 
 @pytest.fixture(scope="session")

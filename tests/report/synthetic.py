@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from assay import catalogue, report
-from assay.coverage import Introduction, Vouch
-from assay.evidence import COLUMNS
+from assay import report
+from assay.evidence.tables import COLUMNS
+from assay.language import catalogue
+from assay.overview.coverage import Introduction, Vouch
 
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7*7 }}$x$"
 VERDICTS = {

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from assay import report
-from assay.catalogue import Catalogue
+from assay.language.catalogue import Catalogue
 
 pytestmark = pytest.mark.browser
 

@@ -3,8 +3,8 @@
 import pytest
 import synthetic
 
-from assay import catalogue
-from assay.evidence import Observation
+from assay.evidence.tables import Observation
+from assay.language import catalogue
 from assay.report.across import comparisons, leaderboards, network_users, papers_with_several_studies, shared_with
 from assay.report.atlas import Entry
 from assay.report.page import Page, as_table

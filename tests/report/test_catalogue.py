@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from assay import catalogue
 from assay.errors import StudyError
+from assay.language import catalogue
 
 
 def test_holds_every_paper_once():

@@ -7,9 +7,9 @@ import synthetic
 
 from assay import report
 from assay.errors import EvidenceError
-from assay.files import ROOT
-from assay.plugs import find
+from assay.language.plugs import find
 from assay.report.difficulty import COLUMNS, TABLE, as_markdown, effort, read_difficulties
+from assay.storage.files import ROOT
 
 WITHOUT = {
     "one class": {"dead_leaves", "defects", "stereo"},

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 import synthetic
 
-from assay import catalogue, report
+from assay import report
 from assay.errors import StudyError
 from assay.figures.bars import bars
 from assay.figures.gallery import as_tiles, gallery
 from assay.figures.lines import lines
 from assay.figures.scatter import scatter
+from assay.language import catalogue
 
 
 def page(table: list[tuple], arms: tuple[str, ...] = ("erm", "treated"), arrays: dict | None = None, **changes) -> report.Page:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import synthetic
 
-from assay import catalogue, report
-from assay.calibration import alone, observed
+from assay import report
 from assay.errors import EvidenceError
+from assay.judging.calibration import alone, observed
+from assay.language import catalogue
 from assay.report import judge
 from assay.report.judge import false_support, measured, power_curves
 from assay.report.rates import corrections, false_findings, flipped, p_supported, power, powers, signs

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import synthetic
 
-from assay import catalogue, report
+from assay import report
+from assay.language import catalogue
 from assay.report.figure import ASSETS
 from assay.report.losses import describe_losses, draw_losses, losses_figure
 

@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 import synthetic
 
-from assay import catalogue, report
+from assay import report
 from assay.errors import EvidenceError
-from assay.evidence import Observation
+from assay.evidence.tables import Observation
+from assay.language import catalogue
 from assay.report.page import as_table
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import synthetic
 
-from assay import catalogue, report
+from assay import report
+from assay.language import catalogue
 from assay.report.paper import WRAPPED, Table, as_csv, as_html, as_latex, column_figures, digits, escaped, paper_files
 
 STUDY = synthetic.view("mixup", "P166", "training-recipes")

@@ -10,8 +10,8 @@ import pytest
 import synthetic
 
 from assay import report
-from assay.agreement import not_compared
-from assay.published import Published, PublishedNumber
+from assay.evidence.agreement import not_compared
+from assay.language.published import Published, PublishedNumber
 from assay.report.figure import ASSETS
 from assay.report.page import StudyView
 from assay.report.parts import machinery

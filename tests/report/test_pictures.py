@@ -11,16 +11,17 @@ import synthetic
 import torch
 from PIL import Image
 
-from assay import catalogue, report
+from assay import report
 from assay.attributions.gradient import gradient
-from assay.batch import to_tensors
+from assay.data.batch import to_tensors
+from assay.data.seeds import Draw
+from assay.language import catalogue
 from assay.models.allconv import AllConv
-from assay.network import Network
 from assay.protocols.axioms import axioms
 from assay.protocols.localisation import localisation
 from assay.report.pictures import is_picture, kind_of, pictures, seen
 from assay.report.worlds import GAP, TILE
-from assay.seeds import Draw
+from assay.training.network import Network
 from assay.worlds.shapes import shapes
 
 

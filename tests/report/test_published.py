@@ -6,11 +6,12 @@ import pytest
 import synthetic
 import yaml
 
-from assay import catalogue, report
+from assay import report
 from assay.errors import StudyError
-from assay.published import Published, PublishedNumber
-from assay.scales import load_scale
-from assay.studies import Study, compile_study, load_studies
+from assay.language import catalogue
+from assay.language.published import Published, PublishedNumber
+from assay.language.scales import load_scale
+from assay.language.studies import Study, compile_study, load_studies
 
 NUMBER = {"metric": "treated.top1", "value": 0.987, "source": "table 2", "setting": "MNIST, the paper's network"}
 

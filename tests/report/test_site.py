@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 import synthetic
 
-from assay import catalogue, report
+from assay import report
 from assay.errors import StudyError
-from assay.evidence import Observation
-from assay.plugs import find
+from assay.evidence.tables import Observation
+from assay.language import catalogue
+from assay.language.plugs import find
 from assay.report.atlas import Entry, Row, by_family, expectation_counts
 from assay.report.download import parquet
 from assay.report.methods import prose

@@ -7,7 +7,8 @@ import pytest
 import synthetic
 from browsing import resize, show
 
-from assay import catalogue, report
+from assay import report
+from assay.language import catalogue
 
 STUDIES = 200
 MEGABYTE = 1_000_000

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from assay.evidence.summary import summarise
 from assay.report import words
-from assay.summary import summarise
 
 
 @pytest.mark.parametrize(

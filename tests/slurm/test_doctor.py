@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cluster_fixtures import SITE
 
-from assay.doctor import examine, minutes
+from assay.cluster.doctor import examine, minutes
 
 PARTITION = "PartitionName={name} MaxTime={time} State=UP TotalCPUs=8 TotalNodes=2 TRES=cpu=8,mem=12000M,node=2,gres/gpu=4"
 NOW = "'$(date +%s)'"
@@ -128,7 +128,7 @@ def test_a_file_from_the_future_is_a_problem(site):
 
 
 def test_a_full_disk_is_a_problem(site, monkeypatch):
-    monkeypatch.setattr("assay.doctor.FREE_GB", 1e9)
+    monkeypatch.setattr("assay.cluster.doctor.FREE_GB", 1e9)
     assert "ln -s" in problems(site())["space"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pipeline_project import Project
 
-from assay.slurm import ClusterError, end_earlier_jobs, job_prefix, living_jobs
+from assay.cluster.slurm import ClusterError, end_earlier_jobs, job_prefix, living_jobs
 
 SQUEUE = """#!/bin/sh
 cat queue
@@ -24,7 +24,7 @@ def queue(tmp_path, monkeypatch):
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr("assay.slurm.POLL_SECONDS", 0)
+    monkeypatch.setattr("assay.cluster.slurm.POLL_SECONDS", 0)
     monkeypatch.chdir(tmp_path)
     return lambda *rows: Path("queue").write_text("".join(f"{row}\n" for row in rows))
 

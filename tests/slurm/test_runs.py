@@ -89,7 +89,7 @@ class ClusterProject(Project):
 
     def bundles(self) -> dict[str, str]:
         """The names of the jobs that train the arms, by fate."""
-        code = "from assay.studies import load_studies; from assay.plan import Plan; s = load_studies('ci');"
+        code = "from assay.language.studies import load_studies; from assay.networks.plan import Plan; s = load_studies('ci');"
         code += "print({c.arm: Plan(s.values()).needs([c.recipe])[0] for c in s['faults'].cells})"
         return ast.literal_eval(self.python(code).stdout)
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from assay import evidence
 from assay.errors import AssayError, EvidenceError, StudyError
-from assay.evidence import read_arrays, read_evidence
-from assay.expectations import parse as parse_expectation
-from assay.files import read_json, sha256
-from assay.inputs import read_yaml
-from assay.preflight import JobFiles, Preflight
-from assay.receipts import Receipt
-from assay.recipes import Recipe
-from assay.store import NetworkStore
+from assay.evidence import tables
+from assay.evidence.tables import read_arrays, read_evidence
+from assay.language.expectations import parse as parse_expectation
+from assay.language.inputs import read_yaml
+from assay.language.recipes import Recipe
+from assay.networks.store import NetworkStore
+from assay.pipeline.preflight import JobFiles, Preflight
+from assay.storage.files import read_json, sha256
+from assay.storage.receipts import Receipt
 
 
 class Bomb:
@@ -87,8 +87,8 @@ def test_arrays(tmp_path, content):
 
 
 def test_an_archive_of_arrays_that_unpacks_to_more_than_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(evidence, "MOST_BYTES", 10_000)
-    (tmp_path / "a.npz").write_bytes(evidence.pack_arrays({"a": np.zeros(2000)}))
+    monkeypatch.setattr(tables, "MOST_BYTES", 10_000)
+    (tmp_path / "a.npz").write_bytes(tables.pack_arrays({"a": np.zeros(2000)}))
     assert (tmp_path / "a.npz").stat().st_size < 1000
     with pytest.raises(EvidenceError, match=r"a\.npz: arrays cannot be read \(they unpack to 16128 bytes"):
         read_arrays(tmp_path / "a.npz")

@@ -11,13 +11,13 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 from pipeline_project import PLAIN, Project
 
-from assay.cards import card_name
-from assay.configuration import load_config
 from assay.errors import StudyError
-from assay.plugs import describe
-from assay.recipes import Recipe
-from assay.scales import load_scale
-from assay.studies import load_studies, study_paths
+from assay.evidence.cards import card_name
+from assay.language.configuration import load_config
+from assay.language.plugs import describe
+from assay.language.recipes import Recipe
+from assay.language.scales import load_scale
+from assay.language.studies import load_studies, study_paths
 
 HOSTILE = (
     "../evil",

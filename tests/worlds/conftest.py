@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from assay.plugs import describe, load
-from assay.seeds import Draw
+from assay.data.seeds import Draw
+from assay.language.plugs import describe, load
 
 # Parameters that make a world small, and those it cannot do without.
 SMALL = {

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from assay.data.seeds import Draw
 from assay.errors import StudyError
-from assay.seeds import Draw
 from assay.worlds.planted import planted
 from assay.worlds.shapes import shapes
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 from skimage.draw import polygon2mask
 
+from assay.data.seeds import Draw
 from assay.errors import StudyError
-from assay.seeds import Draw
 from assay.worlds import _render
 from assay.worlds._posed import INDEX, OBJECTS, Pose, Studio, coverage, projection
 from assay.worlds.pose_grid import pose_grid

@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 from tiny_datasets import TEST, TRAIN
 
-from assay.batch import TensorSplit, to_tensors
+from assay.data.batch import TensorSplit, to_tensors
+from assay.data.stream import Stream, whole
 from assay.datasets import needed
+from assay.datasets.retrieving import finish
 from assay.errors import DataError, StudyError
-from assay.models import _shim  # noqa: F401  (before torchvision)
-from assay.plugs import describe
-from assay.recipes import Recipe
-from assay.retrieving import finish
-from assay.stream import Stream, whole
-from assay.training import train
+from assay.language.plugs import describe
+from assay.language.recipes import Recipe
+from assay.training import shim  # noqa: F401  (before torchvision)
+from assay.training.trainer import train
 
 # isort: split
 from torchvision.datasets import ImageFolder

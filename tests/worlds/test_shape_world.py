@@ -8,7 +8,7 @@ from matplotlib.path import Path as Outline
 from scipy import ndimage, stats
 from skimage.draw import polygon2mask
 
-from assay.seeds import Draw
+from assay.data.seeds import Draw
 from assay.worlds import _render
 from assay.worlds._split import noisy_labels
 

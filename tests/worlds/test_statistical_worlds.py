@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from assay.seeds import Draw
+from assay.data.seeds import Draw
 from assay.worlds import dead_leaves, fractals
 
 

@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+from assay.data.stream import whole
 from assay.errors import StudyError
-from assay.plugs import find
-from assay.stream import whole
+from assay.language.plugs import find
 
 # A world that is made with the help of trained networks is tested beside what judges them.
 WORLDS = sorted(name for name, plug in find("worlds").items() if not any(p.parent for p in plug.parameters.values()))

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from assay.plugs import find
+from assay.language.plugs import find
 
 PAGE = (Path(__file__).parents[2] / "docs" / "worlds.md").read_text()
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from assay.reporting import for_each, write_figure
-from assay.running import job
-from assay.studies import load_studies
+from assay.language.studies import load_studies
+from assay.pipeline.running import job
+from assay.report.reporting import for_each, write_figure
 
 results = Path(snakemake.output[0]).parents[1]  # noqa: F821
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from assay.judging import require_evidence, write_verdicts
-from assay.running import job
+from assay.judging.judging import require_evidence, write_verdicts
+from assay.pipeline.running import job
 
 with job(snakemake):  # noqa: F821
     judgements = [json.loads(text) for text in snakemake.params.judgements]  # noqa: F821

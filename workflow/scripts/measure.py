@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from assay.jobs import choose_device
-from assay.measuring import measure_study
-from assay.running import job
-from assay.store import NetworkStore
-from assay.studies import load_studies
+from assay.language.studies import load_studies
+from assay.measuring.arm import measure_study
+from assay.networks.jobs import choose_device
+from assay.networks.store import NetworkStore
+from assay.pipeline.running import job
 
 folder = Path(snakemake.output.observations).parent  # noqa: F821
 networks = folder.parent.parent / "networks"

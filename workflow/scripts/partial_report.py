@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from assay.errors import AssayError
-from assay.judging import write_verdicts
-from assay.receipts import Receipt
-from assay.reporting import write_report
-from assay.studies import load_studies
+from assay.judging.judging import write_verdicts
+from assay.language.studies import load_studies
+from assay.report.reporting import write_report
+from assay.storage.receipts import Receipt
 
 PARTIAL = "verdicts-partial.json"
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from assay.files import read_json
-from assay.reporting import write_manifest, write_report
-from assay.running import job
-from assay.studies import load_studies
+from assay.language.studies import load_studies
+from assay.pipeline.running import job
+from assay.report.reporting import write_manifest, write_report
+from assay.storage.files import read_json
 
 manifest = Path(snakemake.output[0])  # noqa: F821
 made: list[Path] = []

@@ -1,7 +1,7 @@
 """Retrieve one data set (rule retrieve)."""
 
-from assay.retrieving import retrieve
-from assay.running import job
+from assay.datasets.retrieving import retrieve
+from assay.pipeline.running import job
 
 with job(snakemake) as say:  # noqa: F821
     retrieve(snakemake.wildcards.dataset, say)  # noqa: F821

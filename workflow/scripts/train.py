@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from assay.launch import TrainingJob, run
-from assay.receipts import networks_listed
-from assay.running import job
+from assay.networks.launch import TrainingJob, run
+from assay.pipeline.running import job
+from assay.storage.receipts import networks_listed
 
 made: list[Path] = []
 

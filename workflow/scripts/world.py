@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from assay.cards import write_card
-from assay.running import job
+from assay.evidence.cards import write_card
+from assay.pipeline.running import job
 
 with job(snakemake):  # noqa: F821
     write_card(json.loads(snakemake.params.world), Path(snakemake.output.card).parent)  # noqa: F821

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from assay.attributions._target import upsample
 from assay.errors import StudyError
-from assay.network import Network
+from assay.training.network import Network
 
 
 def cam(network: Network, images: Tensor, targets: Tensor) -> Tensor:

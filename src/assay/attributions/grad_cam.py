@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from assay.attributions._target import upsample
-from assay.network import Network
+from assay.training.network import Network
 
 
 def grad_cam(network: Network, images: Tensor, targets: Tensor, *, rectify: bool = True) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from assay.attributions.grad_cam import grad_cam
 from assay.attributions.guided_backprop import guided_backprop
-from assay.network import Network
+from assay.training.network import Network
 
 
 def guided_grad_cam(network: Network, images: Tensor, targets: Tensor) -> Tensor:

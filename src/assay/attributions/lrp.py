@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from assay.attributions._target import quiet
 from assay.errors import StudyError
-from assay.network import Network
+from assay.training.network import Network
 
 LINEAR = (nn.Conv2d, nn.Linear, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Flatten)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from assay.seeds import seed_of
+from assay.data.seeds import seed_of
 
 
 def random_map(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from assay.seeds import seed_of
+from assay.data.seeds import seed_of
 
 ROWS_AT_ONCE = 4096
 

@@ -12,7 +12,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from assay.attributions._target import target_gradient
-from assay.seeds import seed_of
+from assay.data.seeds import seed_of
 
 
 def smoothgrad(

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from assay.augment import _draws
-from assay.models import _shim  # noqa: F401  (before torchvision)
+from assay.training import shim  # noqa: F401  (before torchvision)
 
 from torchvision.transforms.v2 import functional as TF  # isort: skip
 

@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from assay.augment import _draws, _operations
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 DEEPEST = 3
 

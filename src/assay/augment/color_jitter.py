@@ -14,7 +14,7 @@ from torch import Tensor
 
 from assay.augment import _draws
 from assay.augment.grayscale import grey
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def color_jitter(

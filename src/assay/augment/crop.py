@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from annotated_types import Gt, Lt
 
 from assay.augment import _draws
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def crop(batch: Batch, generator: torch.Generator, *, share: Annotated[float, Gt(0), Lt(1)] = 0.125) -> Batch:

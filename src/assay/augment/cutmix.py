@@ -14,7 +14,7 @@ import torch
 from annotated_types import Gt, Le
 
 from assay.augment import _draws
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def cutmix(

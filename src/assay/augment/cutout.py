@@ -13,7 +13,7 @@ import torch
 from annotated_types import Gt, Le
 
 from assay.augment import _draws
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def cutout(batch: Batch, generator: torch.Generator, *, share: Annotated[float, Gt(0), Le(1)] = 0.5) -> Batch:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from assay.augment import _draws
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def flip(batch: Batch, generator: torch.Generator) -> Batch:

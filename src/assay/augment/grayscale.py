@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 from assay.augment import _draws
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601
 

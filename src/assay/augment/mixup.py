@@ -11,7 +11,7 @@ import torch
 from annotated_types import Gt
 
 from assay.augment import _draws
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def mixup(batch: Batch, generator: torch.Generator, *, alpha: Annotated[float, Gt(0)] = 1.0) -> Batch:

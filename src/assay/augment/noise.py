@@ -11,7 +11,7 @@ import torch
 from annotated_types import Gt, Le
 
 from assay.augment import _draws
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def noise(batch: Batch, generator: torch.Generator, *, deviation: Annotated[float, Gt(0), Le(1)] = 0.3) -> Batch:

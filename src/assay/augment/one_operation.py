@@ -7,7 +7,7 @@ import torch
 from annotated_types import Gt, Le
 
 from assay.augment import _operations
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def one_operation(batch: Batch, generator: torch.Generator, *, severity: Annotated[float, Gt(0.1), Le(10)] = 3.0) -> Batch:

@@ -16,7 +16,7 @@ from annotated_types import Gt, Le
 from torch import Tensor
 
 from assay.augment import _draws
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.errors import StudyError
 
 RATIO = (3 / 4, 4 / 3)  # width over height, drawn uniformly in its logarithm

@@ -15,7 +15,7 @@ import torch
 from annotated_types import MinLen
 from torch import Tensor
 
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.errors import StudyError
 
 FACTORS = ("masks", "backdrop")

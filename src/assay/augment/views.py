@@ -11,8 +11,8 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
-from assay.batch import Batch
-from assay.plugs import Plug
+from assay.data.batch import Batch
+from assay.language.plugs import Plug
 
 
 def views(

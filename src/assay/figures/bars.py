@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from assay.evidence.summary import plain, summarise
 from assay.figures import _style
-from assay.summary import plain, summarise
 
 CAPTION = "Ticks are means over seeds, thick lines 95% intervals, points single seeds; bars are differences from the baseline."
 

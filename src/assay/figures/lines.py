@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from assay.evidence.summary import curves, summarise
 from assay.figures import _style
-from assay.summary import curves, summarise
 
 CAPTION = "Curves and points are means over seeds, bands and bars 95% intervals."
 FEW = 7

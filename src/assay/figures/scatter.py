@@ -2,8 +2,8 @@
 
 from matplotlib.figure import Figure
 
+from assay.evidence.summary import plain, summarise
 from assay.figures import _style
-from assay.summary import plain, summarise
 
 CAPTION = "Points are single seeds, crosses means over seeds with 95% intervals."
 

@@ -6,8 +6,8 @@ Distributions" shows throughout.
 
 from matplotlib.figure import Figure
 
+from assay.evidence.summary import curves, plain, summarise
 from assay.figures import _style
-from assay.summary import curves, plain, summarise
 
 CAPTION = "Curves are means over seeds, bands 95% intervals; shares in the legend are images found out by their spectrum."
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt
 from torch import Tensor
 
-from assay.evaluate import batched
+from assay.measuring.evaluate import batched
 
 
 def knn(

@@ -14,8 +14,8 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from assay.language.plugs import Plug
 from assay.models._classifier import classifier
-from assay.plugs import Plug
 
 SPREAD = 1 / math.sqrt(12)  # standard deviation of numbers spread evenly over [0, 1]
 

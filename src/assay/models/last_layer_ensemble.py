@@ -13,7 +13,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from assay.errors import StudyError
-from assay.plugs import Plug
+from assay.language.plugs import Plug
 
 
 class LastLayers(nn.Module):

@@ -10,7 +10,7 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import nn
 
-from assay.models import _shim  # noqa: F401  (before timm)
+from assay.training import shim  # noqa: F401  (before timm)
 
 # isort: split
 from timm.models.resnet import BasicBlock, ResNet

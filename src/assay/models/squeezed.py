@@ -14,8 +14,8 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from assay.language.plugs import Plug
 from assay.models._classifier import classifier
-from assay.plugs import Plug
 
 
 class Squeezed(nn.Module):

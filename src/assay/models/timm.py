@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from assay.errors import StudyError
-from assay.models import _shim  # noqa: F401  (before timm)
-from assay.timm_names import TimmName
+from assay.language.timm_names import TimmName
+from assay.training import shim  # noqa: F401  (before timm)
 
 # isort: split
 from huggingface_hub import constants, hf_hub_download

@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import nn
 
-from assay.models import _shim  # noqa: F401  (before timm)
+from assay.training import shim  # noqa: F401  (before timm)
 
 # isort: split
 from timm.models.vision_transformer import VisionTransformer

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from assay.batch import Batch
-from assay.plugs import Plug
+from assay.data.batch import Batch
+from assay.language.plugs import Plug
 
 
 def adversarial_training(network: nn.Module, batch: Batch, *, attack: Annotated[Callable, Plug("attacks")] = "pgd") -> Tensor:

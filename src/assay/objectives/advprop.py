@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from assay.batch import Batch, TensorWorld
+from assay.data.batch import Batch, TensorWorld
 from assay.errors import StudyError
-from assay.objective import Objective
+from assay.language.plugs import Plug
 from assay.objectives.adversarial_training import evaluating
-from assay.plugs import Plug
+from assay.training.objective import Objective
 
 
 class AdvProp(Objective):

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
-from assay.batch import Batch
+from assay.data.batch import Batch
 
 
 def cross_entropy(network: nn.Module, batch: Batch, *, label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0) -> Tensor:

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.errors import StudyError
-from assay.network import Trained
-from assay.plugs import Parent
+from assay.language.plugs import Parent
+from assay.training.network import Trained
 
 
 def distill(

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from assay.batch import Batch
-from assay.plugs import Plug
+from assay.data.batch import Batch
+from assay.language.plugs import Plug
 
 
 def fgsm_training(

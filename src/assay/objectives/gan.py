@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from assay.batch import Batch, TensorWorld
+from assay.data.batch import Batch, TensorWorld
 from assay.errors import StudyError
-from assay.objective import Objective, Player
-from assay.plugs import Plug
+from assay.language.plugs import Plug
+from assay.training.objective import Objective, Player
 
 
 class GAN(Objective):

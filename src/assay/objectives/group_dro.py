@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from annotated_types import Gt, MinLen
 from torch import Tensor, nn
 
-from assay.batch import Batch, TensorSplit, TensorWorld
+from assay.data.batch import Batch, TensorSplit, TensorWorld
 from assay.errors import StudyError, unknown
-from assay.objective import Objective
+from assay.training.objective import Objective
 
 
 class GroupDRO(Objective):

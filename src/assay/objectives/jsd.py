@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.errors import StudyError
 
 SMALLEST = 1e-7  # floor under the average prediction, for its logarithm

@@ -16,7 +16,7 @@ from typing import Annotated
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.models._classifier import classifier
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from assay.batch import Batch
+from assay.data.batch import Batch
 from assay.errors import StudyError
 from assay.models.last_layer_ensemble import LastLayers
 

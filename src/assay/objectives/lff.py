@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
-from assay.batch import Batch, TensorWorld
-from assay.objective import Objective
+from assay.data.batch import Batch, TensorWorld
+from assay.training.objective import Objective
 
 
 class LfF(Objective):

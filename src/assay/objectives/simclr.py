@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from assay.batch import Batch, TensorWorld
+from assay.data.batch import Batch, TensorWorld
 from assay.errors import StudyError
-from assay.objective import Objective
+from assay.training.objective import Objective
 
 
 class SimCLR(Objective):

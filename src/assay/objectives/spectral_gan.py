@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from assay.batch import Batch, TensorWorld, whole
+from assay.data.batch import Batch, TensorWorld, whole
+from assay.language.plugs import Plug
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
 from assay.objectives.gan import GAN
-from assay.plugs import Plug
 
 EDGE = 1e-3  # spectra are kept this far from 0 and 1, where the cross-entropy's slope is unbounded
 

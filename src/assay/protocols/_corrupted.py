@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from assay.measuring import Arm
+from assay.measuring.arm import Arm
 
 
 def corrupted_images(arm: Arm, corruption: Callable, images: Tensor, severity: int) -> Tensor:

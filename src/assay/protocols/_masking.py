@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from assay.attacks.random_direction import random_direction
 from assay.attacks.random_sign import random_sign
-from assay.batch import whole
+from assay.data.batch import whole
 from assay.errors import StudyError
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 
 NOISES = 10
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from assay.batch import TensorSplit
+from assay.data.batch import TensorSplit
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 
 
 def named(protocol: str, names: list[str], worlds: list[Callable]) -> dict[str, Callable]:

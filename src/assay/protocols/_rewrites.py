@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import StudyError
-from assay.network import Network
+from assay.training.network import Network
 
 
 def chain(network: Network) -> nn.Sequential:

@@ -11,12 +11,12 @@ import torch
 from annotated_types import Gt, MinLen
 from torch import Tensor
 
-from assay.batch import whole
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
-from assay.network import Trained
-from assay.plugs import Parent, Plug
+from assay.data.batch import whole
+from assay.language.plugs import Parent, Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.protocols._masking import masking
+from assay.training.network import Trained
 
 METRICS = {
     "clean_error": "share of untouched test images answered wrongly, 0 to 1",

@@ -11,11 +11,11 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Parent
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Trained
-from assay.plugs import Parent
+from assay.training.network import Trained
 
 METRICS = {
     "top1": "share of clean test images classified correctly, 0 to 1",

@@ -15,12 +15,12 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.deletion import deletion
 from assay.metrics.insertion import insertion
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 from assay.protocols._first_layer import first_filters
 from assay.protocols._rewrites import chain, in_turn, inhibited, reordered, saturated, split
 

@@ -23,16 +23,16 @@ from scipy.optimize import least_squares
 from scipy.stats import rankdata
 from torch import Tensor
 
-from assay.batch import TensorSplit
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.data.batch import TensorSplit
+from assay.language.plugs import Parent, Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics.rank_correlation import rank_correlation
 from assay.metrics.top1 import top1
-from assay.network import Network, Trained
-from assay.plugs import Parent, Plug
 from assay.protocols._corrupted import corrupted_images
 from assay.protocols._filters import band_pass, high_pass, low_pass
 from assay.protocols.cue_conflict import check_splits, shape_bias
+from assay.training.network import Network, Trained
 
 FACTORS = ("shape", "texture")
 METRICS = {

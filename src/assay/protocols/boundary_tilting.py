@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from assay.attacks.deepfool import linearised
-from assay.batch import whole
+from assay.data.batch import whole
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 
 METRICS = {

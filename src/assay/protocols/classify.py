@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",

@@ -14,19 +14,19 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from assay.batch import TensorSplit, whole
 from assay.corruptions._sequences import SEQUENCES, UNORDERED
+from assay.data.batch import TensorSplit, whole
 from assay.errors import StudyError
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.language.plugs import Parent, Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics.flip_probability import flip_probability
 from assay.metrics.mce import mce
 from assay.metrics.relative_mce import relative_mce
 from assay.metrics.top1 import top1
-from assay.network import Trained
-from assay.plugs import Parent, Plug
 from assay.protocols._corrupted import corrupted_images
 from assay.protocols._masking import masking
+from assay.training.network import Trained
 
 METRICS = {
     "top1": "share of clean test images classified correctly, 0 to 1",

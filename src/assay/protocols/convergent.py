@@ -15,7 +15,8 @@ from annotated_types import Ge
 from torch import Tensor
 
 from assay.errors import StudyError
-from assay.measuring import Arm
+from assay.language.plugs import Parent
+from assay.measuring.arm import Arm
 from assay.metrics._units import correlations
 from assay.metrics.best_correlation import best_correlation
 from assay.metrics.cka import cka
@@ -23,8 +24,7 @@ from assay.metrics.matched_correlation import matched_correlation
 from assay.metrics.sparse_prediction import sparse_prediction
 from assay.metrics.svcca import svcca
 from assay.metrics.unmatched_share import unmatched_share
-from assay.network import Network, Trained
-from assay.plugs import Parent
+from assay.training.network import Network, Trained
 
 METRICS = {
     "matched": "mean correlation of units matched one to one, -1 to 1; x is the layer, counted from 1, in all metrics",

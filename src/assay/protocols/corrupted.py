@@ -14,11 +14,11 @@ from typing import Annotated
 import torch
 from annotated_types import Ge, Le
 
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.rms_calibration_error import rms_calibration_error
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 from assay.protocols._corrupted import corrupted_images
 
 METRICS = {

@@ -14,9 +14,9 @@ import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
-from assay.evaluate import predict
-from assay.measuring import Arm
-from assay.plugs import Plug
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.protocols._pairs import correct, counterpart, named
 
 METRICS = {

@@ -18,10 +18,10 @@ from annotated_types import Ge
 from torch import Tensor
 
 from assay.errors import StudyError
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 
 METRICS = {
     "top1": "share of windows at the centre of the canvas classified correctly, 0 to 1",

@@ -12,13 +12,13 @@ from typing import Annotated
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
-from assay.batch import TensorWorld
+from assay.data.batch import TensorWorld
 from assay.errors import StudyError, unknown
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Network
 from assay.protocols._filters import high_pass, low_pass
+from assay.training.network import Network
 
 FACTORS = ("shape", "texture")
 METRICS = {

@@ -7,12 +7,12 @@ close its predictions come to the teacher's, on test images and on the training 
 from collections.abc import Iterator
 from typing import Annotated
 
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Parent
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Trained
 from assay.objectives.distill import divergence
-from assay.plugs import Parent
+from assay.training.network import Trained
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import torch
 
-from assay.measuring import Arm
-from assay.plugs import Plug
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
 from assay.protocols._pairs import correct, counterpart, named
 
 METRICS = {

@@ -13,13 +13,13 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics._erase import area, erased_logits
 from assay.metrics.box_overlap import box_overlap
 from assay.metrics.pointing import pointing
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 
 FACTORS = ("mask", "boxes")
 METRICS = {

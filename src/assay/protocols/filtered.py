@@ -17,13 +17,13 @@ from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Parent, Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.aupr import aupr
 from assay.metrics.top1 import top1
-from assay.network import Samples, Trained
-from assay.plugs import Parent, Plug
 from assay.protocols.ood import outside
+from assay.training.network import Samples, Trained
 
 METRICS = {
     "top1": "share of the pool's images classified correctly, 0 to 1",

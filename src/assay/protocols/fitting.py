@@ -12,8 +12,8 @@ import torch
 from annotated_types import Gt, Le
 
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 
 METRICS = {

@@ -17,13 +17,13 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
-from assay.batch import whole
-from assay.evaluate import predict
-from assay.evolution import Cppn, Direct, Fresh, climb, evolve, shuffled_pixels, static
-from assay.measuring import Arm
+from assay.attacks._evolution import Cppn, Direct, Fresh, climb, evolve, shuffled_pixels, static
+from assay.data.batch import whole
+from assay.language.plugs import Parent
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Trained
-from assay.plugs import Parent
+from assay.training.network import Trained
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",

@@ -12,10 +12,10 @@ from typing import Annotated
 from annotated_types import Ge, Le, MinLen
 from torch import Tensor
 
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 from assay.protocols._corrupted import corrupted_images
 from assay.protocols._masking import masking
 

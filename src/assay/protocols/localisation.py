@@ -13,12 +13,12 @@ from annotated_types import Ge
 from torch import Tensor
 
 from assay.attributions.occlusion import occlusion
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics.box_overlap import box_overlap
 from assay.metrics.pointing import pointing
 from assay.metrics.rank_correlation import rank_correlation
-from assay.plugs import Plug
 from assay.protocols._first_layer import first_filters
 
 FACTORS = ("objects", "masks", "boxes")

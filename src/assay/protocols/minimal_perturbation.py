@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from assay.attacks._ball import norms
 from assay.attacks._search import smallest
 from assay.attacks.deepfool import linearised, nearest_boundary
-from assay.batch import whole
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.data.batch import whole
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",

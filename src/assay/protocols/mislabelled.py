@@ -13,16 +13,16 @@ from typing import Annotated
 import numpy as np
 import torch
 
-from assay.batch import TensorWorld
+from assay.data.batch import TensorWorld
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Parent, Plug
+from assay.language.recipes import bind
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.auroc import auroc
 from assay.metrics.top1 import top1
-from assay.mislabelling import Judgement, judge
-from assay.network import Trained
-from assay.plugs import Parent, Plug
-from assay.recipes import bind
+from assay.scores._flagging import Judgement, judge
+from assay.training.network import Trained
 
 FACTORS = ("clean_label",)
 METRICS = {
@@ -42,7 +42,7 @@ def mislabelled(
     judges: list[Annotated[Trained, Parent()]] = [],  # noqa: B006  (read as a literal, never changed)
     score: Annotated[Callable, Plug("scores")] = "aum",
 ) -> Iterator[tuple[str, float]]:
-    """judges: networks whose score flags samples (see assay.mislabelling); an arm without judges is measured by its test
+    """judges: networks whose score flags samples (see assay.scores._flagging); an arm without judges is measured by its test
     error alone."""
     error = 1 - top1(predict(arm.network, arm.world.test.images), arm.world.test.labels)
     yield "error", error

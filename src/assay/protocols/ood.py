@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from annotated_types import Ge
 
-from assay.batch import TensorSplit
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.data.batch import TensorSplit
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.auroc import auroc
 from assay.metrics.fpr95 import fpr95
 from assay.metrics.top1 import top1
-from assay.network import Samples
-from assay.plugs import Plug
+from assay.training.network import Samples
 
 METRICS = {
     "top1": "accuracy on in-distribution test images, 0 to 1",

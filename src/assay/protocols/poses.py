@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
-from assay.batch import TensorSplit
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.data.batch import TensorSplit
+from assay.language.plugs import Parent, Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Trained
-from assay.plugs import Parent, Plug
+from assay.training.network import Trained
 
 METRICS = {
     "top1": "share of test images in the poses of training classified correctly, 0 to 1",

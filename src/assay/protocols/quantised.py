@@ -12,12 +12,12 @@ import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Bench, Network
-from assay.plugs import Plug
 from assay.surgery._layers import as_rows, input_of, layer_inputs
+from assay.training.network import Bench, Network
 
 METRICS = {
     "top1": "accuracy of the quantised network on test images, 0 to 1; x is bits where several are asked for",

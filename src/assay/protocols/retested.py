@@ -13,13 +13,13 @@ import numpy as np
 from annotated_types import MinLen
 from scipy import stats
 
-from assay.batch import TensorSplit
+from assay.data.batch import TensorSplit
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Parent, Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Trained
-from assay.plugs import Parent, Plug
+from assay.training.network import Trained
 
 METRICS = {
     "original": "share of the original test images classified correctly, by network (x) or mean over them (no x), 0 to 1",

@@ -12,16 +12,16 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, MinLen
 
-from assay.batch import whole
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.data.batch import whole
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics.auroc import auroc
 from assay.metrics.ece import ece
 from assay.metrics.top1 import top1
-from assay.network import Samples
-from assay.plugs import Plug
 from assay.protocols._corrupted import corrupted_images
 from assay.protocols._masking import masking
+from assay.training.network import Samples
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",

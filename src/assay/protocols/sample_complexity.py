@@ -19,14 +19,14 @@ import torch
 from annotated_types import Ge, Gt, Lt, MinLen
 from torch import Tensor
 
-from assay.batch import TensorSplit, TensorWorld, to_tensors
+from assay.data.batch import TensorSplit, TensorWorld, to_tensors
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.recipes import Recipe
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 from assay.models._patchwise import soft_threshold
-from assay.recipes import Recipe
-from assay.training import Setting, make_world, train
+from assay.training.trainer import Setting, make_world, train
 
 FACTORS = ("signal",)
 METRICS = {

@@ -13,10 +13,10 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 from assay.protocols._corrupted import corrupted_images
 
 METRICS = {

@@ -12,8 +12,8 @@ import torch
 from annotated_types import MinLen
 
 from assay.errors import StudyError
-from assay.measuring import Arm
-from assay.plugs import Plug
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
 from assay.protocols._pairs import correct, counterpart
 
 METRICS = {

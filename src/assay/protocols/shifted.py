@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 
 METRICS = {

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from assay.batch import TensorSplit
+from assay.data.batch import TensorSplit
 from assay.errors import StudyError, unknown
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 
 METRICS = {
     "id_accuracy": "accuracy with the combinations of shortcuts as frequent as in training, 0 to 1",

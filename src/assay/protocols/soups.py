@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 
 from assay.errors import StudyError
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.language.plugs import Parent, Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Trained
-from assay.plugs import Parent, Plug
 from assay.protocols._corrupted import corrupted_images
 from assay.surgery._averaging import soup
+from assay.training.network import Trained
 
 METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",

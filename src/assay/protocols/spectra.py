@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from assay.batch import whole
-from assay.evaluate import batched
-from assay.measuring import Arm
+from assay.data.batch import whole
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
 from assay.metrics.frechet_distance import frechet_distance
 

@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, MinLen
 from torch import Tensor, nn
 
-from assay.batch import whole
-from assay.evaluate import batched, predict
-from assay.measuring import Arm
+from assay.data.batch import whole
+from assay.language.plugs import Parent, Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import batched, predict
 from assay.metrics.top1 import top1
-from assay.network import Trained
-from assay.plugs import Parent, Plug
+from assay.training.network import Trained
 
 METRICS = {
     "top1": "share of test images the surrogate classifies correctly, 0 to 1",

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, MinLen
 from torch import Tensor, nn
 
-from assay.batch import Batch, TensorSplit
-from assay.evaluate import predict
-from assay.measuring import Arm
+from assay.data.batch import Batch, TensorSplit
+from assay.language.plugs import Plug
+from assay.measuring.arm import Arm
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.plugs import Plug
 from assay.protocols._memo import adapted_logits
 
 METRICS = {

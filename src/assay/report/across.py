@@ -8,10 +8,10 @@ from typing import Any
 
 from jinja2 import Environment
 
-from assay.recipes import canonical
+from assay.evidence.summary import plain, summarise
+from assay.language.recipes import canonical
 from assay.report.atlas import Entry
 from assay.report.parts import Part
-from assay.summary import plain, summarise
 
 COMPARISON = re.compile(r"(\w+)\.(\w+)(\[[^]]*\])? ([<>]) (\w+)\.(\w+)(\[[^]]*\])?")
 # What these say of a network does not depend on what else a protocol is set to measure.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.catalogue import Paper
+from assay.language.catalogue import Paper
 from assay.report import plots, words
 from assay.report.page import Page, StudyView
 

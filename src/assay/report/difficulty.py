@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from assay.errors import EvidenceError
-from assay.files import ROOT
+from assay.storage.files import ROOT
 
 TABLE = ROOT / "docs" / "data" / "difficulty.csv"
 COLUMNS = ("world", "image", "train", "test", "classes", "chance", "learner", "epochs", "seed", "accuracy")

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.evidence import COLUMNS
+from assay.evidence.tables import COLUMNS
 
 
 def parquet(observations: pd.DataFrame) -> bytes:

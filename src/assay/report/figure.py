@@ -10,10 +10,10 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from assay.plugs import describe, load
+from assay.evidence.summary import curves, plain, summarise
+from assay.language.plugs import describe, load
 from assay.report.page import Page
 from assay.report.words import number
-from assay.summary import curves, plain, summarise
 
 ASSETS = Path(__file__).parents[3] / "report"
 NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}

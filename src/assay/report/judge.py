@@ -10,10 +10,10 @@ from typing import Any
 from jinja2 import Environment
 
 from assay.errors import EvidenceError
-from assay.files import ROOT
 from assay.report.atlas import Entry
 from assay.report.parts import Part
 from assay.report.rates import corrections, false_findings, powers
+from assay.storage.files import ROOT
 
 MEASURED = ROOT / "docs" / "data"
 AGAIN = "python bench/calibrate.py"

@@ -10,14 +10,14 @@ from jinja2 import Environment
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from assay.catalogue import Paper
+from assay.language.catalogue import Paper
 from assay.report.atlas import Entry
 from assay.report.difficulty import AGAIN, LEARNERS, Difficulty, effort
 from assay.report.parts import Part
 from assay.report.worlds import WorldView
 
 if TYPE_CHECKING:
-    from assay.coverage import Vouch
+    from assay.overview.coverage import Vouch
 
 # Formulas in docstrings are full of stars, underscores and angle brackets, so only lists and code are markup; all else is text.
 MARKUP = ("backticks", "code", "fence", "list")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from assay.catalogue import Paper
-from assay.evidence import COLUMNS, TRAINING_LOSS, Observation, read_evidence
-from assay.files import read_json
+from assay.evidence.tables import COLUMNS, TRAINING_LOSS, Observation, read_evidence
+from assay.language.catalogue import Paper
+from assay.storage.files import read_json
 
 if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
-    from assay.agreement import Agreement
-    from assay.coverage import Introduction
-    from assay.published import Published
+    from assay.evidence.agreement import Agreement
+    from assay.language.published import Published
+    from assay.overview.coverage import Introduction
 
 
 @dataclass(frozen=True)

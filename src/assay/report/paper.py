@@ -12,10 +12,10 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from assay.evidence.summary import summarise
 from assay.report.figure import ASSETS, NO_METADATA, draw
 from assay.report.page import Page
 from assay.report.words import finite, number
-from assay.summary import summarise
 
 COLUMN = 3.35  # inches: a column of a two-column paper, on A4 and on letter
 SHEET = "body { font: 15px/1.5 sans-serif; margin: 1rem } td, th { text-align: left; padding: 0.2rem 1rem 0.2rem 0 }"

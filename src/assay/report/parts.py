@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from assay.files import sha256, write_atomic
-from assay.fingerprints import fingerprint
+from assay.provenance.fingerprints import fingerprint
+from assay.storage.files import sha256, write_atomic
 
 NOTES = "pages.json"
 RENDERERS = ("jinja2", "markdown-it-py", "matplotlib", "pandas", "pillow", "pyarrow")

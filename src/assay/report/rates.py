@@ -4,7 +4,7 @@ False findings: the per-seed effects of every difference are centred, so that no
 all ways, all expectations of a study alike, as exchanging the arms' labels within a seed would. Each flip is tested as the judge
 tests: t tests over seeds, each direction at half of alpha, Holm within the study. Taking the mean
 away is not neutral, so the same is done to normal noise, on which the t test is exact, to tell what a perfect test would show.
-Power: the noncentral t at each expectation's own spread, as `detectable` in assay.verdicts.
+Power: the noncentral t at each expectation's own spread, as `detectable` in assay.judging.verdicts.
 """
 
 import math
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from assay.verdicts import ALPHA, POWER, Sample, holm, interval, p_above, p_inside
+from assay.judging.verdicts import ALPHA, POWER, Sample, holm, interval, p_above, p_inside
 
 FLIPS = 256  # of all sign patterns at most so many; 8 seeds have 256
 NORMAL_STUDIES = 400

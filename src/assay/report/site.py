@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from assay.catalogue import Catalogue, Paper
 from assay.errors import EvidenceError, StudyError
-from assay.published import PublishedNumber
+from assay.evidence.summary import curves, plain, summarise
+from assay.judging.verdicts import tabulate
+from assay.language.catalogue import Catalogue, Paper
+from assay.language.published import PublishedNumber
 from assay.report import plots, words
 from assay.report.across import across_part, network_users, shared_with
 from assay.report.atlas import Entry, atlas
@@ -26,8 +28,6 @@ from assay.report.page import Page, StudyView, read_page, read_verdicts
 from assay.report.parts import Part, machinery, write_parts
 from assay.report.pictures import pictures
 from assay.report.worlds import WorldView, read_world
-from assay.summary import curves, plain, summarise
-from assay.verdicts import tabulate
 
 ROWS_SHOWN = 300
 WORLDS_SHOWN = 3

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from assay.errors import EvidenceError
-from assay.evidence import read_arrays
-from assay.files import read_json
-from assay.plugs import find
-from assay.recipes import Recipe
+from assay.evidence.tables import read_arrays
+from assay.language.plugs import find
+from assay.language.recipes import Recipe
 from assay.report.words import number
+from assay.storage.files import read_json
 
 SAMPLES, WIDTH = 12, 640  # at most this many images, and pixels, in a row
 TILE, LOWEST, GAP = 48, 16, 4  # pixels: a small image's longer side, a signal's height, the space between two

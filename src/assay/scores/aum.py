@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 from assay.errors import StudyError
-from assay.network import Samples
+from assay.training.network import Samples
 
 
 def aum(samples: Samples, *, percentile: Annotated[float, Ge(0), Le(100)] = 99.0) -> Tensor:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from assay.network import Samples
-from assay.seeds import seed_of
+from assay.data.seeds import seed_of
+from assay.training.network import Samples
 
 
 def coin(samples: Samples) -> Tensor:

@@ -11,8 +11,8 @@ not here). Probabilities should come from a network that was not trained on the 
 import torch
 from torch import Tensor
 
-from assay.evaluate import predict
-from assay.network import Samples
+from assay.measuring.evaluate import predict
+from assay.training.network import Samples
 
 
 def confident_learning(samples: Samples) -> Tensor:

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from assay.evaluate import predict
-from assay.network import Samples
+from assay.measuring.evaluate import predict
+from assay.training.network import Samples
 
 
 def final_loss(samples: Samples, *, share: Annotated[float, Gt(0), Lt(1)] = 0.2) -> Tensor:

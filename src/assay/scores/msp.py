@@ -6,8 +6,8 @@ baseline of "Enhancing The Reliability of Out-of-distribution Image Detection in
 
 from torch import Tensor
 
-from assay.evaluate import predict
-from assay.network import Samples
+from assay.measuring.evaluate import predict
+from assay.training.network import Samples
 
 
 def msp(samples: Samples) -> Tensor:

@@ -14,9 +14,9 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from assay.batch import whole
-from assay.evaluate import batched, predict
-from assay.network import Samples
+from assay.data.batch import whole
+from assay.measuring.evaluate import batched, predict
+from assay.training.network import Samples
 
 
 def odin(samples: Samples, *, temperature: Annotated[float, Gt(0)] = 1000.0, eps: Annotated[float, Ge(0)] = 0.0014) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from assay.network import Samples
 from assay.scores.coin import coin
+from assay.training.network import Samples
 
 
 def random_flags(samples: Samples, *, share: Annotated[float, Gt(0), Lt(1)] = 0.2) -> Tensor:

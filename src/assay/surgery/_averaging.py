@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from assay.batch import TensorSplit
+from assay.data.batch import TensorSplit
 from assay.errors import StudyError
-from assay.evaluate import predict
+from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
-from assay.network import Bench, Network
+from assay.training.network import Bench, Network
 
 STATISTICS_BATCH = 256
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import StudyError
-from assay.network import Bench, Network
+from assay.training.network import Bench, Network
 
 PATCHES = 4096  # rows of a convolution's input kept at most, drawn at random; small networks have fan-ins of a few hundred
 

@@ -6,8 +6,8 @@ the same representations?" (P011), would otherwise pass its activations unnormal
 
 from copy import deepcopy
 
-from assay.network import Bench, Network
 from assay.surgery._averaging import refresh
+from assay.training.network import Bench, Network
 
 
 def batch_statistics(network: Network, bench: Bench) -> Network:

@@ -7,9 +7,9 @@ inference time" (P308) compares with.
 from copy import deepcopy
 from typing import Annotated
 
-from assay.network import Bench, Network, Trained
-from assay.plugs import Parent
+from assay.language.plugs import Parent
 from assay.surgery._averaging import accuracy, held_out
+from assay.training.network import Bench, Network, Trained
 
 
 def best_member(

@@ -19,8 +19,8 @@ import torch
 from annotated_types import Ge, Gt, Lt, MinLen
 from torch import Tensor
 
-from assay.network import Bench, Network
 from assay.surgery._layers import Moments, calibration_images, levels, nearest, quantise_layers
+from assay.training.network import Bench, Network
 
 
 def gpfq(

@@ -6,9 +6,9 @@ recipe 1. Deviation as in uniform_soup: batch norm's statistics are computed ane
 
 from typing import Annotated
 
-from assay.network import Bench, Network, Trained
-from assay.plugs import Parent
+from assay.language.plugs import Parent
 from assay.surgery._averaging import accuracy, held_out, soup
+from assay.training.network import Bench, Network, Trained
 
 
 def greedy_soup(

@@ -13,10 +13,10 @@ import torch
 from annotated_types import Gt
 from sklearn.svm import SVC
 
-from assay.evaluate import batched
+from assay.measuring.evaluate import batched
 from assay.models._classifier import classifier
-from assay.network import Bench, Network
 from assay.surgery.nearest_centroid import NEVER
+from assay.training.network import Bench, Network
 
 TOLERANCE = 1e-6  # of libsvm's optimality: its default leaves several degrees of the direction open
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, MinLen
 
-from assay.network import Bench, Network
 from assay.surgery._layers import calibration_images, levels, nearest, quantise_layers
+from assay.training.network import Bench, Network
 
 
 def msq(

@@ -9,9 +9,9 @@ from copy import deepcopy
 
 import torch
 
-from assay.evaluate import batched
+from assay.measuring.evaluate import batched
 from assay.models._classifier import classifier
-from assay.network import Bench, Network
+from assay.training.network import Bench, Network
 
 NEVER = -1e6  # the logit of a class without a training sample
 

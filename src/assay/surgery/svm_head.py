@@ -12,9 +12,9 @@ import torch
 from annotated_types import Gt
 from sklearn.svm import LinearSVC
 
-from assay.evaluate import batched
+from assay.measuring.evaluate import batched
 from assay.models._classifier import classifier
-from assay.network import Bench, Network
+from assay.training.network import Bench, Network
 
 
 def svm_head(network: Network, bench: Bench, *, c: Annotated[float, Gt(0)] = 1.0) -> Network:

@@ -7,9 +7,9 @@ averaging.
 
 from typing import Annotated
 
-from assay.network import Bench, Network, Trained
-from assay.plugs import Parent
+from assay.language.plugs import Parent
 from assay.surgery._averaging import soup
+from assay.training.network import Bench, Network, Trained
 
 
 def uniform_soup(network: Network, bench: Bench, *, members: list[Annotated[Trained, Parent()]]) -> Network:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from assay.data.seeds import Draw
+from assay.data.stream import Stream, in_unit_range
+from assay.data.world import Split, World
 from assay.datasets import Dataset
 from assay.errors import DataError
-from assay.seeds import Draw
-from assay.stream import Stream, in_unit_range
-from assay.world import Split, World
 from assay.worlds._sources import resize
 from assay.worlds._split import NoiseKind, refuse, with_label_noise
 

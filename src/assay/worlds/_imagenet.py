@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from assay.data.seeds import Draw
+from assay.data.world import Split
 from assay.datasets import Dataset
 from assay.errors import DataError
-from assay.seeds import Draw
-from assay.world import Split
 from assay.worlds._collection import CROPPED_SHARE, drawn_rows, stream_of
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray as Array
 
-from assay.seeds import Draw
-from assay.world import Split
+from assay.data.seeds import Draw
+from assay.data.world import Split
 from assay.worlds import _render, _scene
 from assay.worlds._split import balanced_labels, between
 

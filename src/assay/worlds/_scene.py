@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray as Array
 
-from assay.seeds import Draw
+from assay.data.seeds import Draw
 from assay.worlds import _render
 from assay.worlds._split import between
 

@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from assay.manifest import checked
-from assay.seeds import Draw
-from assay.world import Split
+from assay.data.seeds import Draw
+from assay.data.world import Split
+from assay.storage.manifest import checked
 
 
 @cache

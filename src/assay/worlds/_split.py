@@ -4,9 +4,9 @@ from typing import Literal
 
 import numpy as np
 
+from assay.data.seeds import Draw
+from assay.data.world import Split
 from assay.errors import StudyError
-from assay.seeds import Draw
-from assay.world import Split
 
 NoiseKind = Literal["uniform", "class", "instance"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from assay.world import Split, World
+from assay.data.world import Split, World
 
 
 def each_split(world: World, change: Callable[[str, Split], Split]) -> World:

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 
+from assay.data.seeds import Draw
+from assay.data.world import World
 from assay.datasets import retrieved
-from assay.seeds import Draw
-from assay.world import World
 from assay.worlds._cifar import class_names, read_cifar10
 from assay.worlds._collection import checked_labels, drawn_rows, split_of, world_of
 

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Interval, Lt
 
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.datasets import Dataset, retrieved
 from assay.errors import DataError
-from assay.seeds import Draw
-from assay.world import Split, World
 from assay.worlds._collection import split_of
 from assay.worlds.cifar10 import cifar10
 

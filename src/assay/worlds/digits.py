@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Lt
 
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.worlds._sources import arrays, resize
 from assay.worlds._split import check_counts, refuse, with_label_noise
 

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 import numpy as np
 from scipy import ndimage
 
-from assay.plugs import Plug
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
+from assay.language.plugs import Plug
 from assay.worlds._split import refuse
 
 FACTORS = ("domain",)

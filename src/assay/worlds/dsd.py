@@ -12,8 +12,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.worlds._split import balanced_labels, check_counts
 
 FACTORS = ("clean_label", "patch", "signal")

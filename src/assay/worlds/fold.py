@@ -11,9 +11,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from assay.plugs import Plug
-from assay.seeds import Draw
-from assay.world import World
+from assay.data.seeds import Draw
+from assay.data.world import World
+from assay.language.plugs import Plug
 from assay.worlds._split import refuse
 
 FACTORS = ("row",)

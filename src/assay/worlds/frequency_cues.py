@@ -10,8 +10,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.worlds._spectrum import band, power_law, shaped_noise
 from assay.worlds._split import aligned_values, balanced_labels, check_counts, refuse
 

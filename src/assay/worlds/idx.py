@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Lt
 
+from assay.data.seeds import Draw
+from assay.data.world import World
 from assay.datasets import retrieved
 from assay.errors import DataError
-from assay.seeds import Draw
-from assay.world import World
 from assay.worlds._collection import checked_labels, drawn_rows, split_of, world_of
 
 DATASETS = ("{name}",)

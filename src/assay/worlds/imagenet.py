@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 
+from assay.data.seeds import Draw
+from assay.data.world import World
 from assay.datasets import retrieved
-from assay.seeds import Draw
-from assay.world import World
 from assay.worlds._collection import pictures, world_of
 from assay.worlds._imagenet import class_of, streamed
 

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval, Lt
 
+from assay.data.seeds import Draw
+from assay.data.world import World
 from assay.datasets import retrieved
 from assay.errors import DataError
-from assay.seeds import Draw
-from assay.world import World
 from assay.worlds._collection import pictures
 from assay.worlds._imagenet import streamed
 from assay.worlds.imagenet import imagenet

@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from assay.network import Trained
-from assay.plugs import Parent, Plug
-from assay.seeds import Draw
-from assay.stream import whole
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.stream import whole
+from assay.data.world import Split, World
+from assay.language.plugs import Parent, Plug
+from assay.training.network import Trained
 
 FACTORS = ("row",)
 
@@ -49,7 +49,7 @@ def perturbed(
 def _attacked(attack: Callable, source: Trained, images: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     import torch
 
-    from assay.evaluate import batched
+    from assay.measuring.evaluate import batched
 
     device = source.network.mean.device
     generator = torch.Generator(device).manual_seed(seed)

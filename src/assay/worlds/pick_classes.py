@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from assay.plugs import Plug
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
+from assay.language.plugs import Plug
 from assay.worlds._split import refuse
 from assay.worlds._wrap import each_split
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import numpy as np
 
-from assay.plugs import Plug
-from assay.seeds import Draw
-from assay.stream import whole
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.stream import whole
+from assay.data.world import Split, World
+from assay.language.plugs import Plug
 from assay.worlds._wrap import each_split
 
 

@@ -10,8 +10,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.worlds._posed import OBJECTS, Pose, Studio
 from assay.worlds._split import check_counts, check_range
 from assay.worlds.posed import BOUNDS, posed

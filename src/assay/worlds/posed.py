@@ -9,8 +9,8 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.worlds._posed import OBJECTS, Studio
 from assay.worlds._split import check_counts, check_range
 

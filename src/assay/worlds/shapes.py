@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.worlds import _render, _scene
 from assay.worlds._split import (
     aligned_values,

@@ -11,8 +11,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.worlds._sources import arrays, halves, patches, picture, shrink
 from assay.worlds._split import refuse
 

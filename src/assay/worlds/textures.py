@@ -7,8 +7,8 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from assay.seeds import Draw
-from assay.world import World
+from assay.data.seeds import Draw
+from assay.data.world import World
 from assay.worlds._sources import halves, patches, picture, shrink
 from assay.worlds._split import balanced_labels, check_counts, refuse
 

@@ -11,8 +11,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from assay.seeds import Draw
-from assay.world import World
+from assay.data.seeds import Draw
+from assay.data.world import World
 from assay.worlds.shapes import shapes
 
 FACTORS = (

@@ -14,8 +14,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from assay.seeds import Draw
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.worlds import _render, _scene
 from assay.worlds._split import balanced_labels, between, check_counts
 

@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from assay.network import Trained
-from assay.plugs import Parent, Plug
-from assay.seeds import Draw
-from assay.stream import whole
-from assay.world import Split, World
+from assay.data.seeds import Draw
+from assay.data.stream import whole
+from assay.data.world import Split, World
+from assay.language.plugs import Parent, Plug
+from assay.training.network import Trained
 
 
 def with_fooling_class(
@@ -46,7 +46,7 @@ def _evolved(
     """(runs * classes, C, H, W) images that the network is sure of, if the search was long enough."""
     import torch
 
-    from assay.evolution import Cppn, Direct, evolve
+    from assay.attacks._evolution import Cppn, Direct, evolve
 
     generator = torch.Generator(source.network.mean.device).manual_seed(int(draw("fooling").integers(2**31)))
     encoding = Direct(shape) if method == "direct" else Cppn(shape)

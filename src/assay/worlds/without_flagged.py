@@ -11,11 +11,11 @@ from typing import Annotated
 
 import numpy as np
 
-from assay.network import Trained
-from assay.plugs import Parent, Plug
-from assay.recipes import bind
-from assay.seeds import Draw
-from assay.world import World
+from assay.data.seeds import Draw
+from assay.data.world import World
+from assay.language.plugs import Parent, Plug
+from assay.language.recipes import bind
+from assay.training.network import Trained
 from assay.worlds._split import refuse
 
 FACTORS = ("row",)
@@ -33,8 +33,8 @@ def without_flagged(
 
     Raises StudyError when the judges do not cover all samples or no sample would be left.
     """
-    from assay.batch import to_tensors
-    from assay.mislabelling import judge
+    from assay.data.batch import to_tensors
+    from assay.scores._flagging import judge
 
     world = of(draw)
     device = judges[0].network.mean.device

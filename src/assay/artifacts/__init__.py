@@ -1,0 +1,1 @@
+"""Versioned folders and what is archived in them."""

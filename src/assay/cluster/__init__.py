@@ -1,0 +1,1 @@
+"""Slurm: what is asked of it, and whether a site can run it."""

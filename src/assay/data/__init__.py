@@ -1,0 +1,1 @@
+"""What networks see: seeds, worlds, batches of tensors, streams of images."""

@@ -1,0 +1,119 @@
+"""Files that users write: YAML read as plain data, checked against a model, with errors in one line."""
+
+import re
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from assay.errors import StudyError, unknown
+from assay.storage.files import ROOT
+
+DEEPEST = 50  # levels of nesting; the loader written in C crashes Python some thousands further down
+MOST_VALUES = 100_000  # with every alias written out
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse YAML as plain data; duplicate keys are errors (YAML itself lets the last one win)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_bombs(text)
+        return yaml.load(text, Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise StudyError(f"{shown(path)}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from None
+    except (OSError, ValueError) as error:  # bytes that are no text, numbers of thousands of digits
+        raise StudyError(f"{shown(path)}: cannot be read: {error}") from None
+
+
+def _refuse_bombs(text: str) -> None:
+    """YAMLError for a short text that means a deep or huge structure, before it is built."""
+    open_values, sizes = [[None, 0]], {}  # of each level: its anchor, and values so far; of each anchor: values
+    for event in yaml.parse(text, Loader=_UniqueKeys):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_values.append([event.anchor, 1])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_values.pop()
+            sizes[anchor] = size
+            open_values[-1][1] += size
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_values):
+                raise yaml.MarkedYAMLError(None, None, f"'{event.anchor}' contains itself", event.start_mark)
+            open_values[-1][1] += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            open_values[-1][1] += 1
+        if len(open_values) > DEEPEST:
+            raise yaml.MarkedYAMLError(None, None, f"nested more than {DEEPEST} deep", event.start_mark)
+        if open_values[-1][1] > MOST_VALUES:
+            raise yaml.MarkedYAMLError(
+                None, None, f"more than {MOST_VALUES} values with all aliases written out", event.start_mark
+            )
+
+
+class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """A safe loader that refuses a key written twice, and reads 1e-3 as the number it is."""
+
+
+def _mapping_of_unique_keys(loader: yaml.Loader, node: yaml.MappingNode) -> dict:
+    seen = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key is a name or a number", key.start_mark)
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key '{key.value}' is written twice", key.start_mark)
+        seen.add(key.value)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_of_unique_keys)
+# YAML 1.1 takes 1e-3 for a string because it has no dot.
+_UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def shown(path: Path) -> str:
+    """The path as a reader knows it: from the project's root, if it lies there."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def parse(model: type[BaseModel], data: Any, path: Path) -> Any:
+    """Check data against a pydantic model; StudyError in one line that names file, key, value and what is allowed."""
+    if not isinstance(data, dict):
+        raise StudyError(f"{shown(path)}: expected keys and values (allowed keys: {', '.join(model.model_fields)})")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise StudyError(f"{shown(path)}: {_explain(model, error.errors()[0])}") from None
+
+
+def _explain(model: type[BaseModel], problem: dict) -> str:
+    where = ".".join(map(str, problem["loc"]))
+    fields = _fields_at(model, problem["loc"][:-1])
+    if problem["type"] == "extra_forbidden":
+        return unknown("key", where, fields)
+    if problem["type"] == "missing":
+        return f"key '{where}' is missing: {fields[problem['loc'][-1]].description or 'required'}"
+    return f"key '{where}': {problem['msg'].lower()}, got {problem['input']!r}"
+
+
+def _fields_at(model: type[BaseModel], loc: Iterable) -> dict:
+    """The fields at a place; keys of a mapping and positions in a list lead to the model of their values."""
+    for key in loc:
+        if key in model.model_fields:
+            inner = _model_in(model.model_fields[key].annotation)
+            if inner is None:
+                break
+            model = inner
+    return model.model_fields
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model an annotation is, or holds: `dict[str, Model]`, `tuple[Model, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, typing.get_args(annotation))), None)

@@ -1,0 +1,229 @@
+"""Plugs: methods found by listing folders, described without importing them, imported only when used.
+
+`src/assay/<kind>/**/<name>.py` holds the plug `name`: a function of that name, or a class whose lower-cased name equals the file
+name without underscores. Its parameters are its keyword-only arguments. Everything `assay check` needs (names, parameters,
+types, ranges, docstrings, the metrics of a protocol) is read from the source by `ast`, so no plug, and no torch, is imported.
+"""
+
+import ast
+import importlib
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Interval, Le, Lt, MaxLen, MinLen
+from pydantic import TypeAdapter, ValidationError
+
+from assay.errors import StudyError, unknown
+from assay.language.timm_names import TimmName
+
+PACKAGE = Path(__file__).parents[1]
+# Folders of the package that hold no plugs.
+ROOMS = {
+    *("artifacts", "cluster", "data", "datasets", "evidence", "judging", "language", "measuring", "networks", "overview"),
+    *("pipeline", "provenance", "report", "storage", "training"),
+}
+
+
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a source file; StudyError if it is not Python."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise StudyError(f"{path}:{error.lineno}: {error.msg}; the file is not Python, mend it") from None
+
+
+@dataclass(frozen=True)
+class Plug:
+    """Marks a parameter whose value is a plug of this kind: `attack: Annotated[Callable, Plug("attacks")]`."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Parent:
+    """Marks a parameter whose value is another recipe's trained network: `teacher: Annotated[Trained, Parent()]`."""
+
+
+class _Trained:
+    """Stands for `assay.training.network.Trained` when annotations are read without importing torch."""
+
+
+ANNOTATION_NAMES = {
+    **{kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict)},
+    **{mark.__name__: mark for mark in (Ge, Gt, Interval, Le, Lt, MaxLen, MinLen, Plug, Parent)},
+    "Annotated": Annotated,
+    "Any": Any,
+    "Callable": Callable,
+    "Literal": Literal,
+    "TimmName": TimmName,
+    "Trained": _Trained,
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A keyword-only argument of a plug. `plug` is the kind its value names, `parent` says that it names a network."""
+
+    name: str
+    annotation: Any
+    text: str
+    required: bool
+    default: Any
+    plug: str | None
+    parent: bool
+    many: bool
+
+    @cached_property
+    def adapter(self) -> TypeAdapter:
+        """What checks values; building one takes longer than all of a value's checks."""
+        return TypeAdapter(self.annotation)
+
+    def normalise(self, value: Any) -> Any:
+        """The value as canonical JSON data (`1` given for a float becomes `1.0`); ValueError says what is allowed."""
+        try:
+            # JSON mode is strict about types yet takes a list for a tuple, which is how YAML writes one.
+            return self.adapter.dump_python(self.adapter.validate_json(json.dumps(value), strict=True), mode="json")
+        except ValidationError as error:
+            first = error.errors()[0]
+            if first["type"] == "value_error":  # a check of the project's own, which says all there is to say
+                raise ValueError(str(first["ctx"]["error"])) from None
+            raise ValueError(f"{first['msg'].lower()} (declared {self.text})") from None
+        except TypeError:
+            raise ValueError(f"not plain data (declared {self.text})") from None
+
+
+@dataclass(frozen=True)
+class PlugInfo:
+    """What is known of a plug from its source alone."""
+
+    kind: str
+    name: str
+    path: Path
+
+    @property
+    def module(self) -> str:
+        return ".".join(("assay", *self.path.relative_to(PACKAGE).with_suffix("").parts))
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return parsed(self.path)
+
+    @property
+    def doc(self) -> str:
+        return ast.get_docstring(self.tree) or ""
+
+    @cached_property
+    def definition(self) -> ast.FunctionDef | ast.ClassDef:
+        """The function or class that is the plug; StudyError if the file defines neither."""
+        for node in self.tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name == self.name:
+                return node
+            if isinstance(node, ast.ClassDef) and node.name.lower() == self.name.replace("_", ""):
+                return node
+        raise StudyError(
+            f"{self.path}: defines no function '{self.name}' and no class of that name; the file's name is the plug's name"
+        )
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """Keyword-only arguments by name, in the order written."""
+        function = self.definition
+        if isinstance(function, ast.ClassDef):
+            function = next((n for n in function.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+        if function is None:
+            return {}
+        pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+        return {arg.arg: self._parameter(arg, default) for arg, default in pairs}
+
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """Module constants in capitals whose value is a literal, e.g. a protocol's METRICS."""
+        found = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+                try:
+                    found[node.targets[0].id] = ast.literal_eval(node.value)
+                except ValueError:
+                    continue
+        return found
+
+    def _parameter(self, arg: ast.arg, default: ast.expr | None) -> Parameter:
+        where = f"{self.path}:{arg.lineno}: parameter '{arg.arg}'"
+        if arg.annotation is None:
+            raise StudyError(f"{where} has no annotation; annotate it so that studies can be checked")
+        text = ast.unparse(arg.annotation)
+        try:
+            # The annotation is this package's own source; it is evaluated with these names and no builtins.
+            annotation = eval(text, {"__builtins__": {}}, ANNOTATION_NAMES)
+            value = None if default is None else json.loads(json.dumps(ast.literal_eval(default)))
+        except (NameError, SyntaxError, TypeError, ValueError) as error:
+            raise StudyError(f"{where}: annotation or default cannot be read from the source: {error}") from None
+        marks, many = _marks(annotation)
+        plug = next((mark.kind for mark in marks if isinstance(mark, Plug)), None)
+        parent = any(isinstance(mark, Parent) or mark is Parent for mark in marks)
+        return Parameter(arg.arg, annotation, text, default is None, value, plug, parent, many)
+
+
+def _marks(annotation: Any) -> tuple[list[Any], bool]:
+    """All `Annotated` marks inside an annotation, and whether they sit inside a list."""
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        marks, many = _marks(annotation.__origin__)
+        return [*annotation.__metadata__, *marks], many
+    parts = typing.get_args(annotation) if origin in (list, tuple, typing.Union, types.UnionType) else ()
+    inner = [_marks(part) for part in parts]
+    marks = [mark for found, _ in inner for mark in found]
+    return marks, bool(marks) and (origin in (list, tuple) or any(many for _, many in inner))
+
+
+@cache
+def kinds() -> tuple[str, ...]:
+    """The kinds of plug: the package's folders."""
+    return tuple(sorted(p.name for p in PACKAGE.iterdir() if (p / "__init__.py").exists() and p.name not in ROOMS))
+
+
+@cache
+def find(kind: str) -> dict[str, PlugInfo]:
+    """All plugs of a kind by name, in sorted order; a name used twice is an error."""
+    if kind not in kinds():
+        raise StudyError(unknown("kind of plug", kind, kinds()))
+    found: dict[str, PlugInfo] = {}
+    for path in sorted((PACKAGE / kind).rglob("[!_]*.py"), key=lambda p: p.stem):
+        if path.stem in found:
+            raise StudyError(
+                f"{path}: the name '{path.stem}' is taken by {found[path.stem].path}; names are unique within a kind"
+            )
+        found[path.stem] = PlugInfo(kind, path.stem, path)
+    return found
+
+
+def describe(kind: str, name: str) -> PlugInfo:
+    """One plug; StudyError with the nearest name if there is none."""
+    plugs = find(kind)
+    if name not in plugs:
+        raise StudyError(unknown(f"{kind} plug", name, plugs))
+    return plugs[name]
+
+
+def load(kind: str, name: str) -> Callable:
+    """Import the plug and return its function or class."""
+    info = describe(kind, name)
+    return getattr(importlib.import_module(info.module), info.definition.name)
+
+
+def everything() -> Iterator[PlugInfo]:
+    """Every plug of every kind."""
+    for kind in kinds():
+        yield from find(kind).values()
+
+
+def load_all(plugs: Iterable[str]) -> None:
+    """Import plugs given as "kind/name", so that what is timed afterwards holds no import of timm, which takes seconds."""
+    for plug in sorted(plugs):
+        load(*plug.split("/"))

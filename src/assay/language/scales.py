@@ -1,0 +1,262 @@
+"""Scales: the sizes at which all studies run, and what stands in at a large one for procedural worlds and small models.
+
+A scale may hold settings, the usual ones of the field: data sets, full-size models, budgets. A study takes the setting the scale
+names for it, else the first that has a stand-in for every procedural world it trains on. It keeps its own worlds and models where
+it needs a factor that no data set has, or sets a parameter that the stand-in lacks. A study never mentions a scale.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assay.errors import AssayError, StudyError, unknown
+from assay.language.inputs import parse, read_yaml, shown
+from assay.language.plugs import describe
+from assay.language.recipes import Recipe, walk
+from assay.storage.files import ROOT
+
+Whole = Annotated[int, Field(ge=1, strict=True)]
+Spec = str | dict[str, dict[str, Any] | None]
+# Parameters that say how large a small world or model is. They stay behind when another stands in, which has its own.
+SIZES = {
+    "worlds": ("size", "train", "test"),
+    "models": ("width", "blocks", "depth", "heads", "patch", "hidden", "dense", "kernel"),
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WorldSize(_Strict):
+    """Defaults for the world parameters of these names: pixels a side, and samples in each split."""
+
+    size: Whole
+    train: Whole
+    test: Whole
+
+
+class Budget(_Strict):
+    """Epochs of a training of length 1, and images a step."""
+
+    epochs: Whole
+    batch: Whole
+
+
+class Job(_Strict):
+    """What one job asks a scheduler for at its first attempt."""
+
+    gpus: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="GPUs of a training and of a measuring job")
+    threads: Whole = Field(1, description="cores of a job; streamed images are decoded by as many threads")
+    train_mb: Whole = Field(1500, description="main memory of a training job, MB")
+    measure_mb: Whole = Field(2000, description="main memory of a measuring job, MB")
+    minutes: Whole = Field(60, description="time of a job for which there is no estimate")
+    longest: Whole = Field(1440, description="minutes above which none is asked for; a training goes on from its checkpoint")
+
+
+class Setting(_Strict):
+    """A usual setting of the field, which takes the place of procedural worlds and small models."""
+
+    worlds: dict[str, Spec] = Field(min_length=1, description="procedural world -> data set that stands in for it")
+    models: dict[str, Spec] = Field({}, description="small model -> full-size model that stands in for it")
+    world: WorldSize = Field(description="sizes of procedural worlds that a study puts beside the data set")
+    budget: Budget
+    batch_times: Whole = Field(1, description="what a batch size set by a study is multiplied by")
+    optimizers: dict[str, dict[str, Any]] = Field(
+        {}, description="optimizer -> parameters, in place of those that a study gives to all its networks alike"
+    )
+
+
+class Scale(_Strict):
+    """One size at which all studies run (config/scales/<name>.yaml)."""
+
+    description: str
+    seeds: Whole = Field(description="repetitions; arms are compared within a repetition")
+    seeds_per_job: Whole | None = Field(None, description="repetitions that one job trains; all of them if not given")
+    networks_per_job: Whole = Field(
+        1, description="up to this many networks that the same studies need share a job, where it trains all seeds"
+    )
+    conclusive: bool = Field(True, description="whether evidence at this scale may count for a paper's row")
+    world: WorldSize
+    budget: Budget
+    cap: dict[str, Whole] = Field({}, description="upper limits on parameters of these names, wherever a study sets them")
+    job: Job = Field(Job(), description="what a job asks a scheduler for")
+    gpus: dict[str, Whole] = Field({}, description="model -> GPUs of one training, where it is not job.gpus")
+    settings: dict[str, Setting] = Field({}, description="data sets and full-size models that stand in, with their budgets")
+    studies: dict[str, str] = Field({}, description="study -> setting, where it is not the first that fits")
+
+
+def scales(config: Path = ROOT / "config") -> list[str]:
+    """The names of all scales."""
+    return sorted(path.stem for path in (config / "scales").glob("*.yaml"))
+
+
+def load_scale(name: str, config: Path = ROOT / "config") -> Scale:
+    """Read config/scales/<name>.yaml; StudyError for anything in it that cannot be used."""
+    if name not in scales(config):
+        raise StudyError(f"config: scale: {unknown('scale', name, scales(config))}")
+    path = config / "scales" / f"{name}.yaml"
+    scale = parse(Scale, read_yaml(path), path)
+    try:
+        _check(scale)
+    except StudyError as error:
+        raise StudyError(f"{shown(path)}: {error}") from None
+    return scale
+
+
+def _check(scale: Scale) -> None:
+    for study, setting in scale.studies.items():
+        if setting not in scale.settings:
+            raise StudyError(f"studies.{study}: {unknown('setting', setting, scale.settings)}")
+    for name, setting in scale.settings.items():
+        for kind in SIZES:
+            for small, spec in getattr(setting, kind).items():
+                describe(kind, small)
+                _check_parameters(f"settings.{name}.{kind}.{small}", kind, spec)
+        for optimizer, parameters in setting.optimizers.items():
+            _check_parameters(f"settings.{name}.optimizers", "optimizers", {optimizer: parameters})
+
+
+def _check_parameters(where: str, kind: str, spec: Spec) -> None:
+    try:
+        name, parameters = single(spec)
+        declared = describe(kind, name).parameters
+    except (ValueError, StudyError) as error:
+        raise StudyError(f"{where}: {error}") from None
+    for key in parameters:
+        if key not in declared:
+            raise StudyError(f"{where}.{name}: {unknown('parameter', key, declared)}")
+
+
+def single(spec: Any) -> tuple[str, dict[str, Any]]:
+    """The name and the parameters of a plug written as a bare name or as {name: {parameters}}; ValueError for anything else."""
+    if isinstance(spec, str):
+        return spec, {}
+    if isinstance(spec, dict) and len(spec) == 1:
+        name, parameters = next(iter(spec.items()))
+        if isinstance(name, str) and (parameters is None or isinstance(parameters, dict)):
+            return name, parameters or {}
+    raise ValueError(f"{spec!r} names no plug; write a name or {{name: {{parameter: value}}}}")
+
+
+@dataclass(frozen=True)
+class StandIns:
+    """What a study was compiled with at a scale that has settings: the setting's name and what it replaced ("shapes" ->
+    "cifar10"), or why the study keeps its own worlds and models."""
+
+    setting: str | None = None
+    replaced: dict[str, str] = field(default_factory=dict)
+    kept: str | None = None
+
+
+class StandInError(AssayError):
+    """Why a study keeps its own worlds and models."""
+
+
+class AsWritten:
+    """How a study's names and sizes are read at a scale without stand-ins: as written, with the scale's sizes as defaults."""
+
+    batch_times = 1
+
+    def __init__(self, scale: Scale | Setting):
+        self.world, self.budget = scale.world, scale.budget
+
+    def read(self, kind: str, name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The plug meant, and its parameters before defaults."""
+        if kind != "worlds":
+            return name, given
+        declared = describe(kind, name).parameters
+        return name, {key: value for key, value in self.world.model_dump().items() if key in declared} | given
+
+
+class InFull(AsWritten):
+    """How a paper's own world and model are read: at their defaults, whatever the scale."""
+
+    def read(self, kind: str, name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        return name, given
+
+
+class Replacing(AsWritten):
+    """How a study is read in a setting: stand-ins instead of what it names.
+
+    What its networks differ in stays: the parameters of an optimizer, and the size of a model that its sweep varies. recipes:
+    the study's networks as written. swept: the field and parameter of its sweep.
+    """
+
+    def __init__(self, setting: Setting, recipes: Iterable[Recipe], swept: str | None = None):
+        super().__init__(setting)
+        self.setting, self.batch_times = setting, setting.batch_times
+        field_name, _, parameter = (swept or "").partition(".")
+        self.sweeps_size = field_name == "model" and parameter in SIZES["models"]
+        self.differing = _differing([recipe.data["optimizer"] for recipe in recipes if recipe.data["budget"]["epochs"]])
+        self.replaced: dict[str, str] = {}
+
+    def read(self, kind: str, name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """StandInError when a parameter that the study sets is one the stand-in lacks."""
+        if kind == "optimizers":
+            usual = self.setting.optimizers.get(name, {})
+            return name, given | {key: value for key, value in usual.items() if (name, key) not in self.differing}
+        spec = getattr(self.setting, kind).get(name) if kind in SIZES else None
+        if spec is None or (kind == "models" and self.sweeps_size):
+            return super().read(kind, name, given)
+        to, own = single(spec)
+        carried = {key: value for key, value in given.items() if key not in SIZES[kind] and key not in own}
+        for key in carried:
+            if key not in describe(kind, to).parameters:
+                raise StandInError(f"{name}: {to} has no parameter '{key}'")
+        self.replaced[name] = label(to, own)
+        return to, carried | own
+
+
+def _differing(optimizers: list[dict]) -> set[tuple[str, str]]:
+    """(optimizer, parameter) wherever a parameter has several values."""
+    values: dict[tuple[str, str], set] = {}
+    for spec in optimizers:
+        for key, value in spec["parameters"].items():
+            values.setdefault((spec["plug"].split("/")[1], key), set()).add(value)
+    return {key for key, seen in values.items() if len(seen) > 1}
+
+
+def label(name: str, parameters: dict[str, Any]) -> str:
+    """What readers call a plug, e.g. "mnist", "resnet (width 64, blocks 2)": timm's and IDX files' own names, else the plug's."""
+    others = ", ".join(f"{key} {value}" for key, value in parameters.items() if key != "name")
+    return str(parameters.get("name", name)) + (f" ({others})" if others else "")
+
+
+def setting_for(study: str, scale: Scale, recipes: Iterable[Recipe], protocols: list[dict]) -> str:
+    """The setting in which to compile a study of these networks and protocols. StandInError says why there is none; of several
+    worlds that cannot be replaced it names that of the first network."""
+    networks = [recipe.data for recipe in recipes]
+    roots = list(dict.fromkeys(root for data in networks for root in root_worlds(data["world"])))
+    fitting = [name for name, setting in scale.settings.items() if set(roots) <= set(setting.worlds)]
+    name = scale.studies.get(study) or next(iter(fitting or scale.settings))
+    setting = scale.settings[name]
+    needed = factors_needed([networks, protocols])
+    for root in roots:
+        offered = factors(f"worlds/{single(setting.worlds[root])[0]}") if root in setting.worlds else set()
+        missing = sorted(needed & factors(f"worlds/{root}") - offered)
+        if missing:
+            raise StandInError(f"{root}: needs factor{'s' if len(missing) > 1 else ''} {', '.join(missing)}")
+        if root not in setting.worlds:
+            raise StandInError(f"{root}: no data set stands in for it")
+    return name
+
+
+def root_worlds(world: dict) -> list[str]:
+    """The worlds inside a canonical world that are made of no other."""
+    names = [node["plug"].split("/")[1] for node in walk(world) if "plug" in node and node["plug"].startswith("worlds/")]
+    return [name for name in names if not any(p.plug == "worlds" for p in describe("worlds", name).parameters.values())]
+
+
+def factors(plug: str) -> set[str]:
+    """The factors a plug declares: those a world has, those any other plug reads."""
+    return set(describe(*plug.split("/")).constants.get("FACTORS", ()))
+
+
+def factors_needed(data: Any) -> set[str]:
+    """The factors that the plugs in canonical data read: what they declare, and what a parameter `factors` names."""
+    nodes = [node for node in walk(data) if "plug" in node and not node["plug"].startswith("worlds/")]
+    return set().union(*(factors(node["plug"]) | set(node["parameters"].get("factors", ())) for node in nodes))

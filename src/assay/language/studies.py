@@ -1,0 +1,71 @@
+"""The folder of studies: each file found, read, checked and compiled at a scale, in the setting of the scale if it has one."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from assay.errors import StudyError, unknown
+from assay.language.compiling import Compiler
+from assay.language.inputs import parse, read_yaml, shown
+from assay.language.scales import Replacing, Scale, StandInError, StandIns, load_scale, setting_for
+from assay.language.study import Cell, Study, StudyFile
+from assay.storage.files import ROOT
+
+__all__ = ["NAME", "Cell", "Study", "StudyFile", "compile_study", "load_studies", "study_paths"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+def study_paths(config: Path = ROOT / "config") -> dict[str, Path]:
+    """All study files by study name; names are unique over families."""
+    found: dict[str, Path] = {}
+    for path in sorted((config / "studies").glob("*/*.yaml")):
+        name = path.stem
+        if not NAME.fullmatch(name):
+            raise StudyError(f"{shown(path)}: a study's file name must match {NAME.pattern}; rename it")
+        if name in found:
+            raise StudyError(f"{shown(path)}: the name '{name}' is taken by {shown(found[name])}; names are unique")
+        found[name] = path
+    return found
+
+
+def load_studies(scale: str, config: Path = ROOT / "config", only: Iterable[str] | None = None) -> dict[str, Study]:
+    """Read, check and compile all studies (or those named) at a scale, sorted by name."""
+    paths = study_paths(config)
+    names = sorted(paths) if only is None else list(only)
+    for name in names:
+        if name not in paths:
+            raise StudyError(unknown("study", name, paths))
+    sizes = load_scale(scale, config)
+    return {name: compile_study(paths[name], scale, sizes) for name in names}
+
+
+def compile_study(path: Path, scale_name: str, scale: Scale) -> Study:
+    """One study file, checked and compiled at a scale. StudyError in one line for anything that cannot be used."""
+    file = parse(StudyFile, read_yaml(path), path)
+    study = Compiler(path, file, scale_name, scale).study()
+    return _with_stand_ins(study, scale) if scale.settings else study
+
+
+def _with_stand_ins(study: Study, scale: Scale) -> Study:
+    """The study in the setting of its scale, or as it is with the reason why."""
+    own = [cell.recipe for cell in study.cells]
+    recipes = list(dict.fromkeys([*own, *(ancestor for recipe in [*own, *study.recipes] for ancestor in recipe.ancestry())]))
+    try:
+        name = setting_for(study.name, scale, recipes, [cell.protocol for cell in study.cells])
+        terms = Replacing(scale.settings[name], recipes, next(iter(study.file.sweep), None))
+        made = Compiler(study.path, study.file, study.scale, scale, terms).study()
+        _refuse_equal_arms(study, made)
+    except StandInError as reason:
+        return replace(study, stand_ins=StandIns(kept=str(reason)))
+    return replace(made, stand_ins=StandIns(name, terms.replaced))
+
+
+def _refuse_equal_arms(study: Study, made: Study) -> None:
+    """Raise StandInError if arms that differ would be the same, as where they differ in nothing but the size of a world."""
+    for number, (old, new) in enumerate(zip(study.cells, made.cells, strict=True)):
+        for old_other, new_other in zip(study.cells[:number], made.cells[:number], strict=True):
+            was_equal = (old.recipe, old.protocol) == (old_other.recipe, old_other.protocol)
+            if not was_equal and (new.recipe, new.protocol) == (new_other.recipe, new_other.protocol):
+                raise StandInError(f"arms {new_other.arm} and {new.arm} would be the same")

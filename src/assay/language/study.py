@@ -1,0 +1,138 @@
+"""A study: the keys of its file, and what they compile to. No torch, no plug is imported."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assay.language.plugs import describe
+from assay.language.published import Published, PublishedNumber
+from assay.language.recipes import Recipe, canonical, parents_in, plugs_in
+from assay.language.scales import StandIns, single
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudyFile(_Strict):
+    """The keys of a study file (config/studies/<family>/<name>.yaml)."""
+
+    paper: str = Field(description="key of the paper in config/papers.json")
+    question: str = Field(description="what the study asks, in a sentence")
+    base: dict[str, Any] = Field({}, description="fields shared by all arms")
+    networks: dict[str, dict[str, Any]] = Field({}, description="further networks arms start from or learn from, not measured")
+    arms: dict[str, dict[str, Any] | None] = Field(description="what is compared: fields on top of base")
+    baseline: str | None = Field(None, description="the arm others are compared with; the first one if not given")
+    sweep: dict[str, list[float | int]] = Field({}, description="one field varied over these values in every arm; its value is x")
+    protocol: str | dict[str, Any] = Field(description="how it is measured")
+    controls: list[str] = Field(min_length=1, description="what must hold for the instrument to count as working")
+    expect: list[str] = Field(min_length=1, description="what the paper claims; supported means that all of it holds")
+    secondary: list[str] = Field(
+        [], description="what else should hold if the paper is right; judged and shown, without a say in the verdict"
+    )
+    margin: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="differences up to this count as none, by metric")
+    figure: str | dict[str, Any] = Field("bars", description="how the observations are drawn")
+    published: list[PublishedNumber] = Field([], description="numbers that the paper prints, with what they were obtained with")
+    notes: str = Field("", description="what a reader must know: simplifications, surprises, changes made after a first run")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement: an arm at one value of the sweep. recipe is None where the protocol needs no network of the arm."""
+
+    arm: str
+    x: float | int | None
+    recipe: Recipe
+    protocol: dict
+
+    @property
+    def label(self) -> str:
+        """What the measurement's arrays are kept under: the arm, with the sweep's value if there is one."""
+        return self.arm if self.x is None else f"{self.arm}@{self.x}"
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """The trained networks this measurement needs: the arm's own and those its protocol names."""
+        return list(dict.fromkeys([self.recipe, *parents_in(self.protocol)]))
+
+
+@dataclass(frozen=True)
+class Study:
+    """A compiled study."""
+
+    name: str
+    family: str
+    path: Path
+    text: str
+    file: StudyFile
+    scale: str
+    seeds: int
+    cells: tuple[Cell, ...]
+    networks: dict[str, Recipe]
+    stand_ins: StandIns
+    published: tuple[Published, ...]
+
+    @property
+    def arms(self) -> list[str]:
+        return list(self.file.arms)
+
+    @property
+    def baseline(self) -> str:
+        return self.file.baseline or self.arms[0]
+
+    @property
+    def protocol(self) -> str:
+        return self.cells[0].protocol["plug"].split("/")[1]
+
+    @property
+    def trains_inside(self) -> bool:
+        """Whether the protocol trains the networks itself, so that the DAG must not."""
+        return bool(describe("protocols", self.protocol).constants.get("TRAINS", False))
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The protocol's metrics with a line on each."""
+        return describe("protocols", self.protocol).constants["METRICS"]
+
+    @cached_property
+    def recipes(self) -> list[Recipe]:
+        """Every network to be trained for the study, parents before children, each once."""
+        if self.trains_inside:
+            needed = [parent for cell in self.cells for parent in (*cell.recipe.parents, *parents_in(cell.protocol))]
+        else:
+            needed = [recipe for cell in self.cells for recipe in cell.recipes]
+        found = dict.fromkeys(ancestor for recipe in needed for ancestor in recipe.ancestry())
+        return sorted(found, key=lambda recipe: recipe.depth)
+
+    @cached_property
+    def plugs(self) -> set[str]:
+        """Everything the study's evidence is made with, as "kind/name"."""
+        own = set().union(*(plugs_in(cell.protocol) | cell.recipe.plugs for cell in self.cells))
+        return own.union(*(recipe.plugs for recipe in self.recipes))
+
+    @property
+    def figure(self) -> dict[str, dict]:
+        """The figure plug and its parameters."""
+        name, parameters = single(self.file.figure)
+        return {name: parameters}
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of what is measured: cells and seeds, not the prose around them."""
+        return hashlib.sha256(self.plan.encode()).hexdigest()
+
+    @cached_property
+    def plan(self) -> str:
+        """Canonical JSON of what is measured; with the code, all that observations depend on."""
+        cells = [{"arm": c.arm, "x": c.x, "recipe": c.recipe.data, "protocol": c.protocol} for c in self.cells]
+        return canonical({"study": self.name, "seeds": self.seeds, "cells": cells})
+
+    @cached_property
+    def judgement(self) -> str:
+        """Canonical JSON of what is judged: controls, expectations and margins."""
+        judged = self.file.model_dump(include={"paper", "controls", "expect", "secondary", "margin"})
+        return canonical({"name": self.name, **judged})

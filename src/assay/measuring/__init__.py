@@ -1,0 +1,1 @@
+"""What protocols see of a study, and how they are run."""

@@ -1,0 +1,1 @@
+"""Trained networks on disk, and the jobs that train them."""

@@ -1,0 +1,144 @@
+"""The plan: which networks are trained in which jobs so that each is trained once, and what each job depends on."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from assay.errors import StudyError, unknown
+from assay.language.recipes import Recipe, canonical
+from assay.language.scales import Scale
+from assay.language.study import Study
+from assay.provenance.fingerprints import digest, fingerprint
+
+TRAINING = "assay.networks.jobs"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Recipes that one job trains at these seeds. At small scales the values of a sweep or a pool of parents are together, since
+    starting Python and importing torch takes longer than some of these trainings; at large ones a job is one recipe and seed."""
+
+    name: str
+    recipes: tuple[Recipe, ...]
+    seeds: range
+
+    @property
+    def parents(self) -> list[Recipe]:
+        """Networks of other bundles that this one is made from, each once."""
+        return list(dict.fromkeys(p for recipe in self.recipes for p in recipe.parents if p not in self.recipes))
+
+    @property
+    def text(self) -> str:
+        """Canonical JSON of the recipes."""
+        return canonical([recipe.data for recipe in self.recipes])
+
+    @cached_property
+    def code(self) -> str:
+        """The fingerprint of all code behind these networks."""
+        ancestry = {ancestor for recipe in self.recipes for ancestor in recipe.ancestry()}
+        return digest(fingerprint(TRAINING, set().union(*(recipe.plugs for recipe in ancestry))))
+
+
+class Plan:
+    """All bundles of a set of studies. Equal recipes appear once, whichever studies ask for them.
+
+    seeds_per_job: repetitions in a job, which then trains one recipe; by default a job trains all repetitions, and whole groups.
+    networks_per_job: up to this many networks, groups of one depth that the same studies need, share a job.
+    """
+
+    def __init__(self, studies: Iterable[Study], seeds_per_job: int | None = None, networks_per_job: int = 1):
+        self.studies = {study.name: study for study in studies}
+        self.bundles: dict[str, Bundle] = {}
+        self.bundles_of: dict[Recipe, list[Bundle]] = {}
+        users = _users(self.studies.values())
+        for study in self.studies.values():
+            groups = _new([[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study), self.bundles_of)
+            # What other studies need too is trained apart, so that a failing study does not stop them.
+            for alike in _split(groups, users):
+                for recipes in _merged(alike, networks_per_job):
+                    self._add(study, recipes, seeds_per_job)
+
+    @classmethod
+    def at(cls, scale: Scale, studies: Iterable[Study]) -> "Plan":
+        """The plan of these studies with jobs as large as the scale wants them."""
+        return cls(studies, scale.seeds_per_job, scale.networks_per_job)
+
+    def _add(self, study: Study, recipes: list[Recipe], seeds_per_job: int | None) -> None:
+        name = recipes[0].name
+        if len(recipes) > 1:
+            joint = hashlib.sha256("".join(recipe.digest for recipe in recipes).encode()).hexdigest()[:8]
+            name = f"{study.name}-{len(recipes)}-networks-{joint}"
+        bundles = [Bundle(name + ending, tuple(recipes), seeds) for ending, seeds in _parts(study.seeds, seeds_per_job)]
+        self.bundles.update({bundle.name: bundle for bundle in bundles})
+        self.bundles_of.update(dict.fromkeys(recipes, bundles))
+
+    def bundle(self, name: str) -> Bundle:
+        """One bundle by name."""
+        if name not in self.bundles:
+            raise StudyError(unknown("network job", name, self.bundles))
+        return self.bundles[name]
+
+    def needs(self, recipes: Iterable[Recipe], seeds: range | None = None) -> list[str]:
+        """The bundles that hold these networks at these seeds (all of them if not given), each once."""
+        bundles = {bundle for recipe in recipes for bundle in self.bundles_of[recipe]}
+        return sorted(bundle.name for bundle in bundles if seeds is None or set(seeds) & set(bundle.seeds))
+
+
+def _parts(seeds: int, per_job: int | None) -> list[tuple[str, range]]:
+    """The repetitions of each job, with the ending of its name."""
+    if per_job is None:
+        return [("", range(seeds))]
+    starts = range(0, seeds, per_job)
+    return [(f"-seed-{start}", range(start, min(seeds, start + per_job))) for start in starts]
+
+
+def _groups(study: Study) -> list[list[Recipe]]:
+    """A study's recipes in groups worth a job: an arm's sweep and the named networks, each split by depth, so that groups only
+    ever depend on lower depths and the jobs form no circle."""
+    wanted = set(study.recipes)
+    swept: dict[tuple, list[Recipe]] = {}
+    for cell in study.cells:
+        swept.setdefault((cell.arm, cell.recipe.depth), []).append(cell.recipe)
+    pools: dict[int, list[Recipe]] = {}
+    for recipe in study.networks.values():
+        pools.setdefault(recipe.depth, []).append(recipe)
+    groups = [[recipe for recipe in dict.fromkeys(group) if recipe in wanted] for group in (*pools.values(), *swept.values())]
+    grouped = {recipe for group in groups for recipe in group}
+    return [[recipe] for recipe in study.recipes if recipe not in grouped] + groups
+
+
+def _users(studies: Iterable[Study]) -> dict[Recipe, tuple[str, ...]]:
+    """The names of the studies that need each network."""
+    users: dict[Recipe, tuple[str, ...]] = {}
+    for study in studies:
+        for recipe in study.recipes:
+            users[recipe] = (*users.get(recipe, ()), study.name)
+    return users
+
+
+def _split(groups: list[list[Recipe]], users: dict[Recipe, tuple[str, ...]]) -> Iterable[list[list[Recipe]]]:
+    """The groups once for each set of studies that need the same networks, with these networks alone."""
+    sets = dict.fromkeys(users[recipe] for group in groups for recipe in group)
+    return ([[recipe for recipe in group if users[recipe] == names] for group in groups] for names in sets)
+
+
+def _new(groups: list[list[Recipe]], planned: Iterable[Recipe]) -> list[list[Recipe]]:
+    """The groups without what is planned already, or stands in an earlier group."""
+    seen, new = set(planned), []
+    for group in groups:
+        new.append([recipe for recipe in group if recipe not in seen])
+        seen.update(group)
+    return new
+
+
+def _merged(groups: list[list[Recipe]], networks: int) -> list[list[Recipe]]:
+    """Neighbours of one depth in one group while they are together at most `networks`; empty groups left out."""
+    merged: list[list[Recipe]] = []
+    for group in sorted(filter(None, groups), key=lambda group: group[0].depth):
+        last = merged[-1] if merged else []
+        if last and last[0].depth == group[0].depth and len(last) + len(group) <= networks:
+            last.extend(group)
+        else:
+            merged.append(list(group))
+    return merged

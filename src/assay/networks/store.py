@@ -1,0 +1,104 @@
+"""Trained networks on disk: safetensors with a sidecar that says what they are; nothing half-written ever looks finished.
+
+results/<scale>/networks/<recipe>/seed-0.safetensors    weights, objective state and records of one repetition
+results/<scale>/networks/<recipe>/seed-0.json           its sha256, recipe, code, input shape, cost; written last
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from assay.errors import EvidenceError
+from assay.language.recipes import Recipe
+from assay.storage.files import read_json, sha256, write_atomic
+from assay.training.network import Trained
+from assay.training.trainer import build
+
+
+class NetworkStore:
+    """The networks of one scale, below `folder`, on `device` when loaded."""
+
+    def __init__(self, folder: Path, device: torch.device):
+        self.folder, self.device = Path(folder), device
+
+    def weights(self, recipe: Recipe, seed: int) -> Path:
+        return recipe.weights(self.folder, seed)
+
+    def checkpoint(self, recipe: Recipe, seed: int) -> Path:
+        return self.folder / recipe.name / f"seed-{seed}.checkpoint"
+
+    def sidecar(self, recipe: Recipe, seed: int) -> Path:
+        return self.weights(recipe, seed).with_suffix(".json")
+
+    @contextlib.contextmanager
+    def writing(self, recipe: Recipe, seed: int) -> Iterator[None]:
+        """Hold one repetition of a network alone. The kernel lets go when the process ends, so a kill leaves no stale lock; a
+        training that outlived its killed parent finishes first, and its result is then found here."""
+        folder = self.folder / recipe.name
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / f"seed-{seed}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def save(self, recipe: Recipe, seed: int, trained: Trained, about: dict) -> None:
+        """Write weights, then the sidecar that makes them count."""
+        tensors = {f"network.{k}": v for k, v in trained.network.state_dict().items()}
+        tensors |= {f"objective.{k}": v for k, v in trained.objective.items()}
+        tensors |= {f"records.{k}": v for k, v in trained.records.items()}
+        path = self.weights(recipe, seed)
+        temporary = path.with_suffix(".tmp")
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
+        os.replace(temporary, path)
+        write_atomic(self.sidecar(recipe, seed), json.dumps({**about, "sha256": sha256(path)}, indent=1, sort_keys=True))
+        self.checkpoint(recipe, seed).unlink(missing_ok=True)
+
+    def about(self, recipe: Recipe, seed: int, code: str | None = None) -> dict | None:
+        """The sidecar if the network is there and unharmed (and made with this code, if given), else None."""
+        path = self.sidecar(recipe, seed)
+        try:
+            about = read_json(path)
+        except EvidenceError:
+            return None
+        weights = self.weights(recipe, seed)
+        same = about.get("recipe") == recipe.data and (code is None or about.get("code") == code)
+        return about if same and weights.exists() and sha256(weights) == about.get("sha256") else None
+
+    def load(self, recipe: Recipe, seed: int) -> Trained:
+        """The trained network, its bytes checked. EvidenceError if it is missing or altered."""
+        about = self.about(recipe, seed)
+        path = self.weights(recipe, seed)
+        if about is None:
+            self._withdraw(recipe)
+            raise EvidenceError(f"{path}: missing, truncated or altered; run snakemake again to train it anew")
+        try:
+            tensors = load_file(path, device=str(self.device))
+        except SafetensorError as error:
+            raise EvidenceError(f"{path}: not a readable safetensors file ({error}); delete it and run snakemake again") from None
+        network = build(recipe, **about["input"])
+        network.load_state_dict(_part(tensors, "network"))
+        network.to(self.device).eval().requires_grad_(False)
+        return Trained(network, _part(tensors, "records"), recipe.data, _part(tensors, "objective"))
+
+    def loss(self, recipe: Recipe, seed: int) -> np.ndarray:
+        """The mean training loss of every epoch, (epochs,)."""
+        with safe_open(self.weights(recipe, seed), "numpy") as file:
+            return file.get_tensor("records.loss")
+
+    def _withdraw(self, recipe: Recipe) -> None:
+        """Remove the manifests that vouch for a network which is not what they say, so that the next run makes it again."""
+        for manifest in self.folder.glob("*.json"):
+            if recipe.name in read_json(manifest)["networks"]:
+                manifest.unlink(missing_ok=True)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) + 1 :]: v for k, v in tensors.items() if k.startswith(prefix + ".")}

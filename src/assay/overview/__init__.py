@@ -1,0 +1,1 @@
+"""How the whole stands: which rows work, and what they cost."""

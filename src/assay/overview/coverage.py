@@ -1,0 +1,179 @@
+"""Which rows of the catalogue work: computed from studies, evidence, verdicts and tests, never declared.
+
+A row works when its study validates, its evidence exists at a conclusive scale and is fresh, its controls pass, and every plug
+that the paper introduces has an oracle test that vouches for it. No torch is imported.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from assay.artifacts.archiving import evidence_folder
+from assay.errors import AssayError, StudyError
+from assay.evidence.tables import read_evidence, staleness
+from assay.language.catalogue import Catalogue
+from assay.language.configuration import Config
+from assay.language.plugs import PlugInfo, describe
+from assay.language.scales import load_scale, scales
+from assay.language.studies import load_studies, study_paths
+from assay.language.study import Study
+from assay.provenance.fingerprints import code_hash
+from assay.storage.files import ROOT, read_json
+
+DEFAULT_SCALE = Config().scale
+
+
+@dataclass(frozen=True)
+class Row:
+    """One paper: its study and verdict, whether it works, and what is missing if it does not."""
+
+    study: str | None
+    verdict: str | None
+    working: bool
+    missing: list[str]
+
+
+@dataclass(frozen=True)
+class Vouch:
+    """A test that checks a plug against an independent truth, for a paper; None if the catalogue has no row for the method."""
+
+    plug: str
+    paper: str | None
+    test: str
+
+
+@dataclass(frozen=True)
+class Introduction:
+    """A plug that a study's paper brings: what it computes, in a line, and the tests that vouch for it."""
+
+    plug: str
+    text: str
+    tests: tuple[str, ...]
+
+
+def coverage(catalogue: Catalogue, root: Path = ROOT) -> dict:
+    """Rows by paper, counted by family: {"total", "working", "families", "papers"}."""
+    rows = {paper: Row(None, None, False, ["no study"]) for paper in catalogue}
+    for study_name in study_paths(root / "config"):
+        paper, row = _row_of(study_name, root)
+        if paper in rows and not rows[paper].working:
+            rows[paper] = row
+    families = {family: {"total": 0, "working": 0} for family in catalogue.families()}
+    for paper, row in rows.items():
+        families[catalogue[paper].family]["total"] += 1
+        families[catalogue[paper].family]["working"] += row.working
+    working = sum(row.working for row in rows.values())
+    return {"total": len(rows), "working": working, "families": families, "papers": {p: asdict(r) for p, r in rows.items()}}
+
+
+def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
+    """The best row over all conclusive scales; of equal ones that at the scale which runs by default."""
+    best: tuple[str | None, Row] | None = None
+    for scale in sorted(scales(root / "config"), key=lambda scale: scale != DEFAULT_SCALE):
+        if not load_scale(scale, root / "config").conclusive:
+            continue
+        try:
+            study = load_studies(scale, root / "config", only=[name])[name]
+        except AssayError as error:
+            return None, Row(name, None, False, [str(error)])
+        row = row_at(study, root)
+        if best is None or _rank(row) > _rank(best[1]):
+            best = (study.file.paper, row)
+    return best or (None, Row(name, None, False, ["no conclusive scale in config/scales/"]))
+
+
+def _rank(row: Row) -> tuple[bool, int]:
+    """A row with a verdict before one without, then the one that lacks less."""
+    return row.verdict is not None, -len(row.missing)
+
+
+def row_at(study: Study, root: Path = ROOT, results: Path | None = None) -> Row:
+    """The row of a study's paper, by its evidence in a results folder; if none is given, by what is recomputed, else archived."""
+    verdict, missing = _evidence(study, results or evidence_folder(study, root))
+    missing += _untested(study, root / "tests")
+    return Row(study.name, verdict, not missing, missing)
+
+
+def _evidence(study: Study, results: Path) -> tuple[str | None, list[str]]:
+    if not (results / "observations" / study.name / "provenance.json").exists():
+        return None, [f"no evidence at scale {study.scale}: run snakemake --config scale={study.scale} studies=[{study.name}]"]
+    try:
+        evidence = read_evidence(results / "observations" / study.name)
+        verdicts = read_json(results / "verdicts.json")
+    except AssayError as error:
+        return None, [f"no evidence at scale {study.scale}: {error}"]
+    missing = [f"evidence is stale: {reason}" for reason in staleness(study, evidence.provenance)]
+    verdict = verdicts["studies"].get(study.name)
+    if verdict is None:
+        return None, [*missing, f"not judged: {verdicts['failed'].get(study.name, {}).get('error', 'run snakemake')}"]
+    if verdict["rests_on"]["observations_sha256"] != evidence.provenance["sha256"]:
+        missing.append("the verdict rests on older observations; run snakemake")
+    missing += [f"control failed: {control['text']}" for control in verdict["controls"] if not control["passed"]]
+    return verdict["verdict"], missing
+
+
+def other_scales(study: Study, root: Path = ROOT) -> list[str]:
+    """The scales besides the study's own at which its evidence lies in results/."""
+    return [
+        scale
+        for scale in scales(root / "config")
+        if scale != study.scale and (root / "results" / scale / "observations" / study.name / "provenance.json").exists()
+    ]
+
+
+def said_of(plug: PlugInfo) -> str:
+    """What a plug's source says of it, in code and in docstrings: all that its page shows but tests and studies."""
+    return f"{code_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
+
+
+def introduced(study: Study) -> list[str]:
+    """Plugs of the study whose docstring cites its paper: what the paper brings."""
+    cited = re.compile(rf"\b{re.escape(study.file.paper)}\b")
+    return sorted(plug for plug in study.plugs if cited.search(describe(*plug.split("/")).doc))
+
+
+def introductions(study: Study, tests: Path = ROOT / "tests") -> list[Introduction]:
+    """What the study's paper brings, with the tests that vouch for each plug on that paper's behalf."""
+    by_plug: dict[str, list[str]] = {}
+    for vouch in vouches(tests):
+        if vouch.paper == study.file.paper:
+            by_plug.setdefault(vouch.plug, []).append(vouch.test)
+    texts = {plug: describe(*plug.split("/")).doc.partition("\n")[0] for plug in introduced(study)}
+    return [Introduction(plug, text, tuple(by_plug.get(plug, ()))) for plug, text in texts.items()]
+
+
+def _untested(study: Study, tests: Path) -> list[str]:
+    plugs = introductions(study, tests)
+    if not plugs:
+        return [f"no plug of the study cites {study.file.paper} in its docstring"]
+    return [f"no oracle test vouches for {introduction.plug}" for introduction in plugs if not introduction.tests]
+
+
+@cache
+def vouches(tests: Path) -> tuple[Vouch, ...]:
+    """All `pytest.mark.vouches("kind/name", paper="P000")` marks in the tests, read from their source."""
+    return tuple(vouch for path in sorted(tests.rglob("test_*.py")) for vouch in _vouches_in(path, tests))
+
+
+def _vouches_in(path: Path, tests: Path) -> Iterator[Vouch]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        for mark in node.decorator_list:
+            if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.vouches":
+                yield Vouch(*_plug_and_paper(mark, path), test=f"{path.relative_to(tests.parent)}::{node.name}")
+
+
+def _plug_and_paper(mark: ast.Call, path: Path) -> tuple[str, str | None]:
+    try:
+        (plug,) = map(ast.literal_eval, mark.args)
+        keywords = {keyword.arg: ast.literal_eval(keyword.value) for keyword in mark.keywords}
+        if set(keywords) - {"paper"}:
+            raise ValueError
+    except ValueError:
+        wanted = 'pytest.mark.vouches("kind/name", paper="P000")'
+        raise StudyError(f"{path}:{mark.lineno}: {ast.unparse(mark)} cannot be read; write {wanted} with literals") from None
+    return plug, keywords.get("paper")

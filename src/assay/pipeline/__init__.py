@@ -1,0 +1,1 @@
+"""What stands around the jobs: their frame, the check before them, how long they will take."""

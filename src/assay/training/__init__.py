@@ -1,0 +1,1 @@
+"""The trainer: from a recipe to a network."""
