@@ -19,7 +19,7 @@ from assay.storage.files import ROOT
 FILES = {"one.bin": b"first " * 50, "deep/two.bin": b"second" * 50, "three.txt": b"third\n"}
 DVC = [sys.executable, "-m", "dvc"]
 # A clone that shares DVC's site cache with the one that pushed would not notice what the store lacks.
-PULL = "import sys; from pathlib import Path as P; from assay.artifacts.folders import pull; print(pull('data', root=P(sys.argv[1])))"
+PULL = "import sys, pathlib; from assay.artifacts.folders import pull; print(pull('data', root=pathlib.Path(sys.argv[1])))"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
