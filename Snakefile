@@ -14,8 +14,6 @@ include: "rules/retrieve.smk"
 include: "rules/world.smk"
 include: "rules/recipe.smk"
 include: "rules/protocol.smk"
-if CONFIG.evidence == "archive":
-    include: "rules/archive.smk"
 include: "rules/verdict.smk"
 include: "rules/report.smk"
 include: "rules/preflight.smk"
@@ -26,6 +24,7 @@ localrules:
     all,
     world,
     figure,
+    archived_figures,
     figures,
     judge,
     report,
@@ -36,18 +35,17 @@ rule all:
     input:
         # Networks, evidence and figures are asked for by name: Snakemake does not make a missing file again just because one
         # made from it is there.
-        expand(RESULTS + "/networks/{bundle}.json", bundle=TRAINED),
-        expand(RESULTS + "/worlds/{world}/{file}", world=WORLDS, file=("card.json", "samples.npz")),
-        expand(RESULTS + "/observations/{study}/{file}", study=STUDIES, file=EVIDENCE),
-        expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
-        RESULTS + "/verdicts.json",
-        RESULTS + "/report/manifest.json",
+        expand(f"{RESULTS}/networks/{{bundle}}.json", bundle=PLAN.bundles),
+        expand(f"{RESULTS}/worlds/{{world}}/{{file}}", world=WORLDS, file=("card.json", "samples.npz")),
+        expand(f"{RESULTS}/observations/{{part}}/{{file}}", part=LOCAL, file=FILES),
+        expand(f"{RESULTS}/figures/{{study}}.svg", study=SOURCES.shown),
+        f"{RESULTS}/verdicts.json",
+        f"{RESULTS}/report/manifest.json",
 
 
 onstart:
     pull_inputs()
     check_data_sets()
-    pull_what_to_compare_with()
     hold_results_folder()
     take_over_slurm_jobs()
 

@@ -8,72 +8,154 @@ import subprocess
 import sys
 from pathlib import Path
 
+from assay import datasets
 from assay.artifacts import archiving
+from assay.artifacts.entries import read_entries
 from assay.artifacts.folders import pull
-from assay.language.configuration import load_config
-from assay.errors import AssayError
-from assay.evidence.tables import code_digest
-from assay.storage.files import write_atomic
-from assay.provenance.fingerprints import data_behind, digest, fingerprint
-from assay.pipeline.forecast import Forecast
-from assay.networks.plan import Plan
-from assay.language.scales import load_scale
 from assay.cluster.slurm import end_earlier_jobs, job_prefix
+from assay.errors import AssayError
+from assay.evidence.cards import worlds_of
+from assay.evidence.tables import FILES, code_digest
+from assay.language.configuration import load_config
+from assay.language.inputs import shown
+from assay.language.recipes import canonical
+from assay.language.scales import load_scale
 from assay.language.studies import load_studies
+from assay.networks.plan import Plan
+from assay.pipeline.deciding import decide
+from assay.pipeline.forecast import Forecast
+from assay.pipeline.sources import Sources
+from assay.provenance.fingerprints import data_behind, digest, fingerprint
+from assay.provenance.platforms import device_here, platform_here
 
 try:
     CONFIG = load_config(config)
     os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)
-    STUDIES = load_studies(CONFIG.scale, only=None if CONFIG.studies == "all" else CONFIG.studies)
-    if CONFIG.evidence == "archive":
-        STUDIES = archiving.archived(STUDIES)
     SCALE = load_scale(CONFIG.scale)
-    PLAN = Plan.at(SCALE, STUDIES.values())
-    FORECAST = Forecast(PLAN, SCALE, Path(f"results/{CONFIG.scale}/networks"))
+    STUDIES = load_studies(CONFIG.scale)
+    CHOSEN = list(STUDIES) if CONFIG.studies == "all" else CONFIG.studies
+    ENTRIES = read_entries()
 except AssayError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = CONFIG.results
-TRAINED = PLAN.bundles
-EVIDENCE = ("observations.csv", "arrays.npz", "provenance.json")
+
+
+def sources():
+    """Where each study's evidence comes from: decided by the main process, read by the jobs of its run."""
+    if not workflow.is_main_process:
+        return Sources.read(Path(RESULTS))
+    platform = platform_here(device_here(CONFIG.device), SCALE.job.threads, "float32")
+    return decide(STUDIES, CHOSEN, CONFIG.evidence, Path(RESULTS), platform)
+
+
+def measured():
+    """The blocks of each study that this run measures."""
+    found = {}
+    for study, block in SOURCES.computed:
+        found.setdefault(study, []).append(block)
+    return found
+
+
+try:
+    SOURCES = sources()
+    MEASURED = measured()
+    PLAN = Plan(((STUDIES[name], blocks) for name, blocks in MEASURED.items()), SCALE.networks_per_job)
+    FORECAST = Forecast(PLAN, SCALE, Path(RESULTS, "networks"))
+except AssayError as error:
+    raise WorkflowError(str(error)) from None
+
+LOCAL = [f"{study}/{block.name}" for study, block in SOURCES.local]
+COMPUTED = [f"{study}/{block.name}" for study, block in SOURCES.computed]
+ARCHIVED = [study for study in SOURCES.shown if SOURCES.from_archive(study)]
+DRAWN_HERE = [study for study in SOURCES.shown if study not in ARCHIVED]
+WORLDS = {
+    name: spec
+    for name, spec in worlds_of(STUDIES[study] for study in SOURCES.shown).items()
+    if SOURCES.card(name).is_relative_to(RESULTS)
+}
+PAPER = (".pdf", ".svg", "-means.tex", "-means.csv", "-verdict.tex", "-verdict.csv")
 
 
 wildcard_constraints:
     bundle=r"[a-z0-9][a-z0-9_-]{0,79}",
     study=r"[a-z0-9][a-z0-9_-]{0,63}",
     world=r"[a-z0-9][a-z0-9_-]{0,79}",
+    # Blocks that are there and fresh are made by no rule, so that nothing asks for the networks behind them.
+    part="|".join(COMPUTED) or "none",
+    dataset="|".join(datasets.table().datasets),
 
 
 def pull_inputs():
-    """Bring data/ to what data.sha256 lists, if a study reads it, or archive/ where evidence comes from there. No rule does this:
-    a job that waits for another is run again with it, while changed data is seen, file by file, in the fingerprints of what
-    reads it."""
+    """Bring what the run reads: the archived evidence that it shows or compares with, and data/ if something is computed that
+    reads it. No rule does this: a job that waits for another is run again with it, while changed data is seen, file by file, in
+    the fingerprints of what reads it."""
     try:
-        if CONFIG.evidence == "archive":
-            archiving.open_archive(CONFIG.scale)
-        elif data_behind(set().union(*(study.plugs for study in STUDIES.values()))):
+        archiving.pull(keys=[key for key, entry in ENTRIES.items() if entry.scale == CONFIG.scale])
+    except AssayError as error:
+        if CONFIG.evidence != "recomputed":
+            sys.exit(str(error))
+        print(error, file=sys.stderr)  # the report says that it compares with nothing
+    plugs = set().union(*(STUDIES[name].plugs for name in SOURCES.shown if name not in ARCHIVED))
+    try:
+        if data_behind(plugs):
             pull("data")
     except AssayError as error:
         sys.exit(str(error))
 
 
-def pull_what_to_compare_with():
-    """Bring archive/, so that the report can say how well recomputed observations agree with it. Without it, it says why not."""
+def materials(*data):
+    """The markers of the data sets that canonical data read."""
+    return [shown(datasets.marker(name)) for name in datasets.needed(data)]
+
+
+def check_data_sets():
+    """Stop before the first job when this run needs a data set that only a person can get."""
+    wanted = sorted(job.wildcards.dataset for job in workflow.dag.needrun_jobs() if job.rule.name == "retrieve")
     try:
-        if CONFIG.evidence == "recomputed" and archiving.exists():
-            pull("archive")
+        datasets.check_present(wanted)
     except AssayError as error:
-        print(error, file=sys.stderr)
+        sys.exit(str(error))
 
 
-def manifests(recipes, seeds=None):
-    """The manifests of the jobs that train these recipes, at these seeds or at all."""
-    return expand(RESULTS + "/networks/{bundle}.json", bundle=PLAN.needs(recipes, seeds))
+def manifests(recipes, block):
+    """The manifests of the jobs that train these recipes at a block."""
+    return expand(f"{RESULTS}/networks/{{bundle}}.json", bundle=PLAN.needs(recipes, block))
+
+
+def block_of(wildcards):
+    """The study and the block that a job measures."""
+    return dict(zip(COMPUTED, SOURCES.computed))[wildcards.part]
+
+
+def study_of(wildcards):
+    """The study that a job measures a block of."""
+    return STUDIES[block_of(wildcards)[0]]
+
+
+def evidence_lines():
+    """What verdicts and pages rest on beyond the files they read: which archived blocks count, and how evidence stands."""
+    return canonical(
+        {
+            study: [[p.block.name, p.where == "archive", p.word, p.reasons, p.key and p.sha256] for p in places]
+            for study, places in SOURCES.places.items()
+        }
+    )
 
 
 def code_behind(module, plugs=()):
     """One hash over the source of a module, these plugs, and everything they import."""
     return digest(fingerprint(module, plugs))
+
+
+def figure_code(module, studies):
+    """One hash over the source of a module that draws these studies' figures."""
+    return code_behind(module, {f"figures/{name}" for study in studies for name in STUDIES[study].figure})
+
+
+def figure_texts(studies):
+    """The figure plug and its parameters of each study, as canonical text."""
+    return canonical({study: STUDIES[study].figure for study in studies})
 
 
 def growing(amount, most=math.inf):
@@ -90,6 +172,29 @@ def growing(amount, most=math.inf):
 def gpus(wanted):
     """GPUs a job asks for: those of the scale, or one where the configuration says cuda; none where it says cpu."""
     return 0 if CONFIG.device == "cpu" else max(CONFIG.gpus, wanted)
+
+
+def labels_in_report(study, what):
+    """What Snakemake's own report says of a file; it asks after the run, when the verdicts are there."""
+    path = Path(RESULTS, "verdicts.json")
+    judged = json.loads(path.read_text())["studies"] if path.exists() else {}
+    verdict = judged[study]["verdict"] if study in judged else "not judged"
+    return {"study": study, "family": STUDIES[study].family, "verdict": verdict, "shows": what}
+
+
+def marked(path, study, what, caption):
+    """A study's file, marked for Snakemake's own report. A rule whose wildcard is the study gives None for it."""
+
+    def named(wildcards):
+        return study or wildcards.study
+
+    return report(
+        path,
+        caption=f"../report/captions/{caption}.rst",
+        category=lambda wildcards: STUDIES[named(wildcards)].family,
+        # A function, since verdicts are not known before the run.
+        labels=lambda wildcards: labels_in_report(named(wildcards), what),
+    )
 
 
 def take_over_slurm_jobs():
@@ -122,4 +227,4 @@ atexit.register(show_plan)
 
 def render_what_there_is():
     """After a failure, still show the studies that worked and say why the others did not."""
-    subprocess.run([sys.executable, "workflow/scripts/partial_report.py", RESULTS, CONFIG.scale, *STUDIES], check=False)
+    subprocess.run([sys.executable, "workflow/scripts/partial_report.py", RESULTS, CONFIG.scale], check=False)

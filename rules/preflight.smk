@@ -5,6 +5,7 @@ Included after all rules, since what jobs leave is read from them.
 
 import fcntl
 import os
+from dataclasses import replace
 from itertools import product
 
 from snakemake.io import apply_wildcards
@@ -42,8 +43,11 @@ def take_lock():
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return None
-    needs = {name: PLAN.needs(study.recipes) for name, study in STUDIES.items()}
-    write_atomic(Path(RESULTS, "plan.json"), json.dumps(needs, indent=1))
+    needs = {
+        name: tuple(job for block in blocks for job in PLAN.needs(STUDIES[name].recipes, block))
+        for name, blocks in MEASURED.items()
+    }
+    replace(SOURCES, needs=needs).write()
     return lock
 
 
@@ -55,7 +59,7 @@ def hold_results_folder():
 
 def jobs_of_rules():
     """The files of every job below the results folder that the rules can make."""
-    names = {"bundle": PLAN.bundles, "study": STUDIES, "world": WORLDS}
+    names = {"bundle": PLAN.bundles, "part": COMPUTED, "study": DRAWN_HERE, "world": WORLDS}
     for rule in workflow.rules:
         if rule.log and rule.output and rule.output[0].startswith(f"{RESULTS}/"):
             for values in product(*(names[name] for name in rule.wildcard_names)):

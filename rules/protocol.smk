@@ -1,30 +1,30 @@
-"""Protocol: measure a study's arms on their trained networks."""
+"""Protocol: measure a block of a study on its trained networks."""
 
 
 rule measure:
     input:
-        lambda wildcards: manifests(STUDIES[wildcards.study].recipes),
-        lambda wildcards: materials(*(data for cell in STUDIES[wildcards.study].cells for data in (cell.recipe.data, cell.protocol))),
+        lambda wildcards: manifests(study_of(wildcards).recipes, block_of(wildcards)[1]),
+        lambda wildcards: materials(*(data for cell in study_of(wildcards).cells for data in (cell.recipe.data, cell.protocol))),
     output:
-        observations=RESULTS + "/observations/{study}/observations.csv",
-        arrays=RESULTS + "/observations/{study}/arrays.npz",
-        provenance=RESULTS + "/observations/{study}/provenance.json",
+        observations=f"{RESULTS}/observations/{{part}}/observations.csv",
+        arrays=f"{RESULTS}/observations/{{part}}/arrays.npz",
+        provenance=f"{RESULTS}/observations/{{part}}/provenance.json",
     params:
-        plan=lambda wildcards: STUDIES[wildcards.study].digest,
-        code=lambda wildcards: code_digest(STUDIES[wildcards.study]),
+        plan=lambda wildcards: study_of(wildcards).digest,
+        code=lambda wildcards: code_digest(study_of(wildcards)),
         scale=CONFIG.scale,
         device=CONFIG.device,
     log:
-        RESULTS + "/logs/measure/{study}.log",
+        f"{RESULTS}/logs/measure/{{part}}.log",
     benchmark:
-        RESULTS + "/benchmarks/measure/{study}.tsv"
+        f"{RESULTS}/benchmarks/measure/{{part}}.tsv"
     threads: SCALE.job.threads
     resources:
         mem_mb=growing(SCALE.job.measure_mb),
         runtime=growing(SCALE.job.minutes, SCALE.job.longest),
         gpu=gpus(SCALE.job.gpus),
     message:
-        "measure {wildcards.study}"
+        "measure {wildcards.part}"
     conda:
         "../envs/environment.yaml"
     script:

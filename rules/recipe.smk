@@ -1,22 +1,21 @@
-"""Recipe: one job trains a recipe (or a sweep or pool of small ones) at all its seeds, or at one on a cluster."""
+"""Recipe: one job trains a recipe (or a sweep or pool of small ones) at the repetitions of a block."""
 
 
 rule train:
     input:
-        lambda wildcards: manifests(PLAN.bundle(wildcards.bundle).parents, PLAN.bundle(wildcards.bundle).seeds),
+        lambda wildcards: manifests(PLAN.bundle(wildcards.bundle).parents, PLAN.bundle(wildcards.bundle).block),
         lambda wildcards: materials(*(recipe.data for recipe in PLAN.bundle(wildcards.bundle).recipes)),
     output:
-        RESULTS + "/networks/{bundle}.json",
+        f"{RESULTS}/networks/{{bundle}}.json",
     params:
         recipes=lambda wildcards: PLAN.bundle(wildcards.bundle).text,
         code=lambda wildcards: PLAN.bundle(wildcards.bundle).code,
-        seeds=lambda wildcards: len(PLAN.bundle(wildcards.bundle).seeds),
-        first_seed=lambda wildcards: PLAN.bundle(wildcards.bundle).seeds.start,
+        block=lambda wildcards: PLAN.bundle(wildcards.bundle).block.name,
         device=CONFIG.device,
     log:
-        RESULTS + "/logs/train/{bundle}.log",
+        f"{RESULTS}/logs/train/{{bundle}}.log",
     benchmark:
-        RESULTS + "/benchmarks/train/{bundle}.tsv"
+        f"{RESULTS}/benchmarks/train/{{bundle}}.tsv"
     threads: SCALE.job.threads
     resources:
         mem_mb=growing(SCALE.job.train_mb),

@@ -1,60 +1,25 @@
 """Report: a figure a study, and the pages, from observations and verdicts alone."""
 
-from assay.overview.coverage import other_scales, said_of, vouches
-from assay.storage.files import sha256
 from assay.language.plugs import everything
-
-
-PAPER = (".pdf", ".svg", "-means.tex", "-means.csv", "-verdict.tex", "-verdict.csv")
-
-
-def labels_in_report(study, what):
-    """What Snakemake's own report says of a file; it asks after the run, when the verdicts are there."""
-    path = Path(RESULTS, "verdicts.json")
-    judged = json.loads(path.read_text())["studies"] if path.exists() else {}
-    verdict = judged[study]["verdict"] if study in judged else "not judged"
-    return {"study": study, "family": STUDIES[study].family, "verdict": verdict, "shows": what}
-
-
-def tables(study):
-    """The page of a study's tables, marked for Snakemake's own report."""
-    return report(
-        f"{RESULTS}/paper/{study}-tables.html",
-        caption="../report/captions/tables.rst",
-        category=STUDIES[study].family,
-        # A function, since verdicts are not known before the run; without wildcards, since one job makes the files of all studies.
-        labels=lambda wildcards: labels_in_report(study, "tables"),
-    )
-
-
-def drawn(study):
-    """A study's figure, marked for Snakemake's own report."""
-    return report(
-        f"{RESULTS}/figures/{study}.svg",
-        caption="../report/captions/figure.rst",
-        category=STUDIES[study].family,
-        labels=lambda wildcards: labels_in_report(study, "figure"),
-    )
+from assay.overview.coverage import other_scales, said_of, vouches
 
 
 rule figure:
     input:
-        RESULTS + "/observations/{study}/provenance.json",
-    output:
-        report(
-            RESULTS + "/figures/{study}.svg",
-            caption="../report/captions/figure.rst",
-            category=lambda wildcards: STUDIES[wildcards.study].family,
-            labels=lambda wildcards: labels_in_report(wildcards.study, "figure"),
+        lambda wildcards: expand(
+            f"{RESULTS}/observations/{wildcards.study}/{{block}}/provenance.json",
+            block=[place.block.name for place in SOURCES.places[wildcards.study]],
         ),
+    output:
+        marked(f"{RESULTS}/figures/{{study}}.svg", None, "figure", "figure"),
     params:
-        figure=lambda wildcards: canonical(STUDIES[wildcards.study].figure),
-        code=lambda wildcards: code_behind("assay.report.figure", {f"figures/{name}" for name in STUDIES[wildcards.study].figure}),
+        figure=lambda wildcards: figure_texts([wildcards.study]),
+        code=lambda wildcards: figure_code("assay.report.figure", [wildcards.study]),
         scale=CONFIG.scale,
     log:
-        RESULTS + "/logs/figure/{study}.log",
+        f"{RESULTS}/logs/figure/{{study}}.log",
     benchmark:
-        RESULTS + "/benchmarks/figure/{study}.tsv"
+        f"{RESULTS}/benchmarks/figure/{{study}}.tsv"
     message:
         "draw {wildcards.study}"
     conda:
@@ -63,53 +28,52 @@ rule figure:
         "../workflow/scripts/figure.py"
 
 
-if CONFIG.evidence == "archive":
+if ARCHIVED:
 
     ruleorder: archived_figures > figure
 
-    rule archived_figures:
-        # All at once: evidence that is there costs less to draw than processes cost to start.
-        input:
-            expand(RESULTS + "/observations/{study}/provenance.json", study=STUDIES),
-        output:
-            [drawn(study) for study in STUDIES],
-        params:
-            figures={study.name: canonical(study.figure) for study in STUDIES.values()},
-            studies=list(STUDIES),
-            code=code_behind("assay.report.figure", {f"figures/{name}" for study in STUDIES.values() for name in study.figure}),
-            scale=CONFIG.scale,
-        threads: 4
-        log:
-            RESULTS + "/logs/archived_figures.log",
-        benchmark:
-            RESULTS + "/benchmarks/archived_figures.tsv"
-        localrule: True
-        message:
-            "draw figures"
-        conda:
-            "../envs/environment.yaml"
-        script:
-            "../workflow/scripts/archived_figures.py"
+
+rule archived_figures:
+    # All at once: evidence that is there costs less to draw than processes cost to start.
+    output:
+        [marked(f"{RESULTS}/figures/{study}.svg", study, "figure", "figure") for study in ARCHIVED],
+    params:
+        figures=figure_texts(ARCHIVED),
+        evidence=evidence_lines(),
+        code=figure_code("assay.report.figure", ARCHIVED),
+        studies=ARCHIVED,
+        scale=CONFIG.scale,
+    threads: 4
+    log:
+        f"{RESULTS}/logs/archived_figures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/archived_figures.tsv"
+    message:
+        "draw figures"
+    conda:
+        "../envs/environment.yaml"
+    script:
+        "../workflow/scripts/figure.py"
 
 
 rule figures:
     input:
-        RESULTS + "/verdicts.json",
-        expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
+        f"{RESULTS}/verdicts.json",
+        expand(f"{RESULTS}/figures/{{study}}.svg", study=SOURCES.shown),
         styles=["report/figures.mplstyle", "report/paper.mplstyle"],
     output:
-        expand(RESULTS + "/paper/{study}{end}", study=STUDIES, end=PAPER),
-        [tables(study) for study in STUDIES],
+        expand(f"{RESULTS}/paper/{{study}}{{end}}", study=SOURCES.shown, end=PAPER),
+        [marked(f"{RESULTS}/paper/{study}-tables.html", study, "tables", "tables") for study in SOURCES.shown],
     params:
-        figures={study.name: canonical(study.figure) for study in STUDIES.values()},
-        studies=list(STUDIES),
-        code=code_behind("assay.report.paper", {f"figures/{name}" for study in STUDIES.values() for name in study.figure}),
+        figures=figure_texts(SOURCES.shown),
+        code=figure_code("assay.report.paper", SOURCES.shown),
+        studies=SOURCES.shown,
         scale=CONFIG.scale,
     threads: 4
     log:
-        RESULTS + "/logs/figures.log",
+        f"{RESULTS}/logs/figures.log",
     benchmark:
-        RESULTS + "/benchmarks/figures.tsv"
+        f"{RESULTS}/benchmarks/figures.tsv"
     message:
         "draw figures and tables for papers"
     conda:
@@ -120,27 +84,27 @@ rule figures:
 
 rule report:
     input:
-        verdicts=RESULTS + "/verdicts.json",
-        figures=expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
-        worlds=expand(RESULTS + "/worlds/{world}/card.json", world=WORLDS),
+        verdicts=f"{RESULTS}/verdicts.json",
+        figures=expand(f"{RESULTS}/figures/{{study}}.svg", study=SOURCES.shown),
+        worlds=expand(f"{RESULTS}/worlds/{{world}}/card.json", world=WORLDS),
         catalogue="config/papers.json",
         tables=sorted(str(path) for path in Path("docs/data").glob("*.csv")),
         templates=sorted(str(path) for path in Path("report").rglob("*") if path.is_file()),
     output:
-        RESULTS + "/report/manifest.json",
+        f"{RESULTS}/report/manifest.json",
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
+        evidence=evidence_lines(),
         tests=lambda wildcards: digest({"vouches": str(vouches(Path("tests")))}),
         plugs=lambda wildcards: digest({plug.module: said_of(plug) for plug in everything()}),
-        scales=lambda wildcards: {study.name: other_scales(study) for study in STUDIES.values()},
-        studies=list(STUDIES),
-        archive=sha256(Path("archive.sha256")) if archiving.exists() else None,
+        scales=lambda wildcards: canonical({study.name: other_scales(study) for study in STUDIES.values()}),
+        archive=digest({key: entry.line for key, entry in ENTRIES.items()}),
         code=code_behind("assay.report.reporting"),
         scale=CONFIG.scale,
     log:
-        RESULTS + "/logs/report.log",
+        f"{RESULTS}/logs/report.log",
     benchmark:
-        RESULTS + "/benchmarks/report.tsv"
+        f"{RESULTS}/benchmarks/report.tsv"
     message:
         "write the report"
     conda:

@@ -3,19 +3,19 @@
 
 rule judge:
     input:
-        expand(RESULTS + "/observations/{study}/{file}", study=STUDIES, file=EVIDENCE),
+        expand(f"{RESULTS}/observations/{{part}}/{{file}}", part=LOCAL, file=FILES),
     output:
-        RESULTS + "/verdicts.json",
+        f"{RESULTS}/verdicts.json",
     params:
-        judgements=[study.judgement for study in STUDIES.values()],
+        judgements="\n".join(STUDIES[study].judgement for study in SOURCES.shown),
+        evidence=evidence_lines(),
         code=code_behind("assay.judging.judging"),
-        scale=CONFIG.scale,
     log:
-        RESULTS + "/logs/judge.log",
+        f"{RESULTS}/logs/judge.log",
     benchmark:
-        RESULTS + "/benchmarks/judge.tsv"
+        f"{RESULTS}/benchmarks/judge.tsv"
     message:
-        "judge {}".format("1 study" if len(STUDIES) == 1 else f"{len(STUDIES)} studies")
+        "judge {}".format("1 study" if len(SOURCES.shown) == 1 else f"{len(SOURCES.shown)} studies")
     conda:
         "../envs/environment.yaml"
     script:

@@ -1,24 +1,21 @@
-"""World: a card and samples of every world that studies draw from."""
+"""World: a card and samples of every world that studies draw from and the archive has no card of."""
 
-from assay.evidence.cards import worlds_of
-from assay.language.recipes import canonical, plugs_in
-
-WORLDS = worlds_of(STUDIES.values())
+from assay.language.recipes import plugs_in
 
 
 rule world:
     input:
         lambda wildcards: materials(WORLDS[wildcards.world]),
     output:
-        card=RESULTS + "/worlds/{world}/card.json",
-        samples=RESULTS + "/worlds/{world}/samples.npz",
+        card=f"{RESULTS}/worlds/{{world}}/card.json",
+        samples=f"{RESULTS}/worlds/{{world}}/samples.npz",
     params:
         world=lambda wildcards: canonical(WORLDS[wildcards.world]),
         code=lambda wildcards: code_behind("assay.evidence.cards", plugs_in(WORLDS[wildcards.world])),
     log:
-        RESULTS + "/logs/world/{world}.log",
+        f"{RESULTS}/logs/world/{{world}}.log",
     benchmark:
-        RESULTS + "/benchmarks/world/{world}.tsv"
+        f"{RESULTS}/benchmarks/world/{{world}}.tsv"
     message:
         "draw world {wildcards.world}"
     conda:

@@ -1,13 +1,13 @@
-"""Draw one study's figure (rule figure)."""
+"""Draw figures (rules figure and archived_figures)."""
 
 from pathlib import Path
 
 from assay.language.studies import load_studies
 from assay.pipeline.running import job
-from assay.report.reporting import write_figure
+from assay.report.reporting import for_each, write_figure
 
 results = Path(snakemake.output[0]).parents[1]  # noqa: F821
 
 with job(snakemake):  # noqa: F821
-    name = snakemake.wildcards.study  # noqa: F821
-    write_figure(load_studies(snakemake.params.scale, only=[name])[name], results)  # noqa: F821
+    studies = load_studies(snakemake.params.scale, only=[Path(path).stem for path in snakemake.output])  # noqa: F821
+    for_each(write_figure, studies.values(), results, snakemake.threads)  # noqa: F821

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from assay.judging.judging import require_evidence, write_verdicts
 from assay.pipeline.running import job
+from assay.pipeline.sources import Sources
+
+results = Path(snakemake.output[0]).parent  # noqa: F821
 
 with job(snakemake):  # noqa: F821
-    judgements = [json.loads(text) for text in snakemake.params.judgements]  # noqa: F821
-    results = Path(snakemake.output[0]).parent  # noqa: F821
-    require_evidence([judgement["name"] for judgement in judgements], results)
-    write_verdicts(judgements, results)
+    sources = Sources.read(results)
+    judgements = [json.loads(line) for line in snakemake.params.judgements.splitlines()]  # noqa: F821
+    require_evidence([judgement["name"] for judgement in judgements], sources)
+    write_verdicts(judgements, sources)

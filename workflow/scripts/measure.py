@@ -1,16 +1,19 @@
-"""Measure one study (rule measure)."""
+"""Measure a block of a study (rule measure)."""
 
 from pathlib import Path
 
+from assay.language.blocks import Block
 from assay.language.studies import load_studies
-from assay.measuring.arm import measure_study
 from assay.networks.jobs import choose_device
 from assay.networks.store import NetworkStore
+from assay.pipeline.measurement import measure_block
 from assay.pipeline.running import job
 
 folder = Path(snakemake.output.observations).parent  # noqa: F821
-networks = folder.parent.parent / "networks"
+networks = folder.parents[2] / "networks"
+name, block = folder.parent.name, Block.named(folder.name)
 
 with job(snakemake) as say:  # noqa: F821
-    study = load_studies(snakemake.params.scale, only=[snakemake.wildcards.study])[snakemake.wildcards.study]  # noqa: F821
-    measure_study(study, NetworkStore(networks, choose_device(snakemake.params.device)), folder, say)  # noqa: F821
+    study = load_studies(snakemake.params.scale, only=[name])[name]  # noqa: F821
+    store = NetworkStore(networks, choose_device(snakemake.params.device))  # noqa: F821
+    measure_block(study, block, store, folder, snakemake.threads, say)  # noqa: F821

@@ -3,7 +3,7 @@
 Its verdicts lie beside those of a complete run, and its report lacks the manifest of a complete one, so that the next run
 knows what is left to do.
 
-usage: partial_report.py RESULTS SCALE STUDY [STUDY ...]
+usage: partial_report.py RESULTS SCALE
 """
 
 import json
@@ -13,17 +13,18 @@ from pathlib import Path
 from assay.errors import AssayError
 from assay.judging.judging import write_verdicts
 from assay.language.studies import load_studies
+from assay.pipeline.sources import Sources
 from assay.report.reporting import write_report
 from assay.storage.receipts import Receipt
 
 PARTIAL = "verdicts-partial.json"
 
-results, scale, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
-studies = load_studies(scale, only=names)
-write_verdicts([json.loads(study.judgement) for study in studies.values()], results, PARTIAL)
-Receipt(results / "logs" / "report.log").withdraw()
+results, scale = Path(sys.argv[1]), sys.argv[2]
 try:
-    write_report(list(studies.values()), results, PARTIAL)
+    sources, studies = Sources.read(results), load_studies(scale)
+    write_verdicts([json.loads(studies[name].judgement) for name in sources.shown], sources, PARTIAL)
+    Receipt(results / "logs" / "report.log").withdraw()
+    write_report(list(studies.values()), sources, PARTIAL)
 except AssayError as error:
     sys.exit(f"no report: {error}")
 print(f"Some jobs failed; what could be judged, and why the rest could not, is in {results}/report/index.html", file=sys.stderr)

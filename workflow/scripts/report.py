@@ -4,14 +4,16 @@ from pathlib import Path
 
 from assay.language.studies import load_studies
 from assay.pipeline.running import job
+from assay.pipeline.sources import Sources
 from assay.report.reporting import write_manifest, write_report
 from assay.storage.files import read_json
 
 manifest = Path(snakemake.output[0])  # noqa: F821
 made: list[Path] = []
 
-with job(snakemake, made):  # noqa: F821
-    studies = load_studies(snakemake.params.scale, only=snakemake.params.studies)  # noqa: F821
-    write_report(list(studies.values()), manifest.parents[1])
+with job(snakemake, made) as say:  # noqa: F821
+    studies = load_studies(snakemake.params.scale)  # noqa: F821
+    written = write_report(list(studies.values()), Sources.read(manifest.parents[1]))
+    say(f"written: {', '.join(written) or 'nothing; every page is up to date'}")
     write_manifest(manifest)
     made += [manifest.parent / name for name in read_json(manifest)]

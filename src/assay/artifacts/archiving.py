@@ -1,158 +1,219 @@
-"""The archive: evidence of the last release in archive/, promoted from results/ and read back.
+"""Archiving: blocks of evidence become entries of the archive, are withdrawn from it, and are read where they lie.
 
-archive/release.json                    scale, commit, date, seeds, versions, machines
-archive/verdicts.json
-archive/observations/<study>/           observations.csv, arrays.npz, provenance.json
-archive/worlds/<world>/                 card.json, samples.npz
-
-Weights are not archived: seeds and recipes make them again. Nothing in it is ever unpickled.
+Weights are not archived: seeds and recipes make them again. Nothing in the archive is ever unpickled.
 """
 
-import json
-import shutil
+import contextlib
+import fcntl
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
-from assay.artifacts.folders import pull, push, track
-from assay.errors import ArtifactError
+from assay.artifacts.entries import (
+    ARCHIVE,
+    FORMAT,
+    MANIFEST,
+    Entry,
+    StoredFile,
+    block_key,
+    blocks_of,
+    read_entries,
+    world_key,
+    write_entries,
+)
+from assay.artifacts.stores import Wanted, bring, md5, opened_project, reached, send
+from assay.errors import ArtifactError, EvidenceError, unknown
 from assay.evidence.cards import worlds_of
-from assay.evidence.tables import Evidence, read_arrays, read_evidence, staleness
-from assay.language.inputs import parse
+from assay.evidence.freshness import FRESH, Freshness, freshness
+from assay.evidence.tables import FILES, Evidence, read_arrays, read_evidence
+from assay.language.blocks import Block
 from assay.language.scales import load_scale, scales
-from assay.language.studies import Study, load_studies
-from assay.storage.files import ROOT, read_json, write_atomic
-from assay.storage.manifest import checked, read_manifest
+from assay.language.studies import load_studies
+from assay.language.study import Study
+from assay.provenance.platforms import platform_key
+from assay.storage.files import ROOT, read_json, sha256
 
-ARCHIVE = "archive"
-EVIDENCE = ("observations.csv", "arrays.npz", "provenance.json")
 CARD = ("card.json", "samples.npz")
 CODE = ("src", "config", "rules", "workflow", "Snakefile")
+MISSING, WITHDRAWN = "missing", "withdrawn"
 
 
-class Release(BaseModel):
-    """What archive/release.json says of the evidence beside it."""
+@dataclass(frozen=True)
+class Status:
+    """How a study stands in the archive: fresh, unproven, stale, withdrawn or missing; why; and where it was measured."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scale: str
-    commit: str
-    date: str
-    seeds: int
-    studies: int
-    versions: dict[str, list[str]]
-    machines: list[dict[str, str | list[str]]]
-
-    @property
-    def name(self) -> str:
-        """The release in a few words."""
-        return f"{self.date}, commit {self.commit[:7]}"
+    study: str
+    word: str
+    reasons: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
 
 
-def exists(root: Path = ROOT) -> bool:
-    """Whether anything was ever archived."""
-    return (root / f"{ARCHIVE}.sha256").exists()
+@dataclass(frozen=True)
+class _Found:
+    """A block that may be archived: its evidence and the folder it lies in."""
+
+    study: Study
+    block: Block
+    folder: Path
+    evidence: Evidence
 
 
-def open_archive(scale: str, root: Path = ROOT) -> Release:
-    """Pull the archive; ArtifactError unless it holds evidence at this scale."""
-    pull(ARCHIVE, root=root)
-    release = read_release(root)
-    if release.scale != scale:
-        raise ArtifactError(
-            f"scale: the archive holds evidence at scale '{release.scale}', not '{scale}'; ask for --config scale={release.scale}"
-        )
-    return release
+def pull(remote: str | None = None, keys: Iterable[str] | None = None, *, force: bool = False, root: Path = ROOT) -> bool:
+    """Bring the files of all entries, or of those of these keys, to archive/, every byte checked; False if all were there.
 
-
-def read_release(root: Path = ROOT) -> Release:
-    """What is archived; ArtifactError if the archive is not there or altered."""
-    path = checked("release.json", ARCHIVE, root)
-    return parse(Release, read_json(path), path)
-
-
-def archived(studies: dict[str, Study], root: Path = ROOT) -> dict[str, Study]:
-    """The studies that the archive has evidence for, by its manifest alone; ArtifactError if there is none of them."""
-    if not exists(root):
-        raise ArtifactError("evidence: archive: nothing is archived yet (no archive.sha256); run: make archive")
-    names = archived_names(root)
-    found = {name: study for name, study in studies.items() if name in names}
-    if not found:
-        raise ArtifactError(f"evidence: archive: has none of the studies {', '.join(studies)}; run them, then: make archive")
-    return found
-
-
-def archived_names(root: Path = ROOT) -> set[str]:
-    """The names of all studies that the archive has evidence for."""
-    return {name.split("/")[1] for name in read_manifest(ARCHIVE, root) if name.startswith("observations/")}
-
-
-def evidence_folder(study: Study, root: Path = ROOT) -> Path:
-    """Where evidence of a study lies: results/<scale> if it was recomputed here, else the archive if that holds it."""
-    results = root / "results" / study.scale
-    if (results / "observations" / study.name / "provenance.json").exists() or not exists(root):
-        return results
-    if study.name not in archived_names(root):
-        return results
-    if not (root / ARCHIVE / "observations" / study.name / "provenance.json").exists():
-        pull(ARCHIVE, root=root)
-    return root / ARCHIVE if read_release(root).scale == study.scale else results
-
-
-def archived_worlds(studies: Iterable[Study], root: Path = ROOT) -> dict[str, dict]:
-    """Those of these studies' worlds that the archive has a card of, by the card's name."""
-    listed = read_manifest(ARCHIVE, root)
-    return {name: spec for name, spec in worlds_of(studies).items() if f"worlds/{name}/card.json" in listed}
-
-
-def unpack(paths: Iterable[Path], results: Path, root: Path = ROOT) -> None:
-    """Copy archived files to the same places below a results folder, checked against the manifest."""
-    for path in paths:
-        source = checked(path.relative_to(results).as_posix(), ARCHIVE, root)
-        write_atomic(path, source.read_bytes())
-
-
-def promote(scale: str, root: Path = ROOT) -> Release:
-    """Make the results of a scale the archive, track it and push it to the default remote.
-
-    ArtifactError or EvidenceError, in one line, where the results cannot stand for the commit: changed code, a scale that
-    concludes nothing, evidence that is missing, stale or lacks a seed, a study without a verdict on it.
+    Raises ArtifactError as `assay.artifacts.folders.pull` does.
     """
-    if not load_scale(scale, root / "config").conclusive:
-        allowed = [name for name in scales(root / "config") if load_scale(name, root / "config").conclusive]
-        raise ArtifactError(f"--scale: nothing can be concluded from '{scale}' (allowed: {', '.join(allowed)})")
+    entries = read_entries(root)
+    wanted = {
+        f"{key}/{name}": Wanted(file.md5, file.sha256)
+        for key in (entries if keys is None else keys)
+        for name, file in entries[key].files.items()
+    }
+    if all(_is(root / ARCHIVE / name, file.sha256) for name, file in wanted.items()):
+        return False
+    with _lasting(), opened_project(root) as repo:
+        with reached(repo, remote) as store:
+            store.fetch([file.md5 for file in wanted.values()])
+        bring(repo, store, ARCHIVE, wanted, root, force=force)
+    return True
+
+
+def push(remote: str | None = None, root: Path = ROOT) -> int:
+    """Send the bytes of all entries from the cache to a remote; the number of objects that were missing there."""
+    objects = dict.fromkeys(file.md5 for entry in read_entries(root).values() for file in entry.files.values())
+    with _lasting(), opened_project(root) as repo, reached(repo, remote) as store:
+        for oid in objects:
+            if not store.cached(oid):
+                raise ArtifactError(f"object {oid} is not in the cache of this clone; run: assay pull archive")
+        missing = [oid for oid in objects if store.lacks(oid)]
+        send(store, missing)
+    return len(missing)
+
+
+@contextlib.contextmanager
+def _lasting() -> Iterator[None]:
+    """Say that an error is about the archive."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise ArtifactError(f"{ARCHIVE}: {error}") from None
+
+
+def _is(path: Path, wanted: str) -> bool:
+    try:
+        return sha256(path) == wanted
+    except OSError:
+        return False
+
+
+def read_archived(entry: Entry, root: Path = ROOT) -> Evidence:
+    """The evidence of an archived block; EvidenceError where it is not there, altered, or another than its line says."""
+    folder = root / entry.folder
+    for name, file in entry.files.items():
+        if not _is(folder / name, file.sha256):
+            raise EvidenceError(f"{entry.folder}/{name}: is not the file that {MANIFEST} lists; run: assay pull archive")
+    evidence = read_evidence(folder)
+    said = {"study_sha256": entry.plan, "code": entry.code, "block": entry.block.name}
+    for key, value in said.items():
+        if evidence.provenance[key] != value:
+            raise EvidenceError(f"{MANIFEST}: {entry.key}: another '{key}' than its provenance has; git checkout {MANIFEST}")
+    return evidence
+
+
+def freshness_of(study: Study, entry: Entry) -> Freshness:
+    """How an archived block stands to the study and the code as they are now, by its line alone."""
+    return freshness(study, {"study_sha256": entry.plan, "code": entry.code})
+
+
+def status(scale: str, root: Path = ROOT) -> list[Status]:
+    """How every study stands in the archive at a scale."""
+    entries = read_entries(root)
+    return [_status(study, entries) for study in load_studies(scale, root / "config").values()]
+
+
+def _status(study: Study, entries: dict[str, Entry]) -> Status:
+    platforms = blocks_of(entries.values(), study.scale, study.name)
+    if not platforms:
+        withdrawn = [e for e in entries.values() if e.scale == study.scale and e.study == study.name and e.withdrawn]
+        reasons = tuple(dict.fromkeys(entry.withdrawn for entry in withdrawn))
+        return Status(study.name, WITHDRAWN if withdrawn else MISSING, reasons)
+    first = next(iter(platforms.values()))
+    found = [freshness_of(study, entry) for entry in first]
+    worst = max(found, key=lambda each: each.word != FRESH)
+    return Status(study.name, worst.word, worst.reasons, tuple(e.key for each in platforms.values() for e in each))
+
+
+def archive(scale: str, names: Iterable[str] = (), root: Path = ROOT) -> list[str]:
+    """Add or replace the entries of these studies, or of all that have evidence in results/<scale>; the keys written.
+
+    All other lines of the manifest stay byte for byte. ArtifactError or EvidenceError, in one line and before anything is
+    written, where results cannot stand for the commit: changed code, a scale that concludes nothing, evidence that is missing,
+    incomplete, stale or unproven, drawn for a trial, or without a verdict on it.
+    """
+    _refuse_inconclusive(scale, root)
     commit = _clean_commit(root)
     studies = load_studies(scale, root / "config")
     results = root / "results" / scale
-    evidence = {name: _whole(study, results) for name, study in studies.items()}
-    _refuse_unjudged(evidence, results)
-    release = Release(
-        scale=scale,
-        commit=commit,
-        date=datetime.now(UTC).date().isoformat(),
-        seeds=load_scale(scale, root / "config").seeds,
-        studies=len(studies),
-        versions=_versions(evidence.values()),
-        machines=_distinct(found.provenance["platform"] for found in evidence.values()),
-    )
-    staged = root / ".dvc" / "tmp" / ARCHIVE
-    shutil.rmtree(staged, ignore_errors=True)
-    for path in _files(studies, results):
-        write_atomic(staged / path.relative_to(results), path.read_bytes())
-    write_atomic(staged / "release.json", release.model_dump_json(indent=1))
-    shutil.rmtree(root / ARCHIVE, ignore_errors=True)
-    staged.rename(root / ARCHIVE)
-    track(ARCHIVE, root)
-    push(ARCHIVE, root=root)
-    return release
+    chosen = list(names) or [name for name in studies if (results / "observations" / name).exists()]
+    for name in chosen:
+        if name not in studies:
+            raise ArtifactError(unknown("study", name, studies))
+    if not chosen:
+        raise ArtifactError(f"{results.relative_to(root)}: no study has evidence; run snakemake --config scale={scale}")
+    with _one_at_a_time(root):
+        found = [block for name in chosen for block in _whole(studies[name], results)]
+        verdicts = _judged(found, results)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        entries = read_entries(root)
+        sources = {block_key(scale, b.study.name, b.block, _platform(b)): b.folder for b in found}
+        made = {key: _entry(key, block, verdicts, now, commit) for key, block in zip(sources, found, strict=True)}
+        for card in worlds_of([studies[name] for name in chosen]):
+            key, folder = world_key(scale, card), results / "worlds" / card
+            if folder.exists() or key not in entries:
+                _check_card(folder, scale)
+                sources[key], made[key] = folder, _card(key, folder, now, commit)
+        _store(made, sources, root)
+        write_entries({key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
+    pull(keys=made, force=True, root=root)
+    return [key for key, entry in made.items() if entry.study]
+
+
+def withdraw(scale: str, name: str, why: str, root: Path = ROOT) -> list[str]:
+    """Take a study's evidence back: its entries keep their keys and the reason, and count no more. The keys withdrawn."""
+    if not why.strip():
+        raise ArtifactError("--why: is empty; say in a sentence why the evidence is withdrawn")
+    commit = _clean_commit(root)
+    with _one_at_a_time(root):
+        entries = blocks_of(read_entries(root).values(), scale, name)
+        if not entries:
+            raise ArtifactError(f"{name}: nothing of it is archived at scale '{scale}'; see: assay archive --status")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        gone = [entry.key for each in entries.values() for entry in each]
+        write_entries({k: Entry(format=FORMAT, key=k, archived=now, commit=commit, withdrawn=why.strip()) for k in gone}, root)
+    return gone
+
+
+@contextlib.contextmanager
+def _one_at_a_time(root: Path) -> Iterator[None]:
+    """Two writers of the manifest take turns; the kernel lets go when a process ends, however it ends."""
+    folder = root / ".dvc" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "archive.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _refuse_inconclusive(scale: str, root: Path) -> None:
+    if not load_scale(scale, root / "config").conclusive:
+        allowed = [name for name in scales(root / "config") if load_scale(name, root / "config").conclusive]
+        raise ArtifactError(f"--scale: nothing can be concluded from '{scale}' (allowed: {', '.join(allowed)})")
 
 
 def _clean_commit(root: Path) -> str:
     """The commit that the tree is at. Nothing tracked may differ from it, nor may there be code that it does not have."""
-    own = [f":!{ARCHIVE}.dvc", f":!{ARCHIVE}.sha256", ":!dvcstore"]
+    own = [f":!{MANIFEST}", ":!dvcstore"]
     try:
         head = _git(root, "rev-parse", "HEAD").strip()
         changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *own).splitlines()
@@ -168,46 +229,90 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
-def _whole(study: Study, results: Path) -> Evidence:
-    """The study's evidence, fresh and with every seed."""
-    evidence = read_evidence(results / "observations" / study.name)
-    stale = staleness(study, evidence.provenance)
-    if stale:
-        raise ArtifactError(f"{study.name}: evidence is stale: {stale[0]}; run snakemake --config scale={study.scale}")
+def _whole(study: Study, results: Path) -> list[_Found]:
+    """The study's blocks so far, without a gap from the first on: fresh, and every arm with every repetition."""
+    folder = results / "observations" / study.name
+    there = [block for block in study.blocks if (folder / block.name).exists()]
+    missing = next((block for block in study.blocks if block not in there), None)
+    if missing and (not there or missing < there[-1]):
+        again = f"run snakemake --config scale={study.scale} 'studies=[{study.name}]'"
+        raise ArtifactError(f"{study.name}: has no evidence of block {missing.name} in {results.name}; {again}")
+    return [_whole_block(study, block, results) for block in there]
+
+
+def _whole_block(study: Study, block: Block, results: Path) -> _Found:
+    folder = results / "observations" / study.name / block.name
+    evidence = read_evidence(folder)
+    state = freshness(study, evidence.provenance)
+    if state.word != FRESH:
+        again = f"run snakemake --config scale={study.scale}"
+        raise ArtifactError(f"{study.name}: evidence is {state.word}: {state.reasons[0]}; {again}")
     for arm in study.arms:
-        missing = set(range(study.seeds)) - {row.seed for row in evidence.observations if row.arm == arm}
-        if missing:
-            raise ArtifactError(f"{study.name}: arm '{arm}' lacks seed {min(missing)} of {study.seeds}; measure it again")
-    return evidence
+        lacking = set(block.repetitions) - {row.seed for row in evidence.observations if row.arm == arm}
+        if lacking:
+            raise ArtifactError(f"{study.name}: arm '{arm}' lacks seed {min(lacking)} of block {block.name}; measure it again")
+    return _Found(study, block, folder, evidence)
 
 
-def _refuse_unjudged(evidence: dict[str, Evidence], results: Path) -> None:
+def _judged(found: list[_Found], results: Path) -> dict[str, str]:
+    """The word on each study; ArtifactError for evidence that no verdict rests on."""
     verdicts = read_json(results / "verdicts.json")["studies"]
-    for name, found in evidence.items():
-        if verdicts.get(name, {}).get("rests_on", {}).get("observations_sha256") != found.provenance["sha256"]:
+    for block in found:
+        name = block.study.name
+        resting = verdicts.get(name, {}).get("rests_on", {}).get("blocks", {})
+        if resting.get(block.block.name) != block.evidence.provenance["sha256"]:
             raise ArtifactError(f"{name}: no verdict rests on this evidence; run snakemake --config scale={results.name}")
+    return {name: record["verdict"] for name, record in verdicts.items()}
 
 
-def _files(studies: dict[str, Study], results: Path) -> list[Path]:
-    """What is archived, by name, so that nothing else ever is."""
-    observations = [results / "observations" / name / file for name in studies for file in EVIDENCE]
-    cards = [results / "worlds" / name / file for name in worlds_of(studies.values()) for file in CARD]
-    for path in cards:
-        if not path.exists():
-            raise ArtifactError(f"{path}: does not exist; run snakemake --config scale={results.name}")
-        if path.suffix == ".npz":
-            read_arrays(path)
-    return [results / "verdicts.json", *observations, *cards]
+def _platform(block: _Found) -> str:
+    return platform_key(block.evidence.provenance["platform"])
 
 
-def _versions(evidence: Iterable[Evidence]) -> dict[str, list[str]]:
-    """Every version of each package that some evidence was made with."""
-    found: dict[str, set[str]] = {}
-    for each in evidence:
-        for package, version in each.provenance["versions"].items():
-            found.setdefault(package, set()).add(version)
-    return {package: sorted(versions) for package, versions in sorted(found.items())}
+def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, commit: str) -> Entry:
+    provenance = block.evidence.provenance
+    cost = provenance["cost"]
+    return Entry(
+        format=FORMAT,
+        key=key,
+        archived=now,
+        commit=commit,
+        files=_files(block.folder, FILES),
+        plan=provenance["study_sha256"],
+        code=provenance["code"],
+        platform=provenance["platform"],
+        date=provenance["date"],
+        verdict=verdicts[block.study.name],
+        cost={"train_core_s": cost["train_core_s"], "measure_core_s": cost["measure_core_s"]},
+    )
 
 
-def _distinct(values: Iterable[dict]) -> list[dict]:
-    return [json.loads(text) for text in sorted({json.dumps(value, sort_keys=True) for value in values})]
+def _card(key: str, folder: Path, now: str, commit: str) -> Entry:
+    return Entry(format=FORMAT, key=key, archived=now, commit=commit, files=_files(folder, CARD))
+
+
+def _check_card(folder: Path, scale: str) -> None:
+    for name in CARD:
+        if not (folder / name).exists():
+            raise ArtifactError(f"{folder / name}: does not exist; run snakemake --config scale={scale}")
+    read_arrays(folder / "samples.npz")
+
+
+def _files(folder: Path, names: Iterable[str]) -> dict[str, StoredFile]:
+    return {n: StoredFile(md5=md5(folder / n), sha256=sha256(folder / n), size=(folder / n).stat().st_size) for n in names}
+
+
+def _same(old: Entry | None, new: Entry) -> bool:
+    """Whether an entry says what it said: a card that did not change keeps its day."""
+    return old is not None and (old.files, old.withdrawn, old.verdict) == (new.files, new.withdrawn, new.verdict)
+
+
+def _store(made: dict[str, Entry], sources: dict[str, Path], root: Path) -> None:
+    """Copy the bytes of entries to the cache and to the default remote; nothing counts before the manifest lists it."""
+    with _lasting(), opened_project(root) as repo, reached(repo, None) as store:
+        for key, entry in made.items():
+            for name, file in entry.files.items():
+                if not store.cached(file.md5):
+                    store.keep(sources[key] / name, file.md5)
+        objects = dict.fromkeys(file.md5 for entry in made.values() for file in entry.files.values())
+        send(store, [oid for oid in objects if store.lacks(oid)])

@@ -6,40 +6,18 @@ its name, the listing with the pointer and with the committed manifest, and a fi
 listed there.
 """
 
-import hashlib
-import logging
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from assay.errors import ArtifactError, StudyError, unknown
+from assay.artifacts.stores import Store, Wanted, bring, opened_project, reached, send
+from assay.errors import ArtifactError, StudyError
 from assay.language.inputs import parse, read_yaml
 from assay.storage.files import ROOT
-from assay.storage.manifest import differing, inside, matches, read_manifest, write_manifest
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
-
-ATTEMPTS = 2  # a pull that was killed may leave half an object, which the second attempt replaces
-# What the committed configuration may say. DVC knows further keys, some of which run commands (bearer_token_command).
-ALLOWED = {
-    "core": {"analytics", "autostage", "check_update", "no_scm", "remote"},
-    "remote": {"endpointurl", "jobs", "port", "profile", "region", "timeout", "url", "use_ssl", "user", "verify"},
-}
-# What only .dvc/config.local may say, which git ignores: secrets, and where this machine keeps things.
-PERSONAL = {
-    "cache": {"dir", "shared", "type"},
-    "core": ALLOWED["core"] | {"site_cache_dir"},
-    "remote": ALLOWED["remote"]
-    | {"access_key_id", "allow_agent", "ask_password", "ask_passphrase", "configpath", "credentialpath", "keyfile"}
-    | {"passphrase", "password", "secret_access_key", "session_token", "ssl_verify"},
-}
+from assay.storage.manifest import differing, inside, read_manifest, write_manifest
 
 
 class _Out(BaseModel):
@@ -63,55 +41,6 @@ class _Entry(BaseModel):
     relpath: str
 
 
-@dataclass(frozen=True)
-class _Store:
-    """A remote and the local cache, both with objects by MD5."""
-
-    remote: str
-    odb: Any
-    cache: Any
-
-    def place(self, oid: str) -> Path:
-        """Where the cache keeps an object."""
-        return Path(self.cache.oid_to_path(oid))
-
-    def cached(self, oid: str) -> bool:
-        """Whether the cache holds the object unharmed; a harmed one is removed."""
-        path = self.place(oid)
-        if path.exists() and _md5(path) != oid.removesuffix(".dir"):
-            path.unlink()
-        return path.exists()
-
-    def fetch(self, oids: list[str]) -> None:
-        """Bring what the cache lacks; ArtifactError names the first object that the remote does not have unharmed."""
-        failures: dict[str, BaseException] = {}
-        missing = list(oids)
-        for _ in range(ATTEMPTS):
-            missing = [oid for oid in dict.fromkeys(missing) if not self.cached(oid)]
-            if missing:
-                sources = [self.odb.oid_to_path(oid) for oid in missing]
-                self.cache.add(sources, self.odb.fs, missing, check_exists=False, on_error=failures.__setitem__)
-        for oid in missing:
-            if not self.cached(oid):
-                raise ArtifactError(self._what_is_wrong(oid, failures.get(oid)))
-
-    def _what_is_wrong(self, oid: str, failure: BaseException | None) -> str:
-        where = self.odb.fs.unstrip_protocol(self.odb.oid_to_path(oid)).removeprefix("file://")
-        again = "restore it (git checkout dvcstore)" if self.odb.fs.protocol == "local" else "push it from a clone that has it"
-        if failure is None:
-            what, fix = "is corrupted (its bytes are not those of its name)", f"remove it there and {again}"
-        elif isinstance(failure, FileNotFoundError):
-            what, fix = "is missing", again
-        else:
-            what, fix = f"cannot be read: {_line(failure)}", "pull again"
-        return f"object {oid} {what} on remote '{self.remote}': {where}; {fix}"
-
-    def lacks(self, oid: str) -> bool:
-        """Whether the remote has no such object, or one of another size."""
-        path = self.odb.oid_to_path(oid)
-        return not self.odb.fs.exists(path) or self.odb.fs.size(path) != self.place(oid).stat().st_size
-
-
 def pull(target: str, remote: str | None = None, *, force: bool = False, root: Path = ROOT) -> bool:
     """Bring the folder `target` to the state its pointer and manifest name; False if it was there already.
 
@@ -121,21 +50,11 @@ def pull(target: str, remote: str | None = None, *, force: bool = False, root: P
     """
     if not differing(target, root):
         return False
-    with _opened(root) as repo, _lasting(target):
-        with _store(repo, remote) as store:
+    with opened_project(root) as repo, _lasting(target):
+        with reached(repo, remote) as store:
             objects = _fetched(target, store, root)
-        _refuse_links(target, objects, root)
-        wrong = differing(target, root)
-        edited = [name for name in wrong if not force and _edited(root / target / name, objects[name], store)]
-        if edited:
-            more = f" and {len(edited) - 1} more" if len(edited) > 1 else ""
-            raise ArtifactError(
-                f"{target}/{edited[0]}{more}: edited here, so nothing was changed; keep a copy elsewhere, then: "
-                f"assay pull {target} --force"
-            )
         wanted = read_manifest(target, root)
-        for name in wrong:
-            _put(store.place(objects[name]), root / target / name, wanted[name], Path(repo.tmp_dir, "pulling"))
+        bring(repo, store, target, {name: Wanted(objects[name], sha) for name, sha in wanted.items()}, root, force=force)
     return True
 
 
@@ -144,40 +63,22 @@ def push(target: str, remote: str | None = None, root: Path = ROOT) -> int:
 
     The listing goes last, so that a remote which has it has everything. Raises ArtifactError.
     """
-    with _opened(root) as repo, _lasting(target), _store(repo, remote) as store:
+    with opened_project(root) as repo, _lasting(target), reached(repo, remote) as store:
         listing = _pointer(target, root).md5
         _refuse_uncached([listing], target, store, root)
         objects = list(dict.fromkeys(_entries(target, store.place(listing), root).values()))
         _refuse_uncached(objects, target, store, root)
         sent = [oid for oid in (*objects, listing) if store.lacks(oid)]
         for oids in ([oid for oid in sent if oid != listing], [oid for oid in sent if oid == listing]):
-            _send(store, oids)
+            send(store, oids)
     return len(sent)
 
 
 def track(target: str, root: Path = ROOT) -> None:
     """Write the folder's manifest, and its pointer with `dvc add`, which copies its files to the cache."""
-    with _opened(root) as repo, _lasting(target):
+    with opened_project(root) as repo, _lasting(target):
         write_manifest(target, root)
         repo.add(str(root / target))
-
-
-@contextmanager
-def _opened(root: Path) -> Iterator["Repo"]:
-    """The DVC project, its configuration checked and its lock held; git is neither needed nor touched."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo, lock_repo
-
-    logging.getLogger("dvc").setLevel(logging.CRITICAL)
-    logging.getLogger("dvc_data").setLevel(logging.CRITICAL)
-    _check_configuration(root)
-    # By default DVC keeps its notes in /var/tmp.
-    settings = {"core": {"no_scm": True, "site_cache_dir": str(root / ".dvc" / "tmp" / "site")}}
-    try:
-        with Repo(str(root), config=settings, _wait_for_lock=True) as repo, lock_repo(repo):
-            yield repo
-    except DvcException as error:
-        raise ArtifactError(_line(error)) from None
 
 
 @contextmanager
@@ -187,40 +88,6 @@ def _lasting(target: str) -> Iterator[None]:
         yield
     except ArtifactError as error:
         raise ArtifactError(f"{target}: {error}") from None
-
-
-def _check_configuration(root: Path) -> None:
-    from dvc.config import Config, ConfigError
-
-    try:
-        config = Config(str(root / ".dvc"), validate=False)
-        for level, allowed in (("repo", ALLOWED), ("local", PERSONAL)):
-            _check_level(config.load_one(level), allowed, Path(config.files[level]).relative_to(root))
-    except ConfigError as error:
-        raise ArtifactError(f".dvc/config: {_line(error)}") from None
-
-
-def _check_level(sections: dict, allowed: dict[str, set[str]], path: Path) -> None:
-    for section, content in sections.items():
-        tables = content.values() if section == "remote" else [content]
-        for key in (key for table in tables for key in table):
-            if key not in allowed.get(section, ()):
-                hint = " (put it into .dvc/config.local)" if key in PERSONAL.get(section, ()) else ""
-                raise ArtifactError(f"{path}: {section}: {unknown('key', key, allowed.get(section, ()))}{hint}")
-
-
-@contextmanager
-def _store(repo: "Repo", remote: str | None) -> Iterator[_Store]:
-    name = remote or repo.config["core"].get("remote")
-    if name not in repo.config["remote"]:
-        raise ArtifactError(f".dvc/config: {unknown('remote', name, repo.config['remote'])}")
-    if "://" not in repo.config["remote"][name]["url"]:
-        yield _Store(name, repo.cloud.get_remote_odb(name), repo.cache.local)
-        return
-    from assay.artifacts.remotes import reached
-
-    with reached(repo, name) as odb:
-        yield _Store(name, odb, repo.cache.local)
 
 
 def _pointer(target: str, root: Path) -> _Out:
@@ -234,7 +101,7 @@ def _pointer(target: str, root: Path) -> _Out:
     return out
 
 
-def _fetched(target: str, store: _Store, root: Path) -> dict[str, str]:
+def _fetched(target: str, store: Store, root: Path) -> dict[str, str]:
     """Objects by path in the folder, all of them in the cache and unharmed; the listing is checked before it is believed."""
     listing = _pointer(target, root).md5
     store.fetch([listing])
@@ -263,64 +130,8 @@ def _entries(target: str, listing: Path, root: Path) -> dict[str, str]:
     return objects
 
 
-def _refuse_links(target: str, names: dict[str, str], root: Path) -> None:
-    """A link on the way would send files to where it points."""
-    folders = {folder for name in names for folder in (root / target / name, *(root / target / name).parents) if folder != root}
-    for path in sorted(folders - set(root.parents)):
-        if path.is_symlink():
-            raise ArtifactError(
-                f"{path.relative_to(root)} is a symbolic link to {os.readlink(path)}; remove it, nothing was written"
-            )
-
-
-def _edited(path: Path, oid: str, store: _Store) -> bool:
-    """Whether replacing the file would lose something: not if it is missing, cut short, or a version that the cache keeps."""
-    if not path.exists():
-        return False
-    if not path.is_file():
-        return True
-    return not store.cached(_md5(path)) and not _begins(store.place(oid), path)
-
-
-def _begins(whole: Path, part: Path) -> bool:
-    """Whether one file is the beginning of another, as a full disk or a kill leaves it."""
-    with open(whole, "rb") as right, open(part, "rb") as left:
-        while piece := left.read(1 << 20):
-            if right.read(len(piece)) != piece:
-                return False
-    return True
-
-
-def _put(source: Path, path: Path, wanted: str, temporary: Path) -> None:
-    """Copy an object to its file by way of a temporary one outside the folder, where it is checked."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, temporary)
-    if not matches(temporary, wanted):
-        raise ArtifactError(f"{path.name}: the pointer leads to other bytes than the manifest; take both from one commit")
-    os.replace(temporary, path)
-
-
-def _refuse_uncached(oids: list[str], target: str, store: _Store, root: Path) -> None:
+def _refuse_uncached(oids: list[str], target: str, store: Store, root: Path) -> None:
     for oid in oids:
         if not store.cached(oid):
             again = f"assay pull {target}" if differing(target, root) else f"dvc add {target}"
             raise ArtifactError(f"object {oid} is not in the cache of this clone; run: {again}")
-
-
-def _send(store: _Store, oids: list[str]) -> None:
-    failures: dict[str, BaseException] = {}
-    if oids:
-        sources = [str(store.place(oid)) for oid in oids]
-        store.odb.add(sources, store.cache.fs, oids, check_exists=False, on_error=failures.__setitem__)
-    for oid, failure in failures.items():
-        raise ArtifactError(f"object {oid} was not sent to remote '{store.remote}': {_line(failure)}; push again")
-
-
-def _md5(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]

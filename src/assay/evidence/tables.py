@@ -1,17 +1,21 @@
 """Evidence on disk: observations, arrays kept for figures, and the provenance that says what they rest on. No torch here.
 
-results/<scale>/observations/<study>/observations.csv   study, arm, seed, metric, x, value
-results/<scale>/observations/<study>/arrays.npz         arrays by "<arm>/<name>"
-results/<scale>/observations/<study>/provenance.json    code, recipes, versions, sha256 of the two; written last
+A block of repetitions is written once and never opened again, here or in the archive:
+
+<study>/<first>-<last>/observations.csv   study, arm, seed, metric, x, value
+<study>/<first>-<last>/arrays.npz         arrays by "<arm>/<name>", of the block's first repetition
+<study>/<first>-<last>/provenance.json    format, code, recipes, platform, versions, sha256 of the two; written last
 """
 
 import csv
+import hashlib
 import io
 import json
 import math
 import subprocess
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,13 +24,16 @@ import numpy as np
 
 from assay.errors import EvidenceError
 from assay.provenance.fingerprints import digest, fingerprint
+from assay.provenance.platforms import platform_key, platform_name
 from assay.storage.files import read_json, sha256, write_atomic
 
 if TYPE_CHECKING:
     from assay.language.studies import Study
 
+FORMAT = 1  # of what a block holds
+FILES = ("observations.csv", "arrays.npz", "provenance.json")
 COLUMNS = ("study", "arm", "seed", "metric", "x", "value")
-ENTRY = "assay.measuring.arm"
+ENTRY = "assay.measuring.observing"
 TRAINING_LOSS = "training_loss"  # arrays of every study, beside those its protocol keeps
 MOST_BYTES = 2**32  # of all arrays of a study; figures need a thousandth of it
 
@@ -44,7 +51,7 @@ class Observation(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a study's measurement left."""
+    """What measuring a block left, or several blocks together."""
 
     observations: list[Observation]
     arrays: dict[str, np.ndarray]
@@ -64,16 +71,21 @@ def write_evidence(folder: Path, observations: list[Observation], arrays: dict[s
             raise EvidenceError(
                 f"{row.study}: arm '{row.arm}', seed {row.seed}: metric '{row.metric}'{place} is {row.value}; metrics are finite"
             )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((*row[:4], "" if row.x is None else row.x, repr(float(row.value))) for row in observations)
-    write_atomic(folder / "observations.csv", text.getvalue())
+    write_atomic(folder / "observations.csv", as_csv(observations))
     write_atomic(folder / "arrays.npz", pack_arrays(arrays))
     sums = {"sha256": sha256(folder / "observations.csv"), "arrays_sha256": sha256(folder / "arrays.npz")}
     write_atomic(
         folder / "provenance.json", json.dumps({**provenance, "rows": len(observations), **sums}, indent=1, sort_keys=True)
     )
+
+
+def as_csv(observations: Sequence[Observation]) -> str:
+    """Observations as a table in text; values are exact."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((*row[:4], "" if row.x is None else row.x, repr(float(row.value))) for row in observations)
+    return text.getvalue()
 
 
 def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
@@ -88,8 +100,13 @@ def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def read_evidence(folder: Path) -> Evidence:
-    """Read and check a study's evidence. EvidenceError names the file that is missing, truncated or altered."""
+    """Read and check a block's evidence. EvidenceError names the file that is missing, truncated, altered or of another kind."""
     provenance = read_json(folder / "provenance.json")
+    if provenance.get("format") != FORMAT:
+        raise EvidenceError(
+            f"{folder / 'provenance.json'}: key 'format': {provenance.get('format')!r} (allowed: {FORMAT});"
+            " it is of another version of assay; measure it anew"
+        )
     for name, key in (("observations.csv", "sha256"), ("arrays.npz", "arrays_sha256")):
         path = folder / name
         if not path.exists():
@@ -99,6 +116,55 @@ def read_evidence(folder: Path) -> Evidence:
                 f"{path}: truncated or altered (not the sha256 in provenance.json); run snakemake again to measure anew"
             )
     return Evidence(_rows(folder / "observations.csv"), read_arrays(folder / "arrays.npz"), provenance)
+
+
+def read_blocks(folders: Sequence[Path]) -> Evidence:
+    """The evidence of a study's blocks, in their order, as one."""
+    return joined([read_evidence(folder) for folder in folders])
+
+
+def joined(parts: Sequence[Evidence]) -> Evidence:
+    """Blocks as one: rows of all, arrays of the first, training losses of all repetitions, costs added up.
+
+    EvidenceError where blocks are of two platforms, which are never mixed in one comparison.
+    """
+    first = parts[0].provenance
+    for part in parts[1:]:
+        if platform_key(part.provenance["platform"]) != platform_key(first["platform"]):
+            raise EvidenceError(
+                f"{first['study']}: blocks {first['block']} and {part.provenance['block']} are of two platforms"
+                f" ({platform_name(first['platform'])}; {platform_name(part.provenance['platform'])}); they are never mixed"
+            )
+    arrays = dict(parts[0].arrays)
+    for name in [name for name in arrays if name.endswith(f"/{TRAINING_LOSS}")]:
+        arrays[name] = np.concatenate([part.arrays[name] for part in parts])
+    provenances = [part.provenance for part in parts]
+    seeds = [seed for each in provenances for seed in each["seeds"]]
+    together = {
+        "seeds": seeds,
+        "tested": f"{first['tested']}, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}",
+        "recipes": {name: [sha for each in provenances for sha in each["recipes"][name]] for name in first["recipes"]},
+        "data": {name: sha for each in provenances for name, sha in each["data"].items()},
+        "cost": _added([each["cost"] for each in provenances]),
+        "rows": sum(each["rows"] for each in provenances),
+        "sha256": _one_of([each["sha256"] for each in provenances]),
+        "blocks": {each["block"]: each["sha256"] for each in provenances},
+    }
+    return Evidence([row for part in parts for row in part.observations], arrays, first | together)
+
+
+def _added(costs: Sequence[dict]) -> dict:
+    """Core seconds of blocks together."""
+    return {
+        "train_core_s": round(sum(cost["train_core_s"] for cost in costs), 1),
+        "networks": {name: round(sum(cost["networks"][name] for cost in costs), 1) for name in costs[0]["networks"]},
+        "measure_core_s": round(sum(cost["measure_core_s"] for cost in costs), 1),
+    }
+
+
+def _one_of(sums: Sequence[str]) -> str:
+    """One checksum for the tables of several blocks; a single block keeps its own."""
+    return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

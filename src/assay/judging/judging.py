@@ -3,15 +3,28 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from assay.errors import EvidenceError
-from assay.evidence.tables import Evidence, read_evidence
+from assay.evidence.tables import Evidence
 from assay.judging.verdicts import judge
 from assay.provenance.fingerprints import digest
-from assay.storage.files import read_json, write_atomic
+from assay.storage.files import write_atomic
 
 
-def judge_results(judgements: Iterable[dict], results: Path) -> dict:
+class Shelf(Protocol):
+    """What is asked where evidence lies: see `assay.pipeline.sources.Sources`."""
+
+    results: Path
+
+    def evidence(self, study: str) -> Evidence: ...
+
+    def withdraw(self, study: str) -> None: ...
+
+    def failure(self, study: str) -> dict | None: ...
+
+
+def judge_results(judgements: Iterable[dict], shelf: Shelf) -> dict:
     """Verdicts of the studies whose evidence is there; the others are listed as failed, with the stage and the reason.
 
     judgements: what to judge, one mapping a study (name, paper, controls, expect, margin).
@@ -20,9 +33,9 @@ def judge_results(judgements: Iterable[dict], results: Path) -> dict:
     for judgement in judgements:
         name = judgement["name"]
         try:
-            evidence = read_evidence(results / "observations" / name)
+            evidence = shelf.evidence(name)
         except EvidenceError as error:
-            failed[name] = _failure(results, name, error)
+            failed[name] = _failure(shelf, name, error)
             continue
         observations[name] = [row._asdict() for row in evidence.observations]
         ready.append({**judgement, "rests_on": _rests_on(evidence)})
@@ -30,26 +43,26 @@ def judge_results(judgements: Iterable[dict], results: Path) -> dict:
     return {**verdicts, "failed": {**failed, **verdicts["failed"]}}
 
 
-def require_evidence(studies: Iterable[str], results: Path) -> None:
+def require_evidence(studies: Iterable[str], shelf: Shelf) -> None:
     """Check the evidence of all studies; EvidenceError for the first that is damaged.
 
-    The provenance of damaged evidence is removed, since it no longer vouches for it: the next run measures it again.
+    Evidence from here that is damaged is withdrawn, so that the next run measures it again.
     """
     errors = []
     for name in studies:
         try:
-            read_evidence(results / "observations" / name)
+            shelf.evidence(name)
         except EvidenceError as error:
-            (results / "observations" / name / "provenance.json").unlink(missing_ok=True)
+            shelf.withdraw(name)
             errors.append(error)
     if errors:
         raise errors[0]
 
 
-def write_verdicts(judgements: Iterable[dict], results: Path, name: str = "verdicts.json") -> None:
+def write_verdicts(judgements: Iterable[dict], shelf: Shelf, name: str = "verdicts.json") -> None:
     """Judge and write results/<scale>/<name>."""
-    text = json.dumps(judge_results(judgements, results), indent=1, sort_keys=True, allow_nan=False)
-    write_atomic(results / name, text)
+    text = json.dumps(judge_results(judgements, shelf), indent=1, sort_keys=True, allow_nan=False)
+    write_atomic(shelf.results / name, text)
 
 
 def _rests_on(evidence: Evidence) -> dict:
@@ -59,21 +72,12 @@ def _rests_on(evidence: Evidence) -> dict:
         "study_sha256": provenance["study_sha256"],
         "code": digest(provenance["code"]),
         "data": provenance["data"],
+        "blocks": provenance["blocks"],
         "observations_sha256": provenance["sha256"],
         "versions": provenance["versions"],
     }
 
 
-def _failure(results: Path, name: str, error: EvidenceError) -> dict:
-    """Why a study has no evidence: what its own measurement or one of its trainings left, or that the evidence is unreadable."""
-    for path in (results / "logs" / "measure" / f"{name}.failed.json", *_training_failures(results, name)):
-        if path.exists():
-            return read_json(path)
-    return {"stage": "measure", "error": str(error), "log": str(results / "logs" / "measure" / f"{name}.log")}
-
-
-def _training_failures(results: Path, name: str) -> list[Path]:
-    """Failures of the trainings this study waits for, by the list that planning left."""
-    needs = results / "plan.json"
-    bundles = read_json(needs).get(name, []) if needs.exists() else []
-    return [results / "logs" / "train" / f"{bundle}.failed.json" for bundle in bundles]
+def _failure(shelf: Shelf, name: str, error: EvidenceError) -> dict:
+    """Why a study has no evidence: what one of its jobs left, or that the evidence is unreadable."""
+    return shelf.failure(name) or {"stage": "measure", "error": str(error), "log": str(shelf.results / "logs" / "measure" / name)}

@@ -68,6 +68,7 @@ class Compiler:
             file=self.file,
             scale=self.scale_name,
             seeds=self.scale.seeds,
+            block_size=self.scale.block,
             cells=cells,
             networks=networks,
             stand_ins=StandIns(),

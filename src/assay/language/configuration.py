@@ -19,8 +19,10 @@ class Config(BaseModel):
 
     scale: str = Field("laptop", description="a file in config/scales/")
     studies: Literal["all"] | list[str] = Field("all", description="all, or a list of study names")
-    evidence: Literal["recomputed", "archive"] = Field(
-        "recomputed", description="archive draws and judges the archived evidence, and trains nothing"
+    evidence: Literal["auto", "recomputed", "archive"] = Field(
+        "auto",
+        description="auto starts from fresh archived evidence and computes the rest, recomputed takes nothing from the archive,"
+        " archive computes nothing",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes the GPU if there is one")
 

@@ -75,9 +75,9 @@ class Scale(_Strict):
 
     description: str
     seeds: Whole = Field(description="repetitions; arms are compared within a repetition")
-    seeds_per_job: Whole | None = Field(None, description="repetitions that one job trains; all of them if not given")
+    block: Whole = Field(description="repetitions that are trained, measured and archived together; divides seeds")
     networks_per_job: Whole = Field(
-        1, description="up to this many networks that the same studies need share a job, where it trains all seeds"
+        1, description="up to this many networks that the same studies need share a job; with 1 a job trains one network"
     )
     conclusive: bool = Field(True, description="whether evidence at this scale may count for a paper's row")
     world: WorldSize
@@ -108,6 +108,8 @@ def load_scale(name: str, config: Path = ROOT / "config") -> Scale:
 
 
 def _check(scale: Scale) -> None:
+    if scale.seeds % scale.block:
+        raise StudyError(f"block: {scale.block} does not divide seeds: {scale.seeds}; give whole blocks")
     for study, setting in scale.studies.items():
         if setting not in scale.settings:
             raise StudyError(f"studies.{study}: {unknown('setting', setting, scale.settings)}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from assay.language.blocks import Block, blocks
 from assay.language.plugs import describe
 from assay.language.published import Published, PublishedNumber
 from assay.language.recipes import Recipe, canonical, parents_in, plugs_in
@@ -71,6 +72,7 @@ class Study:
     file: StudyFile
     scale: str
     seeds: int
+    block_size: int
     cells: tuple[Cell, ...]
     networks: dict[str, Recipe]
     stand_ins: StandIns
@@ -79,6 +81,11 @@ class Study:
     @property
     def arms(self) -> list[str]:
         return list(self.file.arms)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks that its repetitions are measured in."""
+        return blocks(self.seeds, self.block_size)
 
     @property
     def baseline(self) -> str:

@@ -18,6 +18,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from assay import errors
 from assay.data.stream import workers
 from assay.errors import AssayError, PreemptedError, StudyError, TrainingError
+from assay.language.blocks import Block
 from assay.language.recipes import Recipe
 from assay.networks.jobs import STOP_SIGNALS, choose_device, train_bundle
 from assay.networks.store import NetworkStore
@@ -28,14 +29,13 @@ SECONDS_TO_STOP = 60  # for the step in hand and the checkpoint, before processe
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What `rule train` asks for: canonical recipes, how many repetitions from the first on, the device's name in the
-    configuration, and the manifest."""
+    """What `rule train` asks for: canonical recipes, the name of the block, the device's name in the configuration, and the
+    manifest."""
 
     recipes: list[dict]
-    seeds: int
+    block: str
     device: str
     manifest: str
-    first_seed: int = 0
 
     @property
     def store(self) -> NetworkStore:
@@ -44,7 +44,7 @@ class TrainingJob:
 
     def train(self, say: Callable[[str], None], group: Group = ALONE) -> None:
         """Train as one of the group's processes."""
-        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        seeds = Block.named(self.block).repetitions
         train_bundle(list(map(Recipe, self.recipes)), seeds, self.store, Path(self.manifest), say, group)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from assay.errors import StudyError, unknown
+from assay.language.blocks import Block
 from assay.language.recipes import Recipe, canonical
 from assay.language.scales import Scale
 from assay.language.study import Study
@@ -16,12 +17,18 @@ TRAINING = "assay.networks.jobs"
 
 @dataclass(frozen=True)
 class Bundle:
-    """Recipes that one job trains at these seeds. At small scales the values of a sweep or a pool of parents are together, since
-    starting Python and importing torch takes longer than some of these trainings; at large ones a job is one recipe and seed."""
+    """Recipes that one job trains at the repetitions of a block. At small scales the values of a sweep or a pool of parents are
+    together, since starting Python and importing torch takes longer than some of these trainings; at large ones a job is one
+    recipe."""
 
     name: str
     recipes: tuple[Recipe, ...]
-    seeds: range
+    block: Block
+
+    @property
+    def seeds(self) -> range:
+        """The repetitions that it trains."""
+        return self.block.repetitions
 
     @property
     def parents(self) -> list[Recipe]:
@@ -41,37 +48,33 @@ class Bundle:
 
 
 class Plan:
-    """All bundles of a set of studies. Equal recipes appear once, whichever studies ask for them.
+    """All bundles that blocks of studies need. Equal recipes appear once, whichever studies ask for them.
 
-    seeds_per_job: repetitions in a job, which then trains one recipe; by default a job trains all repetitions, and whole groups.
-    networks_per_job: up to this many networks, groups of one depth that the same studies need, share a job.
+    asked: the studies, each with the blocks that it needs networks for. networks_per_job: up to this many networks, groups of one
+    depth that the same studies need, share a job; with 1 a job trains one network.
     """
 
-    def __init__(self, studies: Iterable[Study], seeds_per_job: int | None = None, networks_per_job: int = 1):
-        self.studies = {study.name: study for study in studies}
+    def __init__(self, asked: Iterable[tuple[Study, Iterable[Block]]], networks_per_job: int = 1):
+        asked = list(asked)
+        self.studies = {study.name: study for study, _ in asked}
         self.bundles: dict[str, Bundle] = {}
-        self.bundles_of: dict[Recipe, list[Bundle]] = {}
-        users = _users(self.studies.values())
-        for study in self.studies.values():
-            groups = _new([[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study), self.bundles_of)
-            # What other studies need too is trained apart, so that a failing study does not stop them.
-            for alike in _split(groups, users):
-                for recipes in _merged(alike, networks_per_job):
-                    self._add(study, recipes, seeds_per_job)
+        self.bundle_of: dict[tuple[Recipe, Block], Bundle] = {}
+        wanted: dict[Block, list[Study]] = {}
+        for study, blocks in asked:
+            for block in blocks:
+                wanted.setdefault(block, []).append(study)
+        for block in sorted(wanted):
+            self._add_block(block, wanted[block], networks_per_job)
 
     @classmethod
     def at(cls, scale: Scale, studies: Iterable[Study]) -> "Plan":
-        """The plan of these studies with jobs as large as the scale wants them."""
-        return cls(studies, scale.seeds_per_job, scale.networks_per_job)
+        """The plan of these studies, whole, with jobs as large as the scale wants them."""
+        return cls(((study, study.blocks) for study in studies), scale.networks_per_job)
 
-    def _add(self, study: Study, recipes: list[Recipe], seeds_per_job: int | None) -> None:
-        name = recipes[0].name
-        if len(recipes) > 1:
-            joint = hashlib.sha256("".join(recipe.digest for recipe in recipes).encode()).hexdigest()[:8]
-            name = f"{study.name}-{len(recipes)}-networks-{joint}"
-        bundles = [Bundle(name + ending, tuple(recipes), seeds) for ending, seeds in _parts(study.seeds, seeds_per_job)]
-        self.bundles.update({bundle.name: bundle for bundle in bundles})
-        self.bundles_of.update(dict.fromkeys(recipes, bundles))
+    @property
+    def recipes(self) -> list[Recipe]:
+        """Every network that some bundle trains, each once."""
+        return list(dict.fromkeys(recipe for recipe, _ in self.bundle_of))
 
     def bundle(self, name: str) -> Bundle:
         """One bundle by name."""
@@ -79,18 +82,29 @@ class Plan:
             raise StudyError(unknown("network job", name, self.bundles))
         return self.bundles[name]
 
-    def needs(self, recipes: Iterable[Recipe], seeds: range | None = None) -> list[str]:
-        """The bundles that hold these networks at these seeds (all of them if not given), each once."""
-        bundles = {bundle for recipe in recipes for bundle in self.bundles_of[recipe]}
-        return sorted(bundle.name for bundle in bundles if seeds is None or set(seeds) & set(bundle.seeds))
+    def needs(self, recipes: Iterable[Recipe], block: Block) -> list[str]:
+        """The bundles that hold these networks at a block, each once."""
+        return sorted({self.bundle_of[recipe, block].name for recipe in recipes})
 
+    def _add_block(self, block: Block, studies: list[Study], networks_per_job: int) -> None:
+        users = _users(studies)
+        planned: set[Recipe] = set()
+        for study in studies:
+            groups = _groups(study) if networks_per_job > 1 else [[recipe] for recipe in study.recipes]
+            # What other studies need too is trained apart, so that a failing study does not stop them.
+            for alike in _split(_new(groups, planned), users):
+                for recipes in _merged(alike, networks_per_job):
+                    self._add(study, recipes, block)
+                    planned.update(recipes)
 
-def _parts(seeds: int, per_job: int | None) -> list[tuple[str, range]]:
-    """The repetitions of each job, with the ending of its name."""
-    if per_job is None:
-        return [("", range(seeds))]
-    starts = range(0, seeds, per_job)
-    return [(f"-seed-{start}", range(start, min(seeds, start + per_job))) for start in starts]
+    def _add(self, study: Study, recipes: list[Recipe], block: Block) -> None:
+        name = recipes[0].name
+        if len(recipes) > 1:
+            joint = hashlib.sha256("".join(recipe.digest for recipe in recipes).encode()).hexdigest()[:8]
+            name = f"{study.name}-{len(recipes)}-networks-{joint}"
+        bundle = Bundle(f"{name}-{block.name}", tuple(recipes), block)
+        self.bundles[bundle.name] = bundle
+        self.bundle_of.update(dict.fromkeys(((recipe, block) for recipe in recipes), bundle))
 
 
 def _groups(study: Study) -> list[list[Recipe]]:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from assay.artifacts.archiving import evidence_folder
-from assay.errors import EvidenceError
+from assay.artifacts.archiving import pull
 from assay.language.study import Study
-from assay.storage.files import ROOT, read_json
+from assay.pipeline.deciding import sources_now
+from assay.storage.files import ROOT
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ def _row(name: str, spent: dict, trained: dict[str, set]) -> Cost:
 
 
 def _spent(study: Study, root: Path) -> dict:
-    path = evidence_folder(study, root) / "observations" / study.name / "provenance.json"
-    spent = read_json(path)["cost"]
-    if "networks" not in spent:
-        raise EvidenceError(f"{path}: cost: has no costs by network, as older evidence; run snakemake to make it anew")
-    return spent
+    sources = sources_now({study.name: study}, root / "results" / study.scale, root)
+    if sources.from_archive(study.name):
+        pull(keys=[place.key for place in sources.places[study.name]], root=root)
+    return sources.evidence(study.name, root).provenance["cost"]

@@ -11,15 +11,16 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from assay.artifacts.archiving import evidence_folder
+from assay.artifacts.entries import read_entries
 from assay.errors import AssayError, StudyError
-from assay.evidence.tables import read_evidence, staleness
 from assay.language.catalogue import Catalogue
 from assay.language.configuration import Config
 from assay.language.plugs import PlugInfo, describe
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies, study_paths
 from assay.language.study import Study
+from assay.pipeline.deciding import sources_now
+from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import code_hash
 from assay.storage.files import ROOT, read_json
 
@@ -90,29 +91,36 @@ def _rank(row: Row) -> tuple[bool, int]:
     return row.verdict is not None, -len(row.missing)
 
 
-def row_at(study: Study, root: Path = ROOT, results: Path | None = None) -> Row:
-    """The row of a study's paper, by its evidence in a results folder; if none is given, by what is recomputed, else archived."""
-    verdict, missing = _evidence(study, results or evidence_folder(study, root))
+def row_at(study: Study, root: Path = ROOT, sources: Sources | None = None) -> Row:
+    """The row of a study's paper, by the evidence that a run took or, if none is given, that counts now."""
+    sources = sources or sources_now({study.name: study}, root / "results" / study.scale, root)
+    verdict, missing = _evidence(study, sources, root)
     missing += _untested(study, root / "tests")
     return Row(study.name, verdict, not missing, missing)
 
 
-def _evidence(study: Study, results: Path) -> tuple[str | None, list[str]]:
-    if not (results / "observations" / study.name / "provenance.json").exists():
-        return None, [f"no evidence at scale {study.scale}: run snakemake --config scale={study.scale} studies=[{study.name}]"]
-    try:
-        evidence = read_evidence(results / "observations" / study.name)
-        verdicts = read_json(results / "verdicts.json")
-    except AssayError as error:
-        return None, [f"no evidence at scale {study.scale}: {error}"]
-    missing = [f"evidence is stale: {reason}" for reason in staleness(study, evidence.provenance)]
-    verdict = verdicts["studies"].get(study.name)
-    if verdict is None:
-        return None, [*missing, f"not judged: {verdicts['failed'].get(study.name, {}).get('error', 'run snakemake')}"]
-    if verdict["rests_on"]["observations_sha256"] != evidence.provenance["sha256"]:
-        missing.append("the verdict rests on older observations; run snakemake")
-    missing += [f"control failed: {control['text']}" for control in verdict["controls"] if not control["passed"]]
-    return verdict["verdict"], missing
+def _evidence(study: Study, sources: Sources, root: Path) -> tuple[str | None, list[str]]:
+    name, places = study.name, sources.places.get(study.name, ())
+    if not places:
+        why = sources.lacking.get(name) or (f"run snakemake --config scale={study.scale} 'studies=[{name}]'",)
+        return None, [f"no evidence at scale {study.scale}: {why[0]}"]
+    state = sources.freshness(name)
+    missing = [f"evidence is {state.word}: {reason}" for reason in state.reasons]
+    record = _record(name, sources)
+    if record is None and not sources.from_archive(name):
+        return None, [*missing, "not judged: run snakemake"]
+    if record is None:
+        word = read_entries(root)[places[-1].key].verdict
+        return word, [*missing, *(["control failed"] if word == "invalid" else [])]
+    missing += [f"control failed: {control['text']}" for control in record["controls"] if not control["passed"]]
+    return record["verdict"], missing
+
+
+def _record(name: str, sources: Sources) -> dict | None:
+    """The verdict in the results folder, if it rests on this very evidence."""
+    path = sources.results / "verdicts.json"
+    record = read_json(path)["studies"].get(name) if path.exists() else None
+    return record if record and record["rests_on"]["blocks"] == sources.checksums(name) else None
 
 
 def other_scales(study: Study, root: Path = ROOT) -> list[str]:
@@ -120,7 +128,7 @@ def other_scales(study: Study, root: Path = ROOT) -> list[str]:
     return [
         scale
         for scale in scales(root / "config")
-        if scale != study.scale and (root / "results" / scale / "observations" / study.name / "provenance.json").exists()
+        if scale != study.scale and any((root / "results" / scale / "observations" / study.name).glob("*/provenance.json"))
     ]
 
 

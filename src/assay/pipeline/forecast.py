@@ -71,9 +71,11 @@ class Forecast:
 
     def total(self) -> tuple[int, float | None, int]:
         """Networks, hours and networks of whose model nothing is known, over the whole plan, each network once."""
-        hours, unknown = self._hours(self.plan.bundles_of)
-        seeds = self.scale.seeds
-        return len(self.plan.bundles_of) * seeds, None if unknown and not hours else round(hours * seeds, 2), unknown * seeds
+        found = [(len(bundle.seeds), *self._hours(bundle.recipes), len(bundle.recipes)) for bundle in self.plan.bundles.values()]
+        hours = math.fsum(seeds * each for seeds, each, _, _ in found)
+        unknown = sum(seeds * count for seeds, _, count, _ in found)
+        networks = sum(seeds * count for seeds, _, _, count in found)
+        return networks, None if unknown and not hours else round(hours, 2), unknown
 
     def _hours(self, recipes: Iterable[Recipe]) -> tuple[float, int]:
         found = [self.estimator.hours(recipe) for recipe in recipes]

@@ -12,7 +12,7 @@ from assay.report.page import Page, StudyView
 NOT_STUDIED, NOT_RUN, FAILED = "not studied", "not run", "failed"
 STATES = (*words.VERDICTS, FAILED, NOT_RUN)
 EVIDENCE = ("recomputed", "archived", "none")
-FRESHNESS = ("fresh", "stale", "not checked")
+FRESHNESS = ("fresh", "unproven", "stale", "not checked")
 COLUMNS = ("claim", "family", "verdict", "evidence", "effect", "cost")
 
 
@@ -61,7 +61,9 @@ class Entry:
         """Whether the evidence is that of today's code and study, one of FRESHNESS; None without evidence."""
         if not self.page:
             return None
-        return "not checked" if self.study.stale is None else "stale" if self.study.stale else "fresh"
+        if self.study.stale is None:
+            return "not checked"
+        return "stale" if self.study.stale else "unproven" if self.study.unproven else "fresh"
 
     @property
     def scales(self) -> tuple[str, ...]:

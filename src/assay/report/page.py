@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from assay.evidence.tables import COLUMNS, TRAINING_LOSS, Observation, read_evidence
+from assay.evidence.tables import COLUMNS, TRAINING_LOSS, Observation, as_csv
 from assay.language.catalogue import Paper
+from assay.pipeline.sources import Sources
 from assay.storage.files import read_json
 
 if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
@@ -27,7 +28,8 @@ class StudyView:
     release: date and commit of the archive, empty if there is none; agreement: of recomputed evidence with it.
     figure: {figure plug: its parameters}. expect and controls are the expressions as written. worlds: names of the cards of
     the worlds it draws from -> arms that see it. plugs: all it uses, as "kind/name". introduces: what the paper brings.
-    stale: reasons why the evidence is out of date, missing: what the paper's row lacks to count as working; None if not
+    stale: reasons why the evidence is out of date, unproven: what of the code changed without proof that it computes the same;
+    lacking: why there is no evidence. missing: what the paper's row lacks to count as working; None if not
     checked. evidence: where it comes from, "recomputed" or "archived"; other_scales: further scales at which there is evidence.
     published: numbers the paper prints.
     """
@@ -51,6 +53,8 @@ class StudyView:
     plugs: tuple[str, ...] = ()
     introduces: tuple["Introduction", ...] = ()
     stale: tuple[str, ...] | None = None
+    unproven: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     missing: tuple[str, ...] | None = None
     agreement: "Agreement | None" = None
     release: str = ""
@@ -63,7 +67,8 @@ class StudyView:
 class Page:
     """One study with everything known of it; figures and templates get this. observations has columns COLUMNS.
 
-    arrays: what the protocol kept, by "<arm>/<name>". losses: the mean training loss (seeds, epochs) by arm.
+    arrays: what the protocol kept, by "<arm>/<name>". losses: the mean training loss (seeds, epochs) by arm. csv: the
+    observations as text, as they lie on disk.
 
     The repr leaves out observations and arrays; their checksums are in the provenance.
     """
@@ -75,15 +80,17 @@ class Page:
     verdict: dict[str, Any]
     provenance: dict[str, Any]
     losses: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    csv: str = field(default="", repr=False)
 
 
-def read_page(results: Path, study: StudyView, paper: Paper, verdict: dict[str, Any] | None = None) -> Page:
-    """Read the evidence of one study from results/<scale>/observations/<study>/; EvidenceError if it is missing or altered."""
-    evidence = read_evidence(results / "observations" / study.name)
+def read_page(sources: Sources, study: StudyView, paper: Paper, verdict: dict[str, Any] | None = None) -> Page:
+    """Read the evidence of one study where it lies; EvidenceError if it is missing or altered."""
+    evidence = sources.evidence(study.name)
     arrays, losses = dict(evidence.arrays), {}
     for name in [name for name in arrays if name.endswith(f"/{TRAINING_LOSS}")]:
         losses[name.removesuffix(f"/{TRAINING_LOSS}")] = arrays.pop(name)
-    return Page(study, paper, as_table(evidence.observations), arrays, verdict or {}, evidence.provenance, losses)
+    table, text = as_table(evidence.observations), as_csv(evidence.observations)
+    return Page(study, paper, table, arrays, verdict or {}, evidence.provenance, losses, text)
 
 
 def read_verdicts(results: Path, name: str = "verdicts.json") -> dict[str, Any]:

@@ -12,21 +12,24 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from assay.artifacts import archiving
-from assay.errors import ArtifactError, AssayError, EvidenceError
+from assay.artifacts.archiving import read_archived
+from assay.artifacts.entries import blocks_of, read_entries
+from assay.errors import AssayError
 from assay.evidence.agreement import Agreement, compare, not_compared
 from assay.evidence.cards import card_name
-from assay.evidence.tables import read_evidence, staleness
+from assay.evidence.freshness import STALE, UNPROVEN
+from assay.evidence.tables import joined, read_blocks
 from assay.language.catalogue import load as load_catalogue
 from assay.language.plugs import describe, everything
 from assay.language.recipes import parents_in
 from assay.language.study import Study
 from assay.overview.coverage import introductions, other_scales, row_at, vouches
+from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import closure
 from assay.report import MethodView, Page, StudyView, build, figure, read_page, read_verdicts
 from assay.report.paper import paper_files
 from assay.report.worlds import written
-from assay.storage.files import ROOT, read_json, sha256, write_atomic
+from assay.storage.files import ROOT, sha256, write_atomic
 
 KEY = re.compile(r"\bP\d{3,}\b")
 
@@ -56,18 +59,21 @@ def study_view(study: Study) -> StudyView:
     )
 
 
-def checked_view(study: Study, results: Path) -> StudyView:
-    """The study with how its row stands: what its paper brings, which tests vouch for that, whether the evidence is fresh."""
-    root, evidence = _where(results)
+def checked_view(study: Study, sources: Sources, root: Path = ROOT) -> StudyView:
+    """The study with how its row stands: what its paper brings, which tests vouch for that, how fresh the evidence is."""
+    here = not sources.from_archive(study.name)
+    state = sources.freshness(study.name) if sources.places.get(study.name) else None
     return replace(
         study_view(study),
         introduces=tuple(introductions(study, root / "tests")),
-        stale=_stale(study, results),
-        missing=tuple(row_at(study, root, results).missing),
-        evidence=evidence,
+        stale=None if state is None else state.reasons if state.word == STALE else (),
+        unproven=state.reasons if state and state.word == UNPROVEN else (),
+        lacking=sources.lacking.get(study.name, ()),
+        missing=tuple(row_at(study, root, sources).missing),
+        evidence="recomputed" if here else "archived",
         other_scales=tuple(other_scales(study, root)),
-        agreement=_agreement(study, results, root) if evidence == "recomputed" else None,
-        release=_release(root),
+        agreement=_agreement(study, sources, root),
+        release=_release(study, root),
     )
 
 
@@ -107,32 +113,22 @@ def _modules(study: Study) -> set[str]:
     return set().union(*(closure(describe(*plug.split("/")).module) for plug in plugs))
 
 
-def _where(results: Path) -> tuple[Path, str]:
-    """The project that results/<scale> or results/archive/<scale> belongs to, and where its evidence comes from."""
-    folder = results.resolve()
-    return (folder.parents[2], "archived") if folder.parent.name == archiving.ARCHIVE else (folder.parents[1], "recomputed")
+def _release(study: Study, root: Path) -> str:
+    """The day and commit of the study's entry in the archive; empty if it has none."""
+    entries = [entry for each in blocks_of(read_entries(root).values(), study.scale, study.name).values() for entry in each]
+    return f"{entries[0].date}, commit {entries[0].commit[:7]}" if entries else ""
 
 
-def _release(root: Path) -> str:
-    """The archive's date and commit; empty before there is an archive."""
-    try:
-        return archiving.read_release(root).name if archiving.exists(root) else ""
-    except ArtifactError:
-        return "this commit"
-
-
-def _agreement(study: Study, results: Path, root: Path) -> Agreement | None:
-    """How well the evidence agrees with the archived; None before there is an archive or any evidence."""
-    if not archiving.exists(root) or not (results / "observations" / study.name).exists():
+def _agreement(study: Study, sources: Sources, root: Path) -> Agreement | None:
+    """How well what was computed here agrees with the archived; None where one of the two is missing."""
+    entries = next(iter(blocks_of(read_entries(root).values(), study.scale, study.name).values()), [])
+    blocks = [entry.block for entry in entries if (sources.folder(study.name, entry.block) / "provenance.json").exists()]
+    if not blocks or sources.results.name != study.scale:
         return None
     try:
-        release = archiving.read_release(root)
-        if release.scale != study.scale:
-            return not_compared(f"the archive holds evidence at scale {release.scale}")
-        if study.name not in archiving.archived_names(root):
-            return not_compared("not in the archive")
-        archived = read_evidence(root / archiving.ARCHIVE / "observations" / study.name)
-        return compare(read_evidence(results / "observations" / study.name), archived)
+        recomputed = read_blocks([sources.folder(study.name, block) for block in blocks])
+        archived = joined([read_archived(entry, root) for entry in entries if entry.block in blocks])
+        return compare(recomputed, archived)
     except AssayError as error:
         return not_compared(str(error))
 
@@ -146,49 +142,48 @@ def _worlds(study: Study) -> dict[str, tuple[str, ...]]:
     return {name: tuple(seen_by) for name, seen_by in arms.items()}
 
 
-def _stale(study: Study, results: Path) -> tuple[str, ...] | None:
-    try:
-        return tuple(staleness(study, read_json(results / "observations" / study.name / "provenance.json")))
-    except EvidenceError:
-        return None
-
-
-def study_page(study: Study, results: Path) -> Page:
+def study_page(study: Study, sources: Sources) -> Page:
     """A study's page without its verdict, which is what figures are drawn from."""
-    return read_page(results, study_view(study), load_catalogue()[study.file.paper])
+    return read_page(sources, study_view(study), load_catalogue()[study.file.paper])
 
 
-def draw_figure(study: Study, results: Path) -> bytes:
+def draw_figure(study: Study, sources: Sources) -> bytes:
     """The study's figure as SVG."""
-    return figure(study_page(study, results))
+    return figure(study_page(study, sources))
 
 
-def write_figure(study: Study, results: Path) -> None:
+def write_figure(study: Study, sources: Sources) -> None:
     """Draw a study's figure to results/<scale>/figures/."""
-    write_atomic(results / f"figures/{study.name}.svg", draw_figure(study, results))
+    write_atomic(sources.results / f"figures/{study.name}.svg", draw_figure(study, sources))
 
 
-def write_paper(study: Study, results: Path) -> None:
+def write_paper(study: Study, sources: Sources) -> None:
     """Write the figures and tables for papers of a judged study to results/<scale>/paper/."""
-    verdict = read_verdicts(results)["studies"].get(study.name, {})
-    for end, content in paper_files(replace(study_page(study, results), verdict=verdict)).items():
-        write_atomic(results / f"paper/{study.name}{end}", content)
+    verdict = read_verdicts(sources.results)["studies"].get(study.name, {})
+    for end, content in paper_files(replace(study_page(study, sources), verdict=verdict)).items():
+        write_atomic(sources.results / f"paper/{study.name}{end}", content)
 
 
-def for_each(write: Callable[[Study, Path], None], studies: Iterable[Study], results: Path, processes: int) -> None:
-    """Write something of each study, in several processes; the first error is raised."""
+def for_each(write: Callable[[Study, Sources], None], studies: Iterable[Study], results: Path, processes: int) -> None:
+    """Write something of each study, in several processes where there are several studies; the first error is raised."""
+    studies, sources = list(studies), Sources.read(results)
+    if len(studies) == 1:
+        write(studies[0], sources)
+        return
     # Looking for garbage would take a seventh of the time.
     with ProcessPoolExecutor(processes, get_context("fork"), initializer=gc.disable) as pool:
-        list(pool.map(partial(write, results=results), studies))
+        list(pool.map(partial(write, sources=sources), studies))
 
 
-def write_report(studies: list[Study], results: Path, verdicts: str = "verdicts.json") -> None:
-    """Bring results/<scale>/report/ up to date; the manifest of a complete report goes until it is known to be one."""
-    (results / "report" / "manifest.json").unlink(missing_ok=True)
-    views = [checked_view(study, results) for study in studies]
-    methods = method_views(studies, results.resolve().parents[1])
-    written = build(results, results / "report", views, load_catalogue(), methods, verdicts)
-    print(f"written: {', '.join(written) or 'nothing; every page is up to date'}")
+def write_report(studies: list[Study], sources: Sources, verdicts: str = "verdicts.json") -> list[str]:
+    """Bring results/<scale>/report/ up to date, and return the names of the parts that had to be written.
+
+    The manifest of a complete report goes until it is known to be one.
+    """
+    out = sources.results / "report"
+    (out / "manifest.json").unlink(missing_ok=True)
+    views = [checked_view(study, sources) for study in studies]
+    return build(sources, out, views, load_catalogue(), method_views(studies), verdicts)
 
 
 def write_manifest(path: Path) -> None:

@@ -15,6 +15,7 @@ from assay.evidence.summary import curves, plain, summarise
 from assay.judging.verdicts import tabulate
 from assay.language.catalogue import Catalogue, Paper
 from assay.language.published import PublishedNumber
+from assay.pipeline.sources import Sources
 from assay.report import plots, words
 from assay.report.across import across_part, network_users, shared_with
 from assay.report.atlas import Entry, atlas
@@ -35,7 +36,7 @@ PICTURES_SHOWN = 12
 
 
 def build(
-    results: Path,
+    sources: Sources,
     out: Path,
     studies: Sequence[StudyView],
     catalogue: Catalogue,
@@ -44,14 +45,14 @@ def build(
 ) -> list[str]:
     """Write the report of one scale to a folder, index.html and all, and return the names of the parts that had to be written.
 
-    results: results/<scale>, read as the pipeline leaves it. A study whose evidence is missing, altered or failed gets a
+    sources: where the evidence of each study lies. A study whose evidence is missing, altered or failed gets a
     page that says so. What is made from the same evidence, templates and code as what is there is left untouched; pages of
     studies that are gone are removed.
     """
-    results = Path(results)
+    results = sources.results
     verdicts = read_verdicts(results, verdicts_name)
-    entries = [read_entry(results, study, catalogue, verdicts) for study in sorted(studies, key=lambda s: (s.family, s.name))]
-    worlds = read_worlds(results, [entry.study for entry in entries if entry.page])
+    entries = [read_entry(sources, study, catalogue, verdicts) for study in sorted(studies, key=lambda s: (s.family, s.name))]
+    worlds = read_worlds(sources, [entry.study for entry in entries if entry.page])
     drawn = {name: world for name, world in worlds.items() if isinstance(world, WorldView)}
     methods = sorted(methods, key=lambda method: (method.kind, method.name))
     templates = make_environment()
@@ -97,27 +98,27 @@ def make_environment() -> Environment:
     return environment
 
 
-def read_entry(results: Path, study: StudyView, catalogue: Catalogue, verdicts: dict[str, Any]) -> Entry:
+def read_entry(sources: Sources, study: StudyView, catalogue: Catalogue, verdicts: dict[str, Any]) -> Entry:
     """A study with its evidence. Evidence that cannot be trusted is a failure of this study, not of the report."""
     if "/" in study.name or study.name.startswith("."):
         raise StudyError(f"study name '{study.name}' cannot be a file name; use lower-case letters, digits, _ and -")
-    paper = catalogue[study.paper]
+    paper, scale = catalogue[study.paper], sources.results.name
     failure = verdicts["failed"].get(study.name)
-    if failure or not (results / "observations" / study.name).exists():
-        return Entry(study, paper, None, failure, results.name)
+    if failure or not sources.places.get(study.name):
+        return Entry(study, paper, None, failure, scale)
     try:
-        page = read_page(results, study, paper, verdicts["studies"].get(study.name))
+        page = read_page(sources, study, paper, verdicts["studies"].get(study.name))
     except EvidenceError as error:
-        return Entry(study, paper, None, {"stage": "report", "error": str(error)}, results.name)
-    return Entry(study, paper, page, None, results.name)
+        return Entry(study, paper, None, {"stage": "report", "error": str(error)}, scale)
+    return Entry(study, paper, page, None, scale)
 
 
-def read_worlds(results: Path, studies: Sequence[StudyView]) -> dict[str, WorldView | str]:
+def read_worlds(sources: Sources, studies: Sequence[StudyView]) -> dict[str, WorldView | str]:
     """The worlds of all studies by name, each read once; the error's text instead of one that cannot be shown."""
     worlds: dict[str, WorldView | str] = {}
     for name in sorted({name for study in studies for name in study.worlds}):
         try:
-            worlds[name] = read_world(results, name)
+            worlds[name] = read_world(sources.card(name))
         except EvidenceError as error:
             worlds[name] = str(error)
     return worlds
@@ -137,7 +138,7 @@ def study_parts(
             name = entry.study.name
             inputs = {
                 "entry": entry,
-                "observations": read_if_there(results / "observations" / name / "observations.csv") if entry.page else None,
+                "observations": entry.page.csv if entry.page else None,
                 "figure": read_if_there(results / "figures" / f"{name}.svg") if entry.page else None,
                 "reading": caption(entry.page) if entry.page else "",
                 "worlds": {world: worlds[world] for world in entry.study.worlds if entry.page},
@@ -166,7 +167,7 @@ def read_if_there(path: Path) -> bytes | None:
 def study_files(
     templates: Environment,
     entry: Entry,
-    observations: bytes | None,
+    observations: str | None,
     figure: bytes | None,
     reading: str,
     worlds: Mapping[str, WorldView | str],

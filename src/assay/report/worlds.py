@@ -53,16 +53,15 @@ class WorldView:
         return f"Pixel values from {number(self.span[0])} to {number(self.span[1])} are drawn from black to white."
 
 
-def read_world(results: Path, name: str) -> WorldView:
-    """Read results/<scale>/worlds/<name>/; EvidenceError if the card or its samples are missing or damaged."""
-    folder = results / "worlds" / name
+def read_world(folder: Path) -> WorldView:
+    """Read a world's card and samples; EvidenceError if they are missing or damaged."""
     card, samples = read_json(folder / "card.json"), read_arrays(folder / "samples.npz")
     try:
         images = samples["images"][: fitting(*samples["images"].shape[2:])]
         low, high = float(images.min()), float(images.max())
         span = (low, high) if low < 0 or high > 1 else None
         return WorldView(
-            name=name,
+            name=folder.name,
             plug=card["world"]["plug"],
             written=written(card["world"]),
             classes=card["classes"],

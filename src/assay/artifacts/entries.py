@@ -1,0 +1,173 @@
+"""The archive's manifest: what is archived, one line an entry, so that adding a study changes no other line.
+
+archive.jsonl                                          committed; sorted lines, so that merging two branches is their union
+archive/<scale>/studies/<study>/<block>-<platform>/    observations.csv, arrays.npz, provenance.json of one block
+archive/<scale>/worlds/<card>/                         card.json, samples.npz
+
+A line says all that is needed to tell whether evidence is fresh, so that a dry run pulls nothing: the digest of what was
+measured, the hashes of the code, commit, date and platform, and the checksums of the files, whose bytes are in a store.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assay.errors import ArtifactError
+from assay.language.blocks import Block
+from assay.language.recipes import canonical
+from assay.storage.files import ROOT, write_atomic
+
+ARCHIVE = "archive"
+MANIFEST = "archive.jsonl"
+FORMAT = 1
+NAME = r"[a-z0-9][a-z0-9_-]{0,79}"
+STUDY_KEY = rf"{NAME}/studies/{NAME}/\d+-\d+-[0-9a-f]{{8}}"
+WORLD_KEY = rf"{NAME}/worlds/{NAME}"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoredFile(_Strict):
+    """A file of an entry: DVC's name of its bytes in a store, what they must hash to, and their number."""
+
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)]
+
+
+class Entry(_Strict):
+    """A line of the manifest: a block of a study, or the card of a world, which has neither plan, code nor platform."""
+
+    format: Literal[1]
+    key: Annotated[str, Field(pattern=rf"^({STUDY_KEY}|{WORLD_KEY})$")]
+    archived: str
+    commit: str
+    files: dict[Annotated[str, Field(pattern=r"^[a-z]+\.(csv|npz|json)$")], StoredFile] = {}
+    plan: str = ""
+    code: dict[str, str] = {}
+    platform: dict = {}
+    date: str = ""
+    verdict: str = ""
+    cost: dict[str, float] = {}
+    withdrawn: str = ""
+
+    @property
+    def scale(self) -> str:
+        return self.key.split("/")[0]
+
+    @property
+    def study(self) -> str | None:
+        """The study whose block it is; None for a world."""
+        _, kind, name, *_ = self.key.split("/")
+        return name if kind == "studies" else None
+
+    @property
+    def world(self) -> str | None:
+        """The name of the world's card; None for a block."""
+        return None if self.study else self.key.split("/")[2]
+
+    @property
+    def block(self) -> Block:
+        return Block.named(self.key.split("/")[3].rpartition("-")[0])
+
+    @property
+    def platform_key(self) -> str:
+        return self.key.rpartition("-")[2]
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie, from the root of the project."""
+        return f"{ARCHIVE}/{self.key}"
+
+    @property
+    def line(self) -> str:
+        return canonical(self.model_dump(exclude_defaults=True))
+
+
+def block_key(scale: str, study: str, block: Block, platform: str) -> str:
+    """The key of a block measured on a platform."""
+    return f"{scale}/studies/{study}/{block.name}-{platform}"
+
+
+def world_key(scale: str, card: str) -> str:
+    """The key of a world's card."""
+    return f"{scale}/worlds/{card}"
+
+
+def read_entries(root: Path = ROOT) -> dict[str, Entry]:
+    """All entries by key, in order; none before anything was archived. ArtifactError names a line that is no entry."""
+    try:
+        text = (root / MANIFEST).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{MANIFEST}: cannot be read ({error}); restore it: git checkout {MANIFEST}") from None
+    return dict(sorted(_parsed(text).items()))
+
+
+@cache
+def _parsed(text: str) -> dict[str, Entry]:
+    found: dict[str, tuple[int, str]] = {}
+    entries = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        entry = _entry(number, line)
+        if entry.key in found and found[entry.key][1] != line:
+            raise ArtifactError(
+                f"{MANIFEST}:{number}: a second entry for {entry.key} (the first is in line {found[entry.key][0]});"
+                " keep one of the two lines"
+            )
+        found[entry.key], entries[entry.key] = (number, line), entry
+    return entries
+
+
+def _entry(number: int, line: str) -> Entry:
+    again = f"restore it: git checkout {MANIFEST}"
+    try:
+        data = json.loads(line)
+    except ValueError:
+        raise ArtifactError(f"{MANIFEST}:{number}: no entry but {line[:60]!r}; {again}") from None
+    if isinstance(data, dict) and data.get("format") != FORMAT:
+        raise ArtifactError(
+            f"{MANIFEST}:{number}: key 'format': {data.get('format')!r} (allowed: {FORMAT}); it is of another version of assay"
+        )
+    try:
+        return Entry.model_validate(data)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise ArtifactError(f"{MANIFEST}:{number}: key '{where}': {problem['msg'].lower()}; {again}") from None
+
+
+def write_entries(changed: Mapping[str, Entry | None], root: Path = ROOT) -> None:
+    """Add or replace entries, or take away those given as None; every other line stays byte for byte."""
+    path = root / MANIFEST
+    lines = {_entry(number, line).key: line for number, line in enumerate(_lines(path), 1)}
+    lines |= {key: entry.line for key, entry in changed.items() if entry}
+    kept = [line for key, line in sorted(lines.items()) if changed.get(key, True)]
+    write_atomic(path, "".join(line + "\n" for line in kept))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def blocks_of(entries: Iterable[Entry], scale: str, study: str) -> dict[str, list[Entry]]:
+    """A study's entries by platform, each platform's in the order of blocks; the platform that was archived first comes first."""
+    found: dict[str, list[Entry]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.archived):
+        if entry.study == study and entry.scale == scale and not entry.withdrawn:
+            found.setdefault(entry.platform_key, []).append(entry)
+    return {platform: sorted(each, key=lambda entry: entry.block) for platform, each in found.items()}
+
+
+def counts(entries: Iterable[Entry]) -> dict[str, int]:
+    """How many studies have entries at each scale."""
+    studies = {(entry.scale, entry.study) for entry in entries if entry.study and not entry.withdrawn}
+    return dict(sorted(Counter(scale for scale, _ in studies).items()))

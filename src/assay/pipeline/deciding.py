@@ -1,0 +1,122 @@
+"""Deciding where the evidence of each study comes from, once, before the graph is built.
+
+A fresh archived block counts (of several platforms' the one archived first), else a fresh one from here, else it is computed.
+What is computed here although the archive has it is a replication, shown beside it. Blocks of two platforms are never mixed.
+A run of some studies chooses what is computed, never what is judged or shown.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from assay.artifacts.archiving import freshness_of
+from assay.artifacts.entries import Entry, blocks_of, read_entries
+from assay.errors import AssayError
+from assay.evidence.freshness import FRESH, STALE, UNPROVEN, freshness
+from assay.evidence.tables import FILES, study_code
+from assay.language.plugs import kinds
+from assay.language.study import Study
+from assay.pipeline.sources import Place, Sources
+from assay.provenance.platforms import platform_key
+from assay.storage.files import ROOT, read_json
+from assay.storage.receipts import Receipt
+
+Mode = Literal["auto", "recomputed", "archive"]
+
+
+def decide(
+    studies: Mapping[str, Study], chosen: Collection[str], mode: Mode, results: Path, platform: dict, root: Path = ROOT
+) -> Sources:
+    """Where the evidence of all studies of a scale comes from.
+
+    chosen: the studies to compute where they have none; of the others, what there is counts. platform: this machine's, on which
+    what is computed will lie.
+    """
+    entries = list(read_entries(root).values()) if mode != "recomputed" else []
+    places: dict[str, tuple[Place, ...]] = {}
+    lacking: dict[str, tuple[str, ...]] = {}
+    for name, study in studies.items():
+        wanted = name in chosen and mode != "archive"
+        places[name], lacking[name] = _decide_one(study, entries, wanted, mode, results, platform_key(platform))
+    return Sources(results, places, {name: why for name, why in lacking.items() if why}, {})
+
+
+def sources_now(studies: Mapping[str, Study], results: Path, root: Path = ROOT) -> Sources:
+    """What counts as the evidence of these studies now, where nothing is computed."""
+    return decide(studies, (), "auto", results, {}, root)
+
+
+def _decide_one(
+    study: Study, entries: list[Entry], wanted: bool, mode: Mode, results: Path, platform: str
+) -> tuple[tuple[Place, ...], tuple[str, ...]]:
+    archived = [_prefix(each) for each in _archived(study, entries)]
+    usable = [each for each in archived if all(place.word != STALE for place in each)]
+    whole = next((each for each in usable if len(each) >= len(study.blocks)), ())
+    if whole:
+        return whole, ()
+    if mode == "archive":
+        best = max([*usable, *archived], key=len, default=())
+        return best, () if best else ("the archive has no evidence of it",)
+    here = _here(study, mode, results)
+    complete = next((each for each in here.values() if len(each) == len(study.blocks)), ())
+    if complete:
+        return complete, ()
+    if wanted:
+        made = {place.block: place for place in here.get(platform, ())}
+        return tuple(made.get(block, Place(block, "computed")) for block in study.blocks), ()
+    partial = max([*usable, *map(_prefix, here.values())], key=len, default=())
+    stale = [reason for each in archived for place in each for reason in place.reasons]
+    return partial, () if partial else (f"its evidence is stale: {stale[0]}",) if stale else ()
+
+
+def _archived(study: Study, entries: Iterable[Entry]) -> list[tuple[Place, ...]]:
+    """A study's archived blocks, platform by platform, the one archived first in front."""
+    platforms = blocks_of(entries, study.scale, study.name)
+    return [tuple(_archived_place(study, entry) for entry in each) for each in platforms.values()]
+
+
+def _archived_place(study: Study, entry: Entry) -> Place:
+    found = freshness_of(study, entry)
+    return Place(entry.block, "archive", found.word, found.reasons, entry.key, entry.files["observations.csv"].sha256)
+
+
+def _prefix(places: Iterable[Place]) -> tuple[Place, ...]:
+    """The places up to the first gap between their blocks."""
+    found: list[Place] = []
+    for place in places:
+        if place.block.first != (found[-1].block.last + 1 if found else 0):
+            break
+        found.append(place)
+    return tuple(found)
+
+
+def _here(study: Study, mode: Mode, results: Path) -> dict[str, tuple[Place, ...]]:
+    """A study's blocks in the results folder that are whole and count, by platform."""
+    found: dict[str, list[Place]] = {}
+    for block in study.blocks:
+        folder = results / "observations" / study.name / block.name
+        if not _is_as_its_job_left_it(folder, results / "logs" / "measure" / study.name / f"{block.name}.log"):
+            continue
+        try:
+            provenance = read_json(folder / "provenance.json")
+            state = freshness(study, provenance)
+            platform = platform_key(provenance["platform"])
+        except (AssayError, KeyError):
+            continue
+        if state.word == FRESH or (mode == "auto" and state.word == UNPROVEN and not _plug_changed(study, provenance)):
+            place = Place(block, "here", state.word, state.reasons, sha256=provenance["sha256"])
+            found.setdefault(platform, []).append(place)
+    return {platform: tuple(places) for platform, places in found.items()}
+
+
+def _is_as_its_job_left_it(folder: Path, log: Path) -> bool:
+    receipt = Receipt(log)
+    paths = [folder / name for name in FILES]
+    return all(path in receipt.files and path.is_file() and receipt.holds(path) for path in paths)
+
+
+def _plug_changed(study: Study, provenance: dict) -> bool:
+    """Whether a method differs and not only what all methods share: who edits a method wants it run again."""
+    old, new = provenance["code"], study_code(study)
+    changed = {module for module in {*old, *new} if old.get(module) != new.get(module)}
+    return any(module.split(".")[1] in kinds() for module in changed if module.startswith("assay."))

@@ -1,0 +1,168 @@
+"""Sources: where the evidence of each study comes from, as the main process of a run decided (see deciding.py).
+
+It writes results/<scale>/plan.json. Jobs that read the Snakefile again, in the middle of the run, take the decision from there,
+since by then other results lie there.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from assay.artifacts.archiving import read_archived
+from assay.artifacts.entries import ARCHIVE, Entry, read_entries, world_key
+from assay.errors import EvidenceError
+from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness
+from assay.evidence.tables import Evidence, joined, read_evidence
+from assay.language.blocks import Block
+from assay.storage.files import ROOT, read_json, write_atomic
+
+FORMAT = 1
+FILE = "plan.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block of a study lies, or will lie: in the archive (by its key), here, or computed in this run.
+
+    word: fresh, unproven or stale, with the reasons; sha256: of its observations where they exist.
+    """
+
+    block: Block
+    where: Literal["archive", "here", "computed"]
+    word: str = FRESH
+    reasons: tuple[str, ...] = ()
+    key: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The places of all studies' blocks below a results folder. A study without evidence has none, and maybe a reason why.
+
+    needs: the training jobs that each study waits for in this run.
+    """
+
+    results: Path
+    places: Mapping[str, tuple[Place, ...]]
+    lacking: Mapping[str, tuple[str, ...]]
+    needs: Mapping[str, tuple[str, ...]]
+
+    @property
+    def shown(self) -> list[str]:
+        """The studies that have evidence, or will have it after this run."""
+        return [study for study, places in self.places.items() if places]
+
+    @property
+    def computed(self) -> list[tuple[str, Block]]:
+        """What this run measures."""
+        return [(study, p.block) for study, places in self.places.items() for p in places if p.where == "computed"]
+
+    @property
+    def local(self) -> list[tuple[str, Block]]:
+        """What lies in the results folder, now or after this run."""
+        return [(study, p.block) for study, places in self.places.items() for p in places if p.where != "archive"]
+
+    @property
+    def archived(self) -> list[str]:
+        """The keys of all archived blocks that count."""
+        return [place.key for places in self.places.values() for place in places if place.where == "archive"]
+
+    def from_archive(self, study: str) -> bool:
+        """Whether the study's evidence is the archive's."""
+        return any(place.where == "archive" for place in self.places.get(study, ()))
+
+    def freshness(self, study: str) -> Freshness:
+        """The least of the words on the study's blocks, with its reasons."""
+        order = (FRESH, UNPROVEN, STALE)
+        worst = max(self.places[study], key=lambda place: order.index(place.word))
+        return Freshness(worst.word, worst.reasons)
+
+    def checksums(self, study: str) -> dict[str, str]:
+        """The sha256 of the study's observations by block, as their provenance says."""
+        found = {}
+        for place in self.places.get(study, ()):
+            said = place.sha256 or read_json(self.folder(study, place.block) / "provenance.json")["sha256"]
+            found[place.block.name] = said
+        return found
+
+    def folder(self, study: str, block: Block) -> Path:
+        """Where a block lies in the results folder, whatever counts."""
+        return self.results / "observations" / study / block.name
+
+    def evidence(self, study: str, root: Path = ROOT) -> Evidence:
+        """The study's evidence, all blocks together; EvidenceError where there is none, or it is damaged."""
+        places = self.places.get(study, ())
+        if not places:
+            why = self.lacking.get(study) or (f"no evidence in {self.results}; run snakemake",)
+            raise EvidenceError(f"{study}: {why[0]}")
+        entries = read_entries(root) if self.from_archive(study) else {}
+        return joined([self._read(study, place, entries, root) for place in places])
+
+    def _read(self, study: str, place: Place, entries: Mapping[str, Entry], root: Path) -> Evidence:
+        if place.where != "archive":
+            return read_evidence(self.folder(study, place.block))
+        if place.key not in entries:
+            raise EvidenceError(f"{place.key}: is no longer in the archive; run snakemake again")
+        return read_archived(entries[place.key], root)
+
+    def withdraw(self, study: str) -> None:
+        """Let no block from here vouch for damaged evidence any more: the next run measures it again."""
+        for place in self.places.get(study, ()):
+            try:
+                if place.where != "archive":
+                    read_evidence(self.folder(study, place.block))
+            except EvidenceError:
+                (self.folder(study, place.block) / "provenance.json").unlink(missing_ok=True)
+
+    def failure(self, study: str) -> dict | None:
+        """What the first failed job that the study waits for left: stage, error and log."""
+        logs = self.results / "logs"
+        measured = sorted((logs / "measure" / study).glob("*.failed.json"))
+        trained = [logs / "train" / f"{job}.failed.json" for job in self.needs.get(study, ())]
+        return next((read_json(path) for path in (*measured, *trained) if path.exists()), None)
+
+    def card(self, world: str, root: Path = ROOT) -> Path:
+        """The folder of a world's card: the archive's if it has one, else that of this run."""
+        key = world_key(self.results.name, world)
+        return root / ARCHIVE / key if key in read_entries(root) else self.results / "worlds" / world
+
+    def write(self) -> None:
+        """Leave the decision where jobs and readers find it."""
+        data = {
+            "format": FORMAT,
+            "places": {study: [_as_data(place) for place in places] for study, places in self.places.items()},
+            "lacking": self.lacking,
+            "needs": self.needs,
+        }
+        write_atomic(self.results / FILE, json.dumps(data, indent=1))
+
+    @classmethod
+    def read(cls, results: Path) -> "Sources":
+        """The decision of the run whose results these are; of a folder that no run decided on, what lies in it."""
+        if not (results / FILE).exists():
+            return cls(results, _lying_in(results), {}, {})
+        data = read_json(results / FILE)
+        if data.get("format") != FORMAT:
+            raise EvidenceError(
+                f"{results / FILE}: key 'format': {data.get('format')!r} (allowed: {FORMAT}); run snakemake again"
+            )
+        places = {study: tuple(map(_as_place, listed)) for study, listed in data["places"].items()}
+        lists = ({study: tuple(lines) for study, lines in data[key].items()} for key in ("lacking", "needs"))
+        return cls(results, places, *lists)
+
+
+def _as_data(place: Place) -> dict:
+    return asdict(place) | {"block": place.block.name}
+
+
+def _as_place(data: dict) -> Place:
+    return Place(**data | {"block": Block.named(data["block"]), "reasons": tuple(data["reasons"])})
+
+
+def _lying_in(results: Path) -> dict[str, tuple[Place, ...]]:
+    found: dict[str, list[Place]] = {}
+    for path in sorted(results.glob("observations/*/*-*/provenance.json")):
+        found.setdefault(path.parent.parent.name, []).append(Place(Block.named(path.parent.name), "here"))
+    return {study: tuple(sorted(places, key=lambda place: place.block)) for study, places in found.items()}
