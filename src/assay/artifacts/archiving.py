@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from assay.artifacts.folders import pull, push, track
 from assay.errors import ArtifactError
 from assay.evidence.cards import worlds_of
-from assay.evidence.tables import Evidence, read_arrays, read_evidence, staleness
+from assay.evidence.freshness import freshness
+from assay.evidence.tables import Evidence, read_arrays, read_evidence
 from assay.language.inputs import parse
 from assay.language.scales import load_scale, scales
 from assay.language.studies import Study, load_studies
@@ -171,9 +172,11 @@ def _git(root: Path, *arguments: str) -> str:
 def _whole(study: Study, results: Path) -> Evidence:
     """The study's evidence, fresh and with every seed."""
     evidence = read_evidence(results / "observations" / study.name)
-    stale = staleness(study, evidence.provenance)
-    if stale:
-        raise ArtifactError(f"{study.name}: evidence is stale: {stale[0]}; run snakemake --config scale={study.scale}")
+    found = freshness(study, evidence.provenance)
+    if found.word != "fresh":
+        raise ArtifactError(
+            f"{study.name}: evidence is {found.word}: {found.reasons[0]}; run snakemake --config scale={study.scale}"
+        )
     for arm in study.arms:
         missing = set(range(study.seeds)) - {row.seed for row in evidence.observations if row.arm == arm}
         if missing:

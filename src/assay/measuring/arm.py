@@ -17,7 +17,7 @@ from assay.data.batch import TensorWorld, to_tensors
 from assay.data.seeds import Draw, seed_of
 from assay.errors import EvidenceError, StudyError, unknown
 from assay.evidence.tables import TRAINING_LOSS, Observation, commit, study_code, write_evidence
-from assay.language.plugs import load_all
+from assay.language.plugs import load_all, weights_file
 from assay.language.recipes import Recipe, bind, identity, plug_name
 from assay.networks.store import NetworkStore
 from assay.storage.files import ROOT
@@ -249,6 +249,9 @@ def tested(study: "Study", networks: dict[Recipe, list[dict]]) -> str:
 
 def _model_phrase(model: dict) -> str:
     given = model["parameters"]
+    file = weights_file(given.get("weights") or "")
+    if file:
+        return f"{plug_name(model)} from the weights in {file.name}"
     return plug_name(model) + (" from published weights" if given.get("pretrained") or given.get("weights") else "")
 
 

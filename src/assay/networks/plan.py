@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from assay.errors import StudyError, unknown
-from assay.language.recipes import Recipe, canonical
+from assay.language.recipes import Recipe, canonical, each_once
 from assay.language.scales import Scale
 from assay.language.study import Study
-from assay.provenance.fingerprints import digest, fingerprint
-
-TRAINING = "assay.networks.jobs"
+from assay.provenance.fingerprints import fingerprint_of_networks
+from assay.provenance.proofs import code_digest
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,8 @@ class Bundle:
 
     @cached_property
     def code(self) -> str:
-        """The fingerprint of all code behind these networks."""
-        ancestry = {ancestor for recipe in self.recipes for ancestor in recipe.ancestry()}
-        return digest(fingerprint(TRAINING, set().union(*(recipe.plugs for recipe in ancestry))))
+        """One hash over the code behind these networks, and over all code proven to compute the same."""
+        return code_digest(fingerprint_of_networks(self.recipes))
 
 
 class Plan:
@@ -51,6 +49,9 @@ class Plan:
         self.studies = {study.name: study for study in studies}
         self.bundles: dict[str, Bundle] = {}
         self.bundles_of: dict[Recipe, list[Bundle]] = {}
+        # One network may be asked for with other records by each study: it is trained with all of them.
+        wanted = each_once(recipe for study in self.studies.values() for recipe in study.recipes)
+        self.recording = {recipe: recipe for recipe in wanted}
         users = _users(self.studies.values())
         for study in self.studies.values():
             groups = _new([[recipe] for recipe in study.recipes] if seeds_per_job else _groups(study), self.bundles_of)
@@ -69,7 +70,8 @@ class Plan:
         if len(recipes) > 1:
             joint = hashlib.sha256("".join(recipe.digest for recipe in recipes).encode()).hexdigest()[:8]
             name = f"{study.name}-{len(recipes)}-networks-{joint}"
-        bundles = [Bundle(name + ending, tuple(recipes), seeds) for ending, seeds in _parts(study.seeds, seeds_per_job)]
+        recording = tuple(self.recording[recipe] for recipe in recipes)
+        bundles = [Bundle(name + ending, recording, seeds) for ending, seeds in _parts(study.seeds, seeds_per_job)]
         self.bundles.update({bundle.name: bundle for bundle in bundles})
         self.bundles_of.update(dict.fromkeys(recipes, bundles))
 

@@ -13,14 +13,15 @@ from pathlib import Path
 
 from assay.artifacts.archiving import evidence_folder
 from assay.errors import AssayError, StudyError
-from assay.evidence.tables import read_evidence, staleness
+from assay.evidence.freshness import freshness
+from assay.evidence.tables import read_evidence
 from assay.language.catalogue import Catalogue
 from assay.language.configuration import Config
 from assay.language.plugs import PlugInfo, describe
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies, study_paths
 from assay.language.study import Study
-from assay.provenance.fingerprints import code_hash
+from assay.provenance.fingerprints import source_hash
 from assay.storage.files import ROOT, read_json
 
 DEFAULT_SCALE = Config().scale
@@ -103,9 +104,10 @@ def _evidence(study: Study, results: Path) -> tuple[str | None, list[str]]:
     try:
         evidence = read_evidence(results / "observations" / study.name)
         verdicts = read_json(results / "verdicts.json")
+        found = freshness(study, evidence.provenance)
     except AssayError as error:
         return None, [f"no evidence at scale {study.scale}: {error}"]
-    missing = [f"evidence is stale: {reason}" for reason in staleness(study, evidence.provenance)]
+    missing = [f"evidence is {found.word}: {reason}" for reason in found.reasons]
     verdict = verdicts["studies"].get(study.name)
     if verdict is None:
         return None, [*missing, f"not judged: {verdicts['failed'].get(study.name, {}).get('error', 'run snakemake')}"]
@@ -126,7 +128,7 @@ def other_scales(study: Study, root: Path = ROOT) -> list[str]:
 
 def said_of(plug: PlugInfo) -> str:
     """What a plug's source says of it, in code and in docstrings: all that its page shows but tests and studies."""
-    return f"{code_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
+    return f"{source_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
 
 
 def introduced(study: Study) -> list[str]:

@@ -16,7 +16,8 @@ from assay.artifacts import archiving
 from assay.errors import ArtifactError, AssayError, EvidenceError
 from assay.evidence.agreement import Agreement, compare, not_compared
 from assay.evidence.cards import card_name
-from assay.evidence.tables import read_evidence, staleness
+from assay.evidence.freshness import freshness
+from assay.evidence.tables import read_evidence
 from assay.language.catalogue import load as load_catalogue
 from assay.language.plugs import describe, everything
 from assay.language.recipes import parents_in
@@ -148,7 +149,7 @@ def _worlds(study: Study) -> dict[str, tuple[str, ...]]:
 
 def _stale(study: Study, results: Path) -> tuple[str, ...] | None:
     try:
-        return tuple(staleness(study, read_json(results / "observations" / study.name / "provenance.json")))
+        return freshness(study, read_json(results / "observations" / study.name / "provenance.json")).reasons
     except EvidenceError:
         return None
 
