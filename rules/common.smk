@@ -60,7 +60,8 @@ def measured():
 try:
     SOURCES = sources()
     MEASURED = measured()
-    PLAN = Plan(((STUDIES[name], blocks) for name, blocks in MEASURED.items()), SCALE.networks_per_job)
+    ASKED = [(STUDIES[name], blocks) for name, blocks in MEASURED.items()]
+    PLAN = Plan(ASKED, SCALE.networks_per_job, beside=STUDIES.values())
     FORECAST = Forecast(PLAN, SCALE, Path(RESULTS, "networks"))
 except AssayError as error:
     raise WorkflowError(str(error)) from None

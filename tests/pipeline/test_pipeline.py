@@ -129,10 +129,10 @@ def test_stale_evidence_says_what_changed(finished):
     path = "src/assay/augment/noisy.py"
     finished.edit(path, "batch.images + scale", "batch.images - scale")
     code = (
-        "from assay.language.studies import load_studies; from assay.evidence.tables import staleness;"
+        "from assay.language.studies import load_studies; from assay.evidence.freshness import freshness;"
         "from assay.storage.files import read_json;"
         "studies = load_studies('ci');"
-        "print([staleness(s, read_json(f'results/ci/observations/{n}/provenance.json')) for n, s in studies.items()])"
+        "print([list(freshness(s, read_json(f'results/ci/observations/{n}/provenance.json')).reasons) for n, s in studies.items()])"
     )
     said = finished.python(code).stdout
     finished.edit(path, "batch.images - scale", "batch.images + scale")

@@ -13,7 +13,7 @@ from assay.data.seeds import Draw
 from assay.data.stream import Stream, whole
 from assay.data.world import Split, World
 from assay.evidence.tables import pack_arrays
-from assay.language.recipes import bind, canonical, parents_in
+from assay.language.recipes import bind, canonical, parents_in, without_defaults
 from assay.storage.files import write_atomic
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ SAMPLES = 24
 
 def card_name(spec: dict) -> str:
     """A readable name for a canonical world, e.g. `shapes-1f3a9c2e`."""
-    return spec["plug"].split("/")[1].replace("_", "-") + "-" + hashlib.sha256(canonical(spec).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(canonical(without_defaults(spec)).encode()).hexdigest()
+    return spec["plug"].split("/")[1].replace("_", "-") + "-" + digest[:8]
 
 
 def worlds_of(studies: Iterable["Study"]) -> dict[str, dict]:

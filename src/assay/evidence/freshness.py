@@ -1,9 +1,11 @@
-"""Freshness: whether evidence is that of the study and the code as they are now."""
+"""Whether evidence still belongs to its study: what is measured, what it is computed with, and the files that are read."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from assay.evidence.tables import staleness
+from assay.evidence.tables import study_code
+from assay.provenance import proofs
 
 if TYPE_CHECKING:
     from assay.language.study import Study
@@ -13,13 +15,40 @@ FRESH, UNPROVEN, STALE = "fresh", "unproven", "stale"
 
 @dataclass(frozen=True)
 class Freshness:
-    """One of the three words, and why it is not the first."""
+    """How evidence stands to its study.
 
-    word: str
+    fresh: made with today's study and code, up to changes proven to change no number. unproven: the code changed, and nothing is
+    known of what that does. stale: the study or a file it reads changed, or canaries show that the code computes other numbers.
+    reasons: what changed, in lines; none if fresh.
+    """
+
+    word: Literal["fresh", "unproven", "stale"]
     reasons: tuple[str, ...] = ()
 
 
 def freshness(study: "Study", provenance: dict) -> Freshness:
-    """How evidence of this provenance stands to the study and the code."""
-    reasons = tuple(staleness(study, provenance))
-    return Freshness(STALE if reasons else FRESH, reasons)
+    """How evidence of this provenance stands to the study as it is now. EvidenceError if the file of proofs is damaged."""
+    made_with, today = _hashes(provenance.get("code")), study_code(study)
+    known = proofs.committed()
+    old, new = known.oldest(made_with), known.oldest(today)
+    plan = ["what the study measures changed"] if provenance.get("study_sha256") != study.digest else []
+    shown = known.refutation(made_with, today)
+    reasons = (*plan, *shown, *_changes(old, new))
+    stale = plan or shown or any(new.get(name, value) != value for name, value in old.items() if _is_file(name))
+    return Freshness(STALE if stale else UNPROVEN if reasons else FRESH, reasons)
+
+
+def _hashes(code: Any) -> dict[str, str]:
+    """A stored fingerprint; what is none knows nothing."""
+    return {name: value for name, value in code.items() if isinstance(value, str)} if isinstance(code, dict) else {}
+
+
+def _is_file(name: str) -> bool:
+    return "/" in name
+
+
+def _changes(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
+    for name in sorted(set(old) | set(new)):
+        if old.get(name) != new.get(name):
+            path = name if _is_file(name) else "/".join(name.split(".")[1:]) + ".py"
+            yield f"{path} {'is new' if name not in old else 'is no longer used' if name not in new else 'changed'}"

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from assay.errors import EvidenceError
-from assay.provenance.fingerprints import digest, fingerprint
+from assay.provenance import proofs
+from assay.provenance.fingerprints import fingerprint_of_measuring
 from assay.provenance.platforms import platform_key, platform_name
 from assay.storage.files import read_json, sha256, write_atomic
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 FORMAT = 1  # of what a block holds
 FILES = ("observations.csv", "arrays.npz", "provenance.json")
 COLUMNS = ("study", "arm", "seed", "metric", "x", "value")
-ENTRY = "assay.measuring.observing"
 TRAINING_LOSS = "training_loss"  # arrays of every study, beside those its protocol keeps
 MOST_BYTES = 2**32  # of all arrays of a study; figures need a thousandth of it
 
@@ -59,8 +59,8 @@ class Evidence:
 
 
 def study_code(study: "Study") -> dict[str, str]:
-    """Hashes by module of everything a study's observations are computed with."""
-    return fingerprint(ENTRY, study.plugs)
+    """Hashes of the modules a study's observations are computed with, and of the files they are computed from."""
+    return fingerprint_of_measuring(study.plugs, study.reads)
 
 
 def write_evidence(folder: Path, observations: list[Observation], arrays: dict[str, np.ndarray], provenance: dict) -> None:
@@ -213,23 +213,9 @@ def coordinate(text: str) -> float | str | None:
         return text
 
 
-def staleness(study: "Study", provenance: dict) -> list[str]:
-    """Why evidence no longer belongs to the study as it is now: empty if it does."""
-    reasons = []
-    if provenance.get("study_sha256") != study.digest:
-        reasons.append("what the study measures changed")
-    old, new = provenance.get("code", {}), study_code(study)
-    for module in sorted(set(old) | set(new)):
-        if old.get(module) != new.get(module):
-            path = module if "/" in module else "/".join(module.split(".")[1:]) + ".py"
-            what = "is new" if module not in old else "is no longer used" if module not in new else "changed"
-            reasons.append(f"{path} {what}")
-    return reasons
-
-
 def code_digest(study: "Study") -> str:
-    """One hash over the code behind a study."""
-    return digest(study_code(study))
+    """One hash over the code behind a study, and over all code proven to compute the same."""
+    return proofs.code_digest(study_code(study))
 
 
 def commit(root: Path) -> tuple[str | None, bool | None]:

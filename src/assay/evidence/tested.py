@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from assay.language.plugs import weights_file
 from assay.language.recipes import Recipe, plug_name
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ def tested(study: "Study", parameters: dict[Recipe, list[int]]) -> str:
 
 def _model_phrase(model: dict) -> str:
     given = model["parameters"]
+    file = weights_file(given.get("weights") or "")
+    if file:
+        return f"{plug_name(model)} from the weights in {file.name}"
     return plug_name(model) + (" from published weights" if given.get("pretrained") or given.get("weights") else "")
 
 

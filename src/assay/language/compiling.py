@@ -10,14 +10,14 @@ from assay.errors import StudyError, unknown
 from assay.language import expectations
 from assay.language.catalogue import load as load_catalogue
 from assay.language.inputs import shown
-from assay.language.plugs import Parameter, describe
+from assay.language.plugs import Parameter, describe, weights_file
 from assay.language.published import Published, PublishedNumber
-from assay.language.recipes import AXES, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe
+from assay.language.recipes import AXES, DEFAULTS, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe
 from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
 from assay.language.study import Cell, Study, StudyFile
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
-RECIPE_FIELDS = (*PLUG_FIELDS, "budget", "start", "record", "draws")
+RECIPE_FIELDS = ("world", "model", "budget", *DEFAULTS)
 
 
 def merge(base: Any, top: Any) -> Any:
@@ -195,8 +195,7 @@ class Compiler:
         return self.recipes[name]
 
     def _recipe(self, fields: dict[str, Any], where: str) -> Recipe:
-        defaults = {"objective": "cross_entropy", "optimizer": "sgd", "schedule": "cosine", "augment": [], "surgery": []}
-        fields = {**defaults, **fields}
+        fields = {**DEFAULTS, **fields}
         for key in ("world", "model"):
             if key not in fields:
                 raise self.fail(where, f"no {key} is set; set it in base or in the arm")
@@ -208,9 +207,9 @@ class Compiler:
             else:
                 data[field] = self._complete(kind, fields[field], f"{where}.{field}")
         data["budget"] = self._budget(fields.get("budget", {}), f"{where}.budget")
-        data["draws"] = self._draws(fields.get("draws", {}), f"{where}.draws")
-        data["record"] = self._record(fields.get("record", []), f"{where}.record")
-        start = fields.get("start")
+        data["draws"] = self._draws(fields["draws"], f"{where}.draws")
+        data["record"] = self._record(fields["record"], f"{where}.record")
+        start = fields["start"]
         data["start"] = {"recipe": self._network(start, f"{where}.start").data} if start else None
         return Recipe(data)
 
@@ -246,9 +245,17 @@ class Compiler:
             made = [self._reference(parameter, item, where) for item in items]
             return made if parameter.many else made[0]
         try:
-            return self._capped(parameter.name, parameter.normalise(value))
+            value = self._capped(parameter.name, parameter.normalise(value))
         except ValueError as error:
             raise self.fail(where, f"{value!r} is not allowed: {error}") from None
+        if parameter.weights and value:
+            self._check_weights(value, where)
+        return value
+
+    def _check_weights(self, named: str, where: str) -> None:
+        file = weights_file(named)
+        if file and not file.is_file():
+            raise self.fail(where, f"'{named}' is no file; bring the .safetensors file there, or name a repository as owner/name")
 
     def _reference(self, parameter: Parameter, item: Any, where: str) -> dict:
         if parameter.plug:

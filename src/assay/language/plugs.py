@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assay.errors import StudyError, unknown
 from assay.language.timm_names import TimmName
+from assay.storage.files import ROOT
 
 PACKAGE = Path(__file__).parents[1]
 # Folders of the package that hold no plugs.
@@ -50,13 +51,24 @@ class Parent:
     """Marks a parameter whose value is another recipe's trained network: `teacher: Annotated[Trained, Parent()]`."""
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Marks a parameter that names trained weights, a local file or a repository: `weights: Annotated[str, Weights()]`."""
+
+
+def weights_file(named: str) -> Path | None:
+    """The local file that a parameter marked with `Weights` names; None if it names a repository of the hub. A relative path
+    starts at the project's root."""
+    return ROOT / named if named.endswith(".safetensors") else None
+
+
 class _Trained:
     """Stands for `assay.training.network.Trained` when annotations are read without importing torch."""
 
 
 ANNOTATION_NAMES = {
     **{kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict)},
-    **{mark.__name__: mark for mark in (Ge, Gt, Interval, Le, Lt, MaxLen, MinLen, Plug, Parent)},
+    **{mark.__name__: mark for mark in (Ge, Gt, Interval, Le, Lt, MaxLen, MinLen, Plug, Parent, Weights)},
     "Annotated": Annotated,
     "Any": Any,
     "Callable": Callable,
@@ -68,7 +80,8 @@ ANNOTATION_NAMES = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """A keyword-only argument of a plug. `plug` is the kind its value names, `parent` says that it names a network."""
+    """A keyword-only argument of a plug. `plug` is the kind its value names, `parent` says that it names a network, `weights`
+    that it names weights."""
 
     name: str
     annotation: Any
@@ -77,6 +90,7 @@ class Parameter:
     default: Any
     plug: str | None
     parent: bool
+    weights: bool
     many: bool
 
     @cached_property
@@ -167,7 +181,8 @@ class PlugInfo:
         marks, many = _marks(annotation)
         plug = next((mark.kind for mark in marks if isinstance(mark, Plug)), None)
         parent = any(isinstance(mark, Parent) or mark is Parent for mark in marks)
-        return Parameter(arg.arg, annotation, text, default is None, value, plug, parent, many)
+        weights = any(isinstance(mark, Weights) for mark in marks)
+        return Parameter(arg.arg, annotation, text, default is None, value, plug, parent, weights, many)
 
 
 def _marks(annotation: Any) -> tuple[list[Any], bool]:

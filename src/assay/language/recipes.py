@@ -1,19 +1,21 @@
 """Recipes: the complete description of how one network comes to be, as canonical data with a hash and a readable name.
 
 In canonical form a plug is `{"plug": "augment/mixup", "parameters": {...}}` with every parameter written out, and another
-network is `{"recipe": {...}}`; so a recipe holds its parents, and equal recipes have equal JSON whoever asks for them.
+network is `{"recipe": {...}}`; so a recipe holds its parents. Recipes are equal, and have one name, if they are equal without
+what they have by default and without what is only recorded: a new parameter or field, at its default, changes no recipe.
 """
 
 import ast
 import hashlib
 import json
 import re
-from collections.abc import Callable, Hashable, Iterator
-from functools import cached_property, partial
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from assay.language.plugs import describe, load
+from assay.errors import StudyError
+from assay.language.plugs import Parameter, describe, load, weights_file
 
 PLUG_FIELDS = {
     "world": "worlds",
@@ -28,6 +30,17 @@ LIST_FIELDS = ("augment", "surgery")
 AXES = ("world", "init", "order", "augment")
 RECORDS = ("margins",)
 NAME_LENGTH = 60
+# Fields that a study may leave out, with what it then means. World and model have no default, that of the budget is the scale's.
+DEFAULTS = {
+    "objective": "cross_entropy",
+    "optimizer": "sgd",
+    "schedule": "cosine",
+    "augment": [],
+    "surgery": [],
+    "start": None,
+    "record": [],
+    "draws": {},
+}
 
 
 def canonical(data: Any) -> str:
@@ -52,27 +65,117 @@ def plugs_in(value: Any) -> set[str]:
     return {node["plug"] for node in walk(value) if "plug" in node}
 
 
+def weights_in(value: Any) -> set[str]:
+    """The local files of weights named in canonical data, as written, parents not included."""
+    found: set[str] = set()
+    for node in walk(value):
+        declared = describe(*node["plug"].split("/")).parameters if "plug" in node else {}
+        named = [node["parameters"].get(name) for name, parameter in declared.items() if parameter.weights]
+        found.update(name for name in named if name and weights_file(name))
+    return found
+
+
 def parents_in(value: Any) -> list["Recipe"]:
     """The recipes named in canonical data, each once, in order of appearance."""
-    return list(dict.fromkeys(Recipe(node["recipe"]) for node in walk(value) if "recipe" in node))
+    return each_once(Recipe(node["recipe"]) for node in walk(value) if "recipe" in node)
+
+
+def without_defaults(value: Any) -> Any:
+    """Canonical data without parameters and fields that have their default, and without what is only recorded: what names and
+    digests are made of. That a default changed is seen in the code of its plug."""
+    match value:
+        case {"plug": str() as plug, "parameters": dict() as given}:
+            kept = {name: without_defaults(item) for name, item in given.items()}
+            defaults = _defaults(plug)
+            return {"plug": plug, "parameters": {name: v for name, v in kept.items() if canonical(v) != defaults.get(name)}}
+        case {"recipe": dict() as fields}:
+            return {"recipe": _fields_without_defaults(fields)}
+        case dict():
+            return {key: without_defaults(item) for key, item in value.items()}
+        case list():
+            return [without_defaults(item) for item in value]
+        case _:
+            return value
+
+
+def _fields_without_defaults(fields: dict) -> dict:
+    kept = {field: without_defaults(value) for field, value in fields.items() if field != "record"}
+    if isinstance(kept.get("draws"), dict):
+        kept["draws"] = {axis: draw for axis, draw in kept["draws"].items() if draw != 0}
+    return {field: value for field, value in kept.items() if field not in DEFAULTS or value != _default_field(field)}
+
+
+def _default_field(field: str) -> Any:
+    default = DEFAULTS[field]
+    return {"plug": f"{PLUG_FIELDS[field]}/{default}", "parameters": {}} if isinstance(default, str) else default
+
+
+@cache
+def _defaults(plug: str) -> dict[str, str]:
+    """Canonical JSON of a plug's defaults by parameter, themselves without what they have by default; of a plug that is not
+    there, as in foreign data, none is known."""
+    try:
+        parameters = describe(*plug.split("/", 1)).parameters.values()
+    except (StudyError, TypeError):
+        return {}
+    return {parameter.name: canonical(_default(parameter)) for parameter in parameters if not parameter.required}
+
+
+def _default(parameter: Parameter) -> Any:
+    if parameter.default is None or parameter.parent:
+        return parameter.default
+    if not parameter.plug:
+        return parameter.normalise(parameter.default)
+    given = parameter.default
+    return [_named(parameter.plug, item) for item in given] if parameter.many else _named(parameter.plug, given)
+
+
+def _named(kind: str, spec: str | dict) -> dict:
+    """A plug written as in a study, in canonical form without defaults."""
+    name, given = next(iter(spec.items())) if isinstance(spec, dict) else (spec, None)
+    return without_defaults({"plug": f"{kind}/{name}", "parameters": given or {}})
 
 
 class Recipe:
-    """A recipe in canonical form; compared and hashed by its content."""
+    """A recipe in canonical form, `data`; compared and hashed by its `identity`, the canonical JSON of what is not by default."""
 
     def __init__(self, data: dict):
         self.data = data
         self.json = canonical(data)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Recipe) and self.json == other.json
+        return isinstance(other, Recipe) and self.identity == other.identity
 
     def __hash__(self) -> int:
-        return hash(self.json)
+        return hash(self.identity)
+
+    @cached_property
+    def identity(self) -> str:
+        return canonical(without_defaults({"recipe": self.data})["recipe"])
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(self.json.encode()).hexdigest()
+        return hashlib.sha256(self.identity.encode()).hexdigest()
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """What is recorded while it trains."""
+        return tuple(self.data.get("record", ()))
+
+    def recording(self, names: Iterable[str]) -> "Recipe":
+        """The same recipe, recording these too."""
+        wanted = sorted({*self.records, *names})
+        return self if wanted == sorted(self.records) else Recipe({**self.data, "record": wanted})
+
+    def is_met_by(self, data: Any) -> bool:
+        """Whether a network made by the recipe of this data, which may be foreign, is one of this recipe with all its records."""
+        if data == self.data:
+            return True
+        try:
+            made = Recipe(data)
+            return made == self and set(made.records) >= set(self.records)
+        except (AttributeError, RecursionError, TypeError, ValueError):
+            return False
 
     @cached_property
     def name(self) -> str:
@@ -101,9 +204,14 @@ class Recipe:
         return plugs_in(self.data)
 
     @cached_property
+    def reads(self) -> set[str]:
+        """The local files of weights that this recipe itself starts from, as written."""
+        return weights_in(self.data)
+
+    @cached_property
     def world(self) -> str:
         """What the images depend on besides the repetition: recipes that share it are trained on the same draw."""
-        return canonical([self.data["world"], self.data["draws"]["world"]])
+        return canonical([without_defaults(self.data["world"]), self.data["draws"]["world"]])
 
     @cached_property
     def depth(self) -> int:
@@ -122,6 +230,14 @@ class Recipe:
         yield self
         for parent in self.parents:
             yield from parent.ancestry()
+
+
+def each_once(recipes: Iterable[Recipe]) -> list[Recipe]:
+    """Equal recipes once, in order of first appearance, recording what any of them asks for."""
+    found: dict[Recipe, Recipe] = {}
+    for recipe in recipes:
+        found[recipe] = found[recipe].recording(recipe.records) if recipe in found else recipe
+    return list(found.values())
 
 
 def plug_name(spec: dict) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from assay.language.blocks import Block, blocks
 from assay.language.plugs import describe
 from assay.language.published import Published, PublishedNumber
-from assay.language.recipes import Recipe, canonical, parents_in, plugs_in
+from assay.language.recipes import Recipe, canonical, each_once, parents_in, plugs_in, weights_in, without_defaults
 from assay.language.scales import StandIns, single
 
 
@@ -58,7 +58,7 @@ class Cell:
     @property
     def recipes(self) -> list[Recipe]:
         """The trained networks this measurement needs: the arm's own and those its protocol names."""
-        return list(dict.fromkeys([self.recipe, *parents_in(self.protocol)]))
+        return each_once([self.recipe, *parents_in(self.protocol)])
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Study:
             needed = [parent for cell in self.cells for parent in (*cell.recipe.parents, *parents_in(cell.protocol))]
         else:
             needed = [recipe for cell in self.cells for recipe in cell.recipes]
-        found = dict.fromkeys(ancestor for recipe in needed for ancestor in recipe.ancestry())
+        found = each_once(ancestor for recipe in needed for ancestor in recipe.ancestry())
         return sorted(found, key=lambda recipe: recipe.depth)
 
     @cached_property
@@ -120,6 +120,12 @@ class Study:
         """Everything the study's evidence is made with, as "kind/name"."""
         own = set().union(*(plugs_in(cell.protocol) | cell.recipe.plugs for cell in self.cells))
         return own.union(*(recipe.plugs for recipe in self.recipes))
+
+    @cached_property
+    def reads(self) -> set[str]:
+        """The local files of weights behind the study's evidence, as written."""
+        own = set().union(*(weights_in(cell.protocol) | cell.recipe.reads for cell in self.cells))
+        return own.union(*(recipe.reads for recipe in self.recipes))
 
     @property
     def figure(self) -> dict[str, dict]:
@@ -129,14 +135,14 @@ class Study:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of what is measured: cells and seeds, not the prose around them."""
+        """A hash of what is measured: the cells, not how often, nor the prose around them."""
         return hashlib.sha256(self.plan.encode()).hexdigest()
 
     @cached_property
     def plan(self) -> str:
-        """Canonical JSON of what is measured; with the code, all that observations depend on."""
-        cells = [{"arm": c.arm, "x": c.x, "recipe": c.recipe.data, "protocol": c.protocol} for c in self.cells]
-        return canonical({"study": self.name, "seeds": self.seeds, "cells": cells})
+        """Canonical JSON of what is measured, without defaults; with the code, all that an observation depends on."""
+        cells = [{"arm": c.arm, "x": c.x, "recipe": {"recipe": c.recipe.data}, "protocol": c.protocol} for c in self.cells]
+        return canonical({"study": self.name, "cells": without_defaults(cells)})
 
     @cached_property
     def judgement(self) -> str:

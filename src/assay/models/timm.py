@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from assay.errors import StudyError
+from assay.language.plugs import Weights, weights_file
 from assay.language.timm_names import TimmName
 from assay.training import shim  # noqa: F401  (before timm)
 
@@ -33,7 +34,7 @@ def timm(
     *,
     name: TimmName,
     pretrained: bool = False,
-    weights: str | None = None,
+    weights: Annotated[str, Weights()] | None = None,
     drop_rate: Annotated[float, Ge(0), Lt(1)] = 0.0,
     drop_path_rate: Annotated[float, Ge(0), Lt(1)] = 0.0,
 ) -> nn.Module:
@@ -60,7 +61,7 @@ def timm(
 
 def _start(model: nn.Module, name: str, weights: str | None, options: dict[str, Any]) -> tuple[Tensor, Tensor]:
     """Load published weights into a fresh model; mean and spread (C,) of the images it was trained on."""
-    file = Path(weights) if weights and weights.endswith(".safetensors") else _from_hub(name, weights)
+    file = (weights and weights_file(weights)) or _from_hub(name, weights)
     classifiers = model.pretrained_cfg["classifier"]
     classifier = classifiers if isinstance(classifiers, str) else classifiers[0]
     # With as many classes as the file timm checks every name and shape; with others it would pass over what does not fit.

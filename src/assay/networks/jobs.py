@@ -17,12 +17,12 @@ from assay.language.plugs import load_all
 from assay.language.recipes import Recipe
 from assay.networks.memory import keep_freed_memory
 from assay.networks.store import NetworkStore
-from assay.provenance.fingerprints import digest, fingerprint
+from assay.provenance.fingerprints import fingerprint_of_networks
+from assay.provenance.proofs import code_digest
 from assay.storage.files import write_atomic
 from assay.training.distributed import ALONE, Group, local_rank
 from assay.training.trainer import Setting, make_world, precision_name, train
 
-ENTRY = "assay.training.trainer"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what Slurm sends ahead of a kill, by itself and by --signal
 
 
@@ -54,9 +54,8 @@ def device_name(device: torch.device) -> str:
 
 
 def code_of(recipe: Recipe) -> str:
-    """The fingerprint of all code behind a network, its parents' included."""
-    plugs = set().union(*(ancestor.plugs for ancestor in recipe.ancestry()))
-    return digest(fingerprint(ENTRY, plugs))
+    """One hash over the code behind a network, and over all code proven to compute the same."""
+    return code_digest(fingerprint_of_networks([recipe]))
 
 
 @contextlib.contextmanager
@@ -131,7 +130,7 @@ def _train_one(
     about = {
         "recipe": recipe.data,
         "seed": seed,
-        "code": code,
+        "code": fingerprint_of_networks([recipe]),
         "input": {"channels": world.train.images.shape[1], "classes": len(world.classes), "size": world.train.images.shape[-1]},
         "parameters": sum(p.numel() for p in trained.network.parameters()),
         "core_seconds": round(core_seconds, 3),

@@ -7,12 +7,11 @@ from functools import cached_property
 
 from assay.errors import StudyError, unknown
 from assay.language.blocks import Block
-from assay.language.recipes import Recipe, canonical
+from assay.language.recipes import Recipe, canonical, each_once
 from assay.language.scales import Scale
 from assay.language.study import Study
-from assay.provenance.fingerprints import digest, fingerprint
-
-TRAINING = "assay.networks.jobs"
+from assay.provenance.fingerprints import fingerprint_of_networks
+from assay.provenance.proofs import code_digest
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,23 @@ class Bundle:
 
     @cached_property
     def code(self) -> str:
-        """The fingerprint of all code behind these networks."""
-        ancestry = {ancestor for recipe in self.recipes for ancestor in recipe.ancestry()}
-        return digest(fingerprint(TRAINING, set().union(*(recipe.plugs for recipe in ancestry))))
+        """One hash over the code behind these networks, and over all code proven to compute the same."""
+        return code_digest(fingerprint_of_networks(self.recipes))
 
 
 class Plan:
     """All bundles that blocks of studies need. Equal recipes appear once, whichever studies ask for them.
 
     asked: the studies, each with the blocks that it needs networks for. networks_per_job: up to this many networks, groups of one
-    depth that the same studies need, share a job; with 1 a job trains one network.
+    depth that the same studies need, share a job; with 1 a job trains one network. beside: studies that ask for none now; what
+    they want recorded in a shared training is recorded, too, so that it need not be trained again for them.
     """
 
-    def __init__(self, asked: Iterable[tuple[Study, Iterable[Block]]], networks_per_job: int = 1):
+    def __init__(self, asked: Iterable[tuple[Study, Iterable[Block]]], networks_per_job: int = 1, beside: Iterable[Study] = ()):
         asked = list(asked)
         self.studies = {study.name: study for study, _ in asked}
+        everybody = {study.name: study for study in beside} | self.studies
+        self.recording = {recipe: recipe for recipe in each_once(r for study in everybody.values() for r in study.recipes)}
         self.bundles: dict[str, Bundle] = {}
         self.bundle_of: dict[tuple[Recipe, Block], Bundle] = {}
         wanted: dict[Block, list[Study]] = {}
@@ -102,7 +103,7 @@ class Plan:
         if len(recipes) > 1:
             joint = hashlib.sha256("".join(recipe.digest for recipe in recipes).encode()).hexdigest()[:8]
             name = f"{study.name}-{len(recipes)}-networks-{joint}"
-        bundle = Bundle(f"{name}-{block.name}", tuple(recipes), block)
+        bundle = Bundle(f"{name}-{block.name}", tuple(self.recording[recipe] for recipe in recipes), block)
         self.bundles[bundle.name] = bundle
         self.bundle_of.update(dict.fromkeys(((recipe, block) for recipe in recipes), bundle))
 

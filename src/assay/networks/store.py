@@ -19,6 +19,7 @@ from torch import Tensor
 
 from assay.errors import EvidenceError
 from assay.language.recipes import Recipe
+from assay.provenance.proofs import code_digest
 from assay.storage.files import read_json, sha256, write_atomic
 from assay.training.network import Trained
 from assay.training.trainer import build
@@ -62,14 +63,17 @@ class NetworkStore:
         self.checkpoint(recipe, seed).unlink(missing_ok=True)
 
     def about(self, recipe: Recipe, seed: int, code: str | None = None) -> dict | None:
-        """The sidecar if the network is there and unharmed (and made with this code, if given), else None."""
+        """The sidecar if the network is there and unharmed, else None. An equal recipe that records more may have made it.
+
+        code: the digest of the code it must have been made with, or with code proven to compute the same.
+        """
         path = self.sidecar(recipe, seed)
         try:
             about = read_json(path)
         except EvidenceError:
             return None
         weights = self.weights(recipe, seed)
-        same = about.get("recipe") == recipe.data and (code is None or about.get("code") == code)
+        same = recipe.is_met_by(about.get("recipe")) and (code is None or made_with(about) == code)
         return about if same and weights.exists() and sha256(weights) == about.get("sha256") else None
 
     def load(self, recipe: Recipe, seed: int) -> Trained:
@@ -98,6 +102,13 @@ class NetworkStore:
         for manifest in self.folder.glob("*.json"):
             if recipe.name in read_json(manifest)["networks"]:
                 manifest.unlink(missing_ok=True)
+
+
+def made_with(about: dict) -> str | None:
+    """The digest of the code that a sidecar says its network was made with, None if it does not say."""
+    code = about.get("code")
+    known = isinstance(code, dict) and all(isinstance(value, str) for value in code.values())
+    return code_digest(code) if known else None
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ from assay.language.scales import load_scale
 from assay.language.studies import load_studies
 from assay.networks.jobs import code_of
 from assay.networks.plan import Bundle, Plan
-from assay.networks.store import NetworkStore
+from assay.networks.store import NetworkStore, made_with
 from assay.storage.files import ROOT, read_json, write_atomic
 from assay.storage.receipts import networks_listed, receipt_of_job
 
@@ -111,7 +111,7 @@ class Offer:
     @property
     def fits(self) -> bool:
         """Whether all of it was made with the present code."""
-        return all(self.sidecars[name]["code"] == code_of(recipe) for name, (recipe, _) in self.weights.items())
+        return all(made_with(self.sidecars[name]) == code_of(recipe) for name, (recipe, _) in self.weights.items())
 
     def write(self, store: NetworkStore) -> None:
         """Write weights, then the sidecars that make them count."""
@@ -152,11 +152,11 @@ class Offer:
         listed: dict[str, dict[str, str]] = {}
         for name, (recipe, seed) in self.weights.items():
             sidecar = self.sidecars[name]
-            if sidecar.get("recipe") != recipe.data or sidecar.get("seed") != seed:
+            if not recipe.is_met_by(sidecar.get("recipe")) or sidecar.get("seed") != seed:
                 raise self._refused(f"'{_beside(name)}' claims another recipe or seed")
             if sidecar.get("sha256") != sums[name]:
                 raise self._refused(f"'{name}' is not what its sidecar says (SHA-256)")
-            if not isinstance(sidecar.get("code"), str):
+            if made_with(sidecar) is None:
                 raise self._refused(f"'{_beside(name)}' does not say with what code it was made")
             listed.setdefault(recipe.name, {})[str(seed)] = sums[name]
         if self.manifest != {"networks": listed}:

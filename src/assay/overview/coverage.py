@@ -21,7 +21,7 @@ from assay.language.studies import load_studies, study_paths
 from assay.language.study import Study
 from assay.pipeline.deciding import sources_now
 from assay.pipeline.sources import Sources
-from assay.provenance.fingerprints import code_hash
+from assay.provenance.fingerprints import source_hash
 from assay.storage.files import ROOT, read_json
 
 DEFAULT_SCALE = Config().scale
@@ -134,7 +134,7 @@ def other_scales(study: Study, root: Path = ROOT) -> list[str]:
 
 def said_of(plug: PlugInfo) -> str:
     """What a plug's source says of it, in code and in docstrings: all that its page shows but tests and studies."""
-    return f"{code_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
+    return f"{source_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
 
 
 def introduced(study: Study) -> list[str]:

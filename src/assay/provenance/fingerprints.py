@@ -1,20 +1,31 @@
-"""Code fingerprints: what a result was computed with, down to the modules its plugs import.
+"""Fingerprints: the code and the files that a result was computed with.
 
-Snakemake does not see code behind an import. So every job carries a hash over the source of the plugs it uses and all
-project modules these import, directly or not. Comments, docstrings and blank lines do not count: they change no result. Files
-that a module reads from data/, named in its INPUTS, count with the checksums they were committed with.
+Snakemake does not see code behind an import. So every job carries a hash over the source of the plugs it uses and of the project
+modules these import, directly or not. A fingerprint of numbers holds only modules that compute numbers: what reads, checks,
+writes, schedules and words can change without a result changing. Comments, docstrings, annotations and texts of errors do not
+count either. Files that a module reads from data/, named in its INPUTS, count with the checksums they were committed with; files
+of weights that a study names count with the bytes they have.
 """
 
 import ast
 import hashlib
-import io
-import tokenize
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-from assay.language.plugs import PACKAGE, describe, parsed
+from assay.errors import StudyError
+from assay.language.plugs import PACKAGE, describe, kinds, parsed, weights_file
+from assay.language.recipes import Recipe
+from assay.provenance.syntax import all_code, computing_code, imports_in
+from assay.storage.files import sha256
 from assay.storage.manifest import checksums
+
+# Rooms in which numbers are computed, beside the folders of plugs: what networks see, how they are trained, what is asked of
+# them. All others serve: numbers pass through them as they are.
+COMPUTING = ("data", "training", "measuring")
+# Where training and measuring begin. What computes and is loaded by name, as plugs are, is not found from here.
+TRAINING = ("assay.training.trainer",)
+MEASURING = ("assay.measuring.arm", "assay.measuring.observing")
 
 
 @cache
@@ -28,81 +39,91 @@ def module_path(module: str) -> Path | None:
 
 
 @cache
-def _source(module: str) -> str:
-    return module_path(module).read_text(encoding="utf-8")
+def imports(module: str) -> frozenset[str]:
+    """The project modules a project module imports, at its top or inside functions, and the packages around them, as far as
+    they hold code; what is imported for type checkers does not run."""
+    found = _packages(module)
+    for node in imports_in(parsed(module_path(module))):
+        found.update(_target(module, node, alias.name) for alias in node.names)
+    names = {name for target in found for name in (target, *_packages(target)) if name.split(".")[0] == "assay"}
+    return frozenset(name for name in names if name != module and module_path(name) and _holds_code(name))
+
+
+def _packages(module: str) -> set[str]:
+    parts = module.split(".")
+    return {".".join(parts[:length]) for length in range(1, len(parts))}
+
+
+def _target(module: str, node: ast.Import | ast.ImportFrom, name: str) -> str:
+    """The module that a name in a module's import statement leads to."""
+    if isinstance(node, ast.Import):
+        return name
+    base = node.module or ""
+    if node.level:
+        package = module if module_path(module).name == "__init__.py" else module.rpartition(".")[0]
+        parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+        base = ".".join([*parents, base]).rstrip(".")
+    # `from assay.augment import mixup` imports a module, `from assay.errors import unknown` a name.
+    inner = f"{base}.{name}"
+    return inner if inner.split(".")[0] == "assay" and module_path(inner) else base
 
 
 @cache
-def imports(module: str) -> frozenset[str]:
-    """The project modules a project module imports, at its top or inside functions; those for type checkers do not run."""
-    package = module if module_path(module).name == "__init__.py" else module.rpartition(".")[0]
-    found: set[str] = set()
-    for node in _running(parsed(module_path(module))):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base]).rstrip(".")
-            found.add(base)
-            # `from assay.augment import mixup` imports a module, `from assay.errors import unknown` a name.
-            found.update(f"{base}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in found if name.split(".")[0] == "assay" and module_path(name))
+def _holds_code(module: str) -> bool:
+    """Whether it is no package, or one whose own file holds more than a docstring."""
+    path = module_path(module)
+    return path.name != "__init__.py" or all_code(parsed(path)) != all_code(ast.Module([], []))
 
 
-def _running(node: ast.AST) -> Iterable[ast.AST]:
-    """All nodes below, without what stands under `if TYPE_CHECKING`."""
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
-            yield child
-            yield from _running(child)
+def computes(module: str) -> bool:
+    """Whether a project module is of those that compute numbers."""
+    return module.split(".")[1:2] != [] and module.split(".")[1] in {*COMPUTING, *kinds()}
 
 
 @cache
 def code_hash(module: str) -> str:
-    """A hash of a module's code without comments, docstrings and blank lines; the same on every Python version."""
-    return hashlib.sha256(_code_only(_source(module)).encode()).hexdigest()[:16]
+    """A hash of what a module computes with; the same on every Python version.
+
+    Left out is what no number depends on: comments and docstrings, annotations (a plug's ranges), texts of raised errors,
+    descriptions of metrics, optional parameters that nothing reads, imports of modules that compute nothing.
+    """
+
+    def is_plumbing(node: ast.Import | ast.ImportFrom, name: str) -> bool:
+        target = _target(module, node, name)
+        return target.split(".")[0] == "assay" and module_path(target) is not None and not computes(target)
+
+    return _hash(computing_code(parsed(module_path(module)), is_plumbing))
 
 
-def _code_only(source: str) -> str:
-    """The source with comments and docstrings cut out of the text (not re-rendered, which differs between Python versions)."""
-    lines = source.splitlines()
-    for start, end in sorted(_docstrings(source), reverse=True):
-        (first, column), (last, stop) = start, end
-        rest = _bytes_from(lines[last - 1], stop)
-        lines[first - 1] = lines[first - 1].encode()[:column].decode() + "..." + rest
-        del lines[first:last]
-    text = "\n".join(lines) + "\n"
-    lines = text.splitlines()
-    comments = [t.start for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.type == tokenize.COMMENT]
-    for row, column in comments:
-        lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+@cache
+def source_hash(module: str) -> str:
+    """A hash of all code of a module, without comments, docstrings and blank lines; the same on every Python version."""
+    return _hash(all_code(parsed(module_path(module))))
 
 
-def _bytes_from(line: str, column: int) -> str:
-    return line.encode()[column:].decode()
-
-
-def _docstrings(source: str) -> Iterable[tuple[tuple[int, int], tuple[int, int]]]:
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
-            continue
-        first = node.body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            yield (first.lineno, first.col_offset), (first.end_lineno, first.end_col_offset)
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
 def closure(module: str) -> frozenset[str]:
     """The module and all project modules it reaches by importing."""
+    return _reached(module, imports)
+
+
+@cache
+def computing_closure(module: str) -> frozenset[str]:
+    """The module and those it reaches by importing that compute numbers, without passing through others."""
+    return _reached(module, lambda name: frozenset(filter(computes, imports(name))))
+
+
+def _reached(module: str, following: Callable[[str], frozenset[str]]) -> frozenset[str]:
     found, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += imports(name) - found
+            waiting += following(name) - found
     return frozenset(found)
 
 
@@ -117,19 +138,63 @@ def inputs(module: str) -> tuple[str, ...]:
 
 def data_behind(plugs: Iterable[str]) -> list[str]:
     """The files in data/ that these plugs read, or anything they import."""
-    modules = set().union(*(closure(describe(*plug.split("/")).module) for plug in plugs))
-    return sorted({name for module in modules for name in inputs(module)})
+    return sorted({name for module in _behind(plugs, computing_closure) for name in inputs(module)})
 
 
-def fingerprint(entry: str, plugs: Iterable[str]) -> dict[str, str]:
-    """Hashes by module of all code behind an entry module and the plugs (as "kind/name") it loads by name, and by path of the
-    data they read."""
+def _behind(plugs: Iterable[str], reached: Callable[[str], frozenset[str]]) -> set[str]:
+    return set().union(*(reached(describe(*plug.split("/")).module) for plug in plugs))
+
+
+def fingerprint_of_training(plugs: Iterable[str], weights: Iterable[str] = ()) -> dict[str, str]:
+    """What networks made of these plugs (as "kind/name") are computed with: hashes by module, by path of data, by file of
+    weights (as the recipes write it). StudyError for weights that are not there."""
+    return _of_numbers(TRAINING, set(plugs), weights)
+
+
+def fingerprint_of_networks(recipes: Iterable[Recipe]) -> dict[str, str]:
+    """What these networks are computed with, and those they are made from."""
+    ancestry = {ancestor for recipe in recipes for ancestor in recipe.ancestry()}
+    plugs = set().union(*(recipe.plugs for recipe in ancestry))
+    return fingerprint_of_training(plugs, set().union(*(recipe.reads for recipe in ancestry)))
+
+
+def fingerprint_of_measuring(plugs: Iterable[str], weights: Iterable[str] = ()) -> dict[str, str]:
+    """What observations are computed with, networks included: as `fingerprint_of_training`."""
+    return _of_numbers((*TRAINING, *MEASURING), set(plugs), weights)
+
+
+def _of_numbers(entries: Iterable[str], plugs: set[str], weights: Iterable[str]) -> dict[str, str]:
+    modules = _behind(plugs, computing_closure).union(*map(computing_closure, entries))
+    code = {module: code_hash(module) for module in sorted(modules)}
+    return code | _data(plugs) | {f"weights/{name}": _sum_of_weights(name) for name in sorted(weights)}
+
+
+def fingerprint(entry: str, plugs: Iterable[str] = ()) -> dict[str, str]:
+    """Hashes of all code behind an entry module and plugs, whether it computes or not: what pages and judgements are made with,
+    which are made anew when any of it changes."""
     plugs = set(plugs)
-    modules = set(closure(entry)).union(*(closure(describe(*plug.split("/")).module) for plug in plugs))
-    data = {path: checksum[:16] for path, checksum in checksums(data_behind(plugs)).items()}
-    return {module: code_hash(module) for module in sorted(modules)} | data
+    modules = closure(entry) | _behind(plugs, closure)
+    return {module: source_hash(module) for module in sorted(modules)} | _data(plugs)
+
+
+def _data(plugs: set[str]) -> dict[str, str]:
+    return {path: checksum[:16] for path, checksum in checksums(data_behind(plugs)).items()}
+
+
+def _sum_of_weights(name: str) -> str:
+    path = weights_file(name)
+    try:
+        return _sum_of(path, path.stat().st_mtime_ns, path.stat().st_size)
+    except OSError as error:
+        raise StudyError(f"weights: {name}: cannot be read ({error.strerror}); bring the file back") from None
+
+
+@cache
+def _sum_of(path: Path, changed: int, size: int) -> str:
+    """The file's checksum, computed once as long as it stays as it is: weights are large."""
+    return sha256(path)[:16]
 
 
 def digest(hashes: dict[str, str]) -> str:
     """One hash for a fingerprint."""
-    return hashlib.sha256("\n".join(f"{module} {value}" for module, value in sorted(hashes.items())).encode()).hexdigest()[:16]
+    return _hash("\n".join(f"{module} {value}" for module, value in sorted(hashes.items())))

@@ -42,7 +42,7 @@ _NOTES = TypeAdapter(dict[str, _Note])
 def machinery(entry: str, sheets: Path) -> str:
     """A digest of what all parts are made with: the code behind the entry module, templates and styles, rendering libraries."""
     files = {str(path.relative_to(sheets)): sha256(path) for path in sorted(sheets.rglob("*")) if path.is_file()}
-    return _digest(fingerprint(entry, ()), files, {name: version(name) for name in RENDERERS})
+    return _digest(fingerprint(entry), files, {name: version(name) for name in RENDERERS})
 
 
 def write_parts(out: Path, parts: Iterable[Part], made_with: str) -> list[str]:

@@ -1,0 +1,182 @@
+"""Proofs: changes of code that were seen to change no number, or to change some, kept in the committed file proofs.txt.
+
+A proof says that canaries, small studies, were run with the code before and after a change on one machine. One line each,
+
+    <checksum> {"canaries": [...], "differing": {...}, "format": 1, "modules": {"assay.x": ["<old>", "<new>"]}, ...}
+
+sorted, so that two branches merge to the union of their lines. Fingerprints are compared by the oldest that is known to compute
+the same: what is proven counts as unchanged.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assay.errors import EvidenceError
+from assay.language.plugs import kinds
+from assay.provenance.fingerprints import digest
+from assay.storage.files import ROOT, write_atomic
+
+FILE = ROOT / "proofs.txt"
+FORMAT = 1
+MEND = "LC_ALL=C sort -u -o proofs.txt proofs.txt"
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+Sum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Proof(BaseModel):
+    """One change of code and what came of it.
+
+    modules: hashes before and after by module, None where it was not there. users: of a module that went, the modules that had
+    used it, since a fingerprint after the change does not tell that it held the module. canaries: names of the studies that
+    were run. sha256: of all they computed, before and after. differing: the canaries that came out otherwise, each with the plugs
+    (as "kind/name") blamed for it; fingerprints without these are the same before and after. platform: where it was seen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = FORMAT
+    modules: dict[str, tuple[Hash | None, Hash | None]] = Field(min_length=1)
+    users: dict[str, tuple[str, ...]] = {}
+    canaries: tuple[str, ...] = Field(min_length=1)
+    sha256: tuple[Sum, Sum]
+    differing: dict[str, tuple[str, ...]] = {}
+    platform: str
+
+    @property
+    def line(self) -> str:
+        """The proof as it stands in the file."""
+        text = json.dumps(self.model_dump(), sort_keys=True)
+        return f"{_checksum(text)} {text}"
+
+    def before(self, hashes: dict[str, str]) -> dict[str, str] | None:
+        """A fingerprint as it was before the change; None if it is not one from after it.
+
+        It is one if all modules of the change that it holds are as the change left them; which others the change met, it does
+        not depend on.
+        """
+        held = self.modules.keys() & hashes.keys()
+        if not held or any(hashes[module] != self.modules[module][1] for module in held):
+            return None
+        gone = {module for module, users in self.users.items() if hashes.keys() & set(users)}
+        was = {module: self.modules[module][0] for module in held | gone}
+        return {**{m: value for m, value in hashes.items() if m not in held}, **{m: value for m, value in was.items() if value}}
+
+    def against(self, hashes: dict[str, str]) -> dict[str, tuple[str, ...]]:
+        """The differing canaries that share a blamed plug with this fingerprint, each with the plugs shared."""
+        used = _plugs(hashes)
+        shared = {canary: tuple(plug for plug in plugs if plug in used) for canary, plugs in self.differing.items()}
+        return {canary: plugs for canary, plugs in shared.items() if plugs}
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """All proofs there are."""
+
+    proofs: tuple[Proof, ...] = ()
+
+    def oldest(self, hashes: dict[str, str]) -> dict[str, str]:
+        """The oldest fingerprint that is proven to compute what this one does."""
+        return self._followed(hashes, refuting=False)[0]
+
+    def refutation(self, old: dict[str, str], new: dict[str, str]) -> list[str]:
+        """How the canaries show that the two fingerprints compute different numbers, in lines; empty if none does."""
+        start, against = self._followed(new, refuting=True)
+        if not against or start != self._followed(old, refuting=True)[0]:
+            return []
+        return [f"canary {canary} came out otherwise ({', '.join(plugs)})" for canary, plugs in sorted(against.items())]
+
+    def _followed(self, hashes: dict[str, str], refuting: bool) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+        """The fingerprint taken back change by change, and what spoke against these changes; none did unless refuting."""
+        passed, against = [hashes], {}
+        while True:
+            found = self._step(passed[-1], refuting)
+            if found is None:
+                return passed[-1], against
+            proof, before = found
+            against |= proof.against(passed[-1])
+            if before in passed:  # a change and its taking back: of all they passed through, the same one whatever the start
+                return min(passed[passed.index(before) :], key=lambda each: sorted(each.items())), against
+            passed.append(before)
+
+    def _step(self, hashes: dict[str, str], refuting: bool) -> tuple[Proof, dict[str, str]] | None:
+        for proof in self.proofs:
+            before = proof.before(hashes)
+            if before is not None and (refuting or not self._spoken_against(proof, hashes)):
+                return proof, before
+        return None
+
+    def _spoken_against(self, proof: Proof, hashes: dict[str, str]) -> bool:
+        """Whether this change was seen to change such numbers, here or, by another proof of it, on another platform."""
+        return any(other.against(hashes) for other in self.proofs if other.modules == proof.modules)
+
+
+def oldest(hashes: dict[str, str]) -> dict[str, str]:
+    """The oldest fingerprint that is proven, in proofs.txt, to compute what this one does."""
+    return committed().oldest(hashes)
+
+
+def code_digest(hashes: dict[str, str]) -> str:
+    """One hash for all fingerprints that are proven to compute the same."""
+    return digest(oldest(hashes))
+
+
+@cache
+def committed() -> Proofs:
+    """The proofs of this checkout, read once."""
+    return read(FILE)
+
+
+def read(path: Path) -> Proofs:
+    """The proofs in a file, none if there is no file. EvidenceError names the line that cannot be one."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return Proofs()
+    except (OSError, ValueError) as error:
+        raise EvidenceError(f"{path.name}: cannot be read ({error}); restore it: git checkout {path.name}") from None
+    proofs = tuple(_parsed(line, f"{path.name}:{number}") for number, line in enumerate(lines, 1))
+    for number, (line, following) in enumerate(pairwise(lines), 2):
+        if line >= following:
+            raise EvidenceError(f"{path.name}:{number}: out of order, or there twice; sort the lines: {MEND}")
+    return Proofs(proofs)
+
+
+def add(found: Iterable[Proof], path: Path = FILE) -> None:
+    """Put proofs into the file, beside those that are there."""
+    lines = {proof.line for proof in (*read(path).proofs, *found)}
+    write_atomic(path, "".join(f"{line}\n" for line in sorted(lines)))
+    committed.cache_clear()
+
+
+def _parsed(line: str, where: str) -> Proof:
+    checksum, _, text = line.partition(" ")
+    if checksum != _checksum(text):
+        raise EvidenceError(
+            f"{where}: its checksum is not that of its text, so assay prove did not write it; take it out, or restore it with git"
+        )
+    try:
+        data = json.loads(text)
+        if data.get("format") != FORMAT:
+            raise EvidenceError(f"{where}: format {data.get('format')!r} is not known here (known: {FORMAT}); use a later assay")
+        return Proof.model_validate(data)
+    except (AttributeError, RecursionError, ValidationError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise EvidenceError(f"{where}: no proof ({reason}); take it out, or restore it with git") from None
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plugs(hashes: Iterable[str]) -> set[str]:
+    """The plugs of a fingerprint as "kind/name"."""
+    parts = [module.split(".") for module in hashes if "/" not in module]
+    return {f"{part[1]}/{part[-1]}" for part in parts if len(part) > 2 and part[1] in kinds()}
