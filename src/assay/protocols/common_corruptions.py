@@ -14,6 +14,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from assay.corruptions._imagenet_c import IMAGENET_C
 from assay.corruptions._sequences import SEQUENCES, UNORDERED
 from assay.data.batch import TensorSplit, whole
 from assay.errors import StudyError
@@ -45,23 +46,7 @@ def common_corruptions(
     arm: Arm,
     *,
     reference: Annotated[Trained, Parent()],
-    corruptions: list[Annotated[Callable, Plug("corruptions")]] = (
-        "gaussian_noise",
-        "shot_noise",
-        "impulse_noise",
-        "defocus_blur",
-        "glass_blur",
-        "motion_blur",
-        "zoom_blur",
-        "snow",
-        "frost",
-        "fog",
-        "brightness",
-        "contrast",
-        "elastic_transform",
-        "pixelate",
-        "jpeg_compression",
-    ),
+    corruptions: list[Annotated[Callable, Plug("corruptions")]] = IMAGENET_C,
     severities: list[Annotated[int, Ge(1), Le(5)]] | dict[str, Annotated[int, Ge(1), Le(5)]] = (1, 2, 3, 4, 5),
     images: Annotated[int, Ge(1)] | None = None,
     perturbations: list[

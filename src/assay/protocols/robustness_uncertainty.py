@@ -12,6 +12,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, MinLen
 
+from assay.corruptions._imagenet_c import IMAGENET_C
 from assay.data.batch import whole
 from assay.language.plugs import Plug
 from assay.measuring.arm import Arm
@@ -43,23 +44,7 @@ def robustness_uncertainty(
     foreign: Annotated[list[Annotated[Callable, Plug("worlds")]], MinLen(1)],
     attack: Annotated[Callable, Plug("attacks")] = "fgsm",
     score: Annotated[Callable, Plug("scores")] = "msp",
-    corruptions: list[Annotated[Callable, Plug("corruptions")]] = (
-        "gaussian_noise",
-        "shot_noise",
-        "impulse_noise",
-        "defocus_blur",
-        "glass_blur",
-        "motion_blur",
-        "zoom_blur",
-        "snow",
-        "frost",
-        "fog",
-        "brightness",
-        "contrast",
-        "elastic_transform",
-        "pixelate",
-        "jpeg_compression",
-    ),
+    corruptions: list[Annotated[Callable, Plug("corruptions")]] = IMAGENET_C,
     severities: list[Annotated[int, Ge(1), Le(5)]] = (1, 2, 3, 4, 5),
     images: Annotated[int, Ge(1)] | None = None,
 ) -> Iterator[tuple]:
