@@ -25,7 +25,7 @@ from assay.metrics.flip_probability import flip_probability
 from assay.metrics.mce import mce
 from assay.metrics.relative_mce import relative_mce
 from assay.metrics.top1 import top1
-from assay.protocols._corrupted import corrupted_images
+from assay.protocols._corrupted import error, errors_under
 from assay.protocols._masking import masking
 from assay.training.network import Trained
 
@@ -107,11 +107,11 @@ def _errors(
     """Names of the corruptions, the network's errors at each severity of each, and its error on clean images."""
     clean, labels = test.images[:images], test.labels[:images]
     names = [corruption.func.__name__ for corruption in corruptions]
-    errors = []
-    for name, corruption in zip(names, corruptions, strict=True):
-        spoilt = (corrupted_images(arm, corruption, clean, severity) for severity in _levels(severities, name))
-        errors.append([_error(network, part, labels) for part in spoilt])
-    return names, errors, _error(network, clean, labels)
+    errors = [
+        errors_under(arm, network, corruption, clean, labels, _levels(severities, name))
+        for name, corruption in zip(names, corruptions, strict=True)
+    ]
+    return names, errors, error(network, clean, labels)
 
 
 def _levels(severities: list[int] | dict[str, int], corruption: str) -> list[int]:
@@ -153,7 +153,3 @@ def _attacked(arm: Arm, attack: Callable, test: TensorSplit) -> float:
         return predict(arm.network, attack(arm.network, images, labels, generator))
 
     return top1(batched(answer, whole(test.images), test.labels), test.labels)
-
-
-def _error(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    return 1 - top1(predict(network, images), labels)

@@ -20,7 +20,7 @@ from assay.measuring.evaluate import batched, predict
 from assay.metrics.auroc import auroc
 from assay.metrics.ece import ece
 from assay.metrics.top1 import top1
-from assay.protocols._corrupted import corrupted_images
+from assay.protocols._corrupted import errors_under
 from assay.protocols._masking import masking
 from assay.training.network import Samples
 
@@ -57,8 +57,7 @@ def robustness_uncertainty(
     clean, labels = test.images[:images], test.labels[:images]
     errors = []
     for corruption in corruptions:
-        spoilt = (corrupted_images(arm, corruption, clean, severity) for severity in severities)
-        errors.append(fmean(1 - top1(predict(arm.network, part), labels) for part in spoilt))
+        errors.append(fmean(errors_under(arm, arm.network, corruption, clean, labels, severities)))
         yield "error", corruption.func.__name__, errors[-1]
     yield "corrupted_error", fmean(errors)
     attacked = batched(partial(attack, arm.network, generator=arm.generator("attack")), whole(test.images), test.labels)
