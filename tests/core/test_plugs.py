@@ -75,3 +75,36 @@ def test_a_plug_that_cannot_be_described_says_why(tmp_path, monkeypatch, source,
     with pytest.raises(StudyError, match=r"probe\.py") as caught:
         _ = PlugInfo("models", "probe", path).parameters
     assert said in str(caught.value)
+
+
+SHARED = """from typing import Literal
+
+from assay.models._shared import COLOURS, MADE, SHADES as KINDS
+
+def probe(x, *, a: list[Literal[COLOURS]] = COLOURS, b: Literal[KINDS] = "dark"{more}):
+    pass
+"""
+
+
+def shared_probe(tmp_path, monkeypatch, more=""):
+    folder = tmp_path / "assay" / "models"
+    folder.mkdir(parents=True)
+    (folder / "_shared.py").write_text('COLOURS = ("red", "blue")\nSHADES = ("dark", "light")\nMADE = tuple("ab")\n')
+    (folder / "probe.py").write_text(SHARED.format(more=more))
+    monkeypatch.setattr(plugs, "PACKAGE", tmp_path / "assay")
+    return PlugInfo("models", "probe", folder / "probe.py")
+
+
+def test_a_constant_of_another_module_counts_as_written_out(tmp_path, monkeypatch):
+    a, b = shared_probe(tmp_path, monkeypatch).parameters.values()
+    assert a.default == ["red", "blue"]
+    assert (a.text, b.text) == ("list[Literal['red', 'blue']]", "Literal['dark', 'light']")
+    assert a.normalise(["blue"]) == ["blue"]
+    with pytest.raises(ValueError, match="'red' or 'blue'"):
+        a.normalise(["dark"])
+
+
+@pytest.mark.parametrize("more", [", c: Literal[MADE] = 'a'", ", c: list[str] = MADE", ", c: list[str] = UNKNOWN"])
+def test_a_constant_that_is_no_literal_is_refused(tmp_path, monkeypatch, more):
+    with pytest.raises(StudyError, match=r"probe\.py:5: parameter 'c': annotation or default cannot be read"):
+        _ = shared_probe(tmp_path, monkeypatch, more).parameters

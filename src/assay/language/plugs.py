@@ -3,6 +3,7 @@
 `src/assay/<kind>/**/<name>.py` holds the plug `name`: a function of that name, or a class whose lower-cased name equals the file
 name without underscores. Its parameters are its keyword-only arguments. Everything `assay check` needs (names, parameters,
 types, ranges, docstrings, the metrics of a protocol) is read from the source by `ast`, so no plug, and no torch, is imported.
+An annotation or a default may name a constant that the file imports from another module of the package, if that is a literal.
 """
 
 import ast
@@ -11,6 +12,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -158,24 +160,30 @@ class PlugInfo:
     @cached_property
     def constants(self) -> dict[str, Any]:
         """Module constants in capitals whose value is a literal, e.g. a protocol's METRICS."""
+        return _literals(self.tree)
+
+    @cached_property
+    def imported(self) -> dict[str, Any]:
+        """The same of other modules of the package, where the file imports them by name, e.g. the corruptions of ImageNet-C."""
         found = {}
         for node in self.tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-                try:
-                    found[node.targets[0].id] = ast.literal_eval(node.value)
-                except ValueError:
-                    continue
+            if isinstance(node, ast.ImportFrom) and any(alias.name.isupper() for alias in node.names):
+                path = PACKAGE.parent.joinpath(*(node.module or "").split(".")).with_suffix(".py")
+                known = _literals(parsed(path)) if path.exists() else {}
+                found |= {alias.asname or alias.name: known[alias.name] for alias in node.names if alias.name in known}
         return found
 
     def _parameter(self, arg: ast.arg, default: ast.expr | None) -> Parameter:
         where = f"{self.path}:{arg.lineno}: parameter '{arg.arg}'"
         if arg.annotation is None:
             raise StudyError(f"{where} has no annotation; annotate it so that studies can be checked")
-        text = ast.unparse(arg.annotation)
+        spelt_out = _SpeltOut(self.imported)
+        text = ast.unparse(spelt_out.visit(deepcopy(arg.annotation)))
         try:
             # The annotation is this package's own source; it is evaluated with these names and no builtins.
             annotation = eval(text, {"__builtins__": {}}, ANNOTATION_NAMES)
-            value = None if default is None else json.loads(json.dumps(ast.literal_eval(default)))
+            value = None if default is None else ast.literal_eval(spelt_out.visit(deepcopy(default)))
+            value = json.loads(json.dumps(value))
         except (NameError, SyntaxError, TypeError, ValueError) as error:
             raise StudyError(f"{where}: annotation or default cannot be read from the source: {error}") from None
         marks, many = _marks(annotation)
@@ -183,6 +191,28 @@ class PlugInfo:
         parent = any(isinstance(mark, Parent) or mark is Parent for mark in marks)
         weights = any(isinstance(mark, Weights) for mark in marks)
         return Parameter(arg.arg, annotation, text, default is None, value, plug, parent, weights, many)
+
+
+def _literals(tree: ast.Module) -> dict[str, Any]:
+    """A module's constants in capitals whose value is a literal."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
+class _SpeltOut(ast.NodeTransformer):
+    """Puts values in the place of the names of constants, so that what is read and shown is what is allowed."""
+
+    def __init__(self, constants: dict[str, Any]):
+        self.constants = constants
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.parse(repr(self.constants[node.id]), mode="eval").body if node.id in self.constants else node
 
 
 def _marks(annotation: Any) -> tuple[list[Any], bool]:

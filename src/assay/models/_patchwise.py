@@ -14,13 +14,17 @@ from assay.errors import StudyError
 
 
 class PatchNetwork(nn.Module):
-    """Common base: `project(images)` gives the hidden units' inputs (B, outputs, units).
+    """Images (B, channels, rows or size, size), logits (B, classes).
+
+    patches: how many lie side by side in a row (the paper's k), which sets the number of units in all three; rows: height of the
+    images in pixels, None for square ones. Raises StudyError when patches does not divide size. What a unit sees is left to
+    `project(images)`, which gives the units' inputs (B, outputs, units).
 
     Two classes are told by the sign of one output f, whose logits are (-f/2, f/2), so cross-entropy is the logistic loss of f;
     more classes have a set of units each. The threshold b is one trained number, 0 at first, where phi_b is the identity.
     """
 
-    def __init__(self, classes: int, size: int, rows: int | None, patches: int):
+    def __init__(self, channels: int, classes: int, size: int, patches: int, rows: int | None):
         super().__init__()
         height = size if rows is None else rows
         if size % patches:
@@ -28,9 +32,14 @@ class PatchNetwork(nn.Module):
         side = size // patches
         self.patch = (min(side, height), side)
         self.units = patches * max(1, height // side)
-        self.pixels = height * size
+        self.patch_values = channels * self.patch[0] * self.patch[1]
+        self.image_values = channels * height * size
         self.outputs = 1 if classes == 2 else classes
         self.threshold = nn.Parameter(torch.zeros(()))
+
+    def drawn(self, *shape: int, fan_in: int) -> nn.Parameter:
+        """Initial weights (outputs, *shape), normal with standard deviation 1 / fan_in."""
+        return nn.Parameter(torch.randn(self.outputs, *shape) / fan_in)
 
     def project(self, images: Tensor) -> Tensor:
         raise NotImplementedError

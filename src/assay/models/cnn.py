@@ -6,7 +6,6 @@ f(x) = sum_i phi_b(w . x_i) over the patches x_i, which do not overlap; one w fo
 
 from typing import Annotated
 
-import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
@@ -14,11 +13,7 @@ from assay.models._patchwise import PatchNetwork
 
 
 class CNN(PatchNetwork):
-    """Images (B, channels, rows or size, size), logits (B, classes).
-
-    patches: how many lie side by side in a row (the paper's k); rows: height of the images in pixels, None for square ones.
-    Raises StudyError when patches does not divide size.
-    """
+    """One filter for all patches; parameters, shapes and errors are those of `PatchNetwork`."""
 
     def __init__(
         self,
@@ -29,9 +24,8 @@ class CNN(PatchNetwork):
         patches: Annotated[int, Ge(1)] = 4,
         rows: Annotated[int, Ge(1)] | None = None,
     ):
-        super().__init__(classes, size, rows, patches)
-        fan_in = channels * self.patch[0] * self.patch[1]
-        self.weight = nn.Parameter(torch.randn(self.outputs, channels, *self.patch) / fan_in)
+        super().__init__(channels, classes, size, patches, rows)
+        self.weight = self.drawn(channels, *self.patch, fan_in=self.patch_values)
 
     def project(self, images: Tensor) -> Tensor:
         return nn.functional.conv2d(images, self.weight, stride=self.patch).flatten(2)

@@ -12,35 +12,25 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from assay.language.plugs import Plug
-from assay.models._classifier import classifier
+from assay.models._behind import Behind
 
 SPREAD = 1 / math.sqrt(12)  # standard deviation of numbers spread evenly over [0, 1]
 
 
-class Equalised(nn.Module):
+class Equalised(Behind):
     """Images (B, channels, size, size), logits (B, classes); of: the network behind the equalisation.
 
     No gradient passes to the images: to an attack by gradients this network looks flat.
     """
 
     def __init__(self, channels: int, classes: int, size: int, *, of: Annotated[Callable, Plug("models")] = "resnet"):
-        super().__init__()
-        self.inner = of(channels, classes, size)
+        super().__init__(of, channels, classes, size)
 
-    def get_classifier(self) -> nn.Linear:
-        return classifier(self.inner)
-
-    def forward_features(self, images: Tensor) -> Tensor:
-        return self.inner.forward_features((equalise(images) - 0.5) / SPREAD)
-
-    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
-        return self.inner.forward_head(features, pre_logits=pre_logits)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(images))
+    def view(self, images: Tensor) -> Tensor:
+        return (equalise(images) - 0.5) / SPREAD
 
 
 def equalise(images: Tensor) -> Tensor:

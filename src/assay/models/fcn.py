@@ -9,17 +9,13 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge
-from torch import Tensor, nn
+from torch import Tensor
 
 from assay.models._patchwise import PatchNetwork
 
 
 class FCN(PatchNetwork):
-    """Images (B, channels, rows or size, size), logits (B, classes).
-
-    patches: patches in a row (the paper's k), which set the number of units; rows: height of the images in pixels, None for
-    square ones. Raises StudyError when patches does not divide size.
-    """
+    """A filter of the whole image for each unit; parameters, shapes and errors are those of `PatchNetwork`."""
 
     def __init__(
         self,
@@ -30,9 +26,8 @@ class FCN(PatchNetwork):
         patches: Annotated[int, Ge(1)] = 4,
         rows: Annotated[int, Ge(1)] | None = None,
     ):
-        super().__init__(classes, size, rows, patches)
-        fan_in = channels * self.pixels
-        self.weight = nn.Parameter(torch.randn(self.outputs, self.units, fan_in) / fan_in)
+        super().__init__(channels, classes, size, patches, rows)
+        self.weight = self.drawn(self.units, self.image_values, fan_in=self.image_values)
 
     def project(self, images: Tensor) -> Tensor:
         return torch.einsum("bp,oip->boi", images.flatten(1), self.weight)

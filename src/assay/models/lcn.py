@@ -14,11 +14,7 @@ from assay.models._patchwise import PatchNetwork
 
 
 class LCN(PatchNetwork):
-    """Images (B, channels, rows or size, size), logits (B, classes).
-
-    patches: how many lie side by side in a row (the paper's k); rows: height of the images in pixels, None for square ones.
-    Raises StudyError when patches does not divide size.
-    """
+    """A filter for each patch; parameters, shapes and errors are those of `PatchNetwork`."""
 
     def __init__(
         self,
@@ -29,9 +25,8 @@ class LCN(PatchNetwork):
         patches: Annotated[int, Ge(1)] = 4,
         rows: Annotated[int, Ge(1)] | None = None,
     ):
-        super().__init__(classes, size, rows, patches)
-        fan_in = channels * self.patch[0] * self.patch[1]
-        self.weight = nn.Parameter(torch.randn(self.outputs, fan_in, self.units) / fan_in)
+        super().__init__(channels, classes, size, patches, rows)
+        self.weight = self.drawn(self.patch_values, self.units, fan_in=self.patch_values)
 
     def project(self, images: Tensor) -> Tensor:
         # columns: (B, pixels of a patch, patches)

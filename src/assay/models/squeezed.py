@@ -12,13 +12,13 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Le
-from torch import Tensor, nn
+from torch import Tensor
 
 from assay.language.plugs import Plug
-from assay.models._classifier import classifier
+from assay.models._behind import Behind
 
 
-class Squeezed(nn.Module):
+class Squeezed(Behind):
     """Images (B, channels, size, size), logits (B, classes). of: the network behind; bits: grey levels are 2 ** bits."""
 
     def __init__(
@@ -30,25 +30,15 @@ class Squeezed(nn.Module):
         of: Annotated[Callable, Plug("models")] = "convnet",
         bits: Annotated[int, Ge(1), Le(8)] = 1,
     ):
-        super().__init__()
-        self.inner = of(channels, classes, size)
+        super().__init__(of, channels, classes, size)
         self.channels, self.bits = channels, bits
 
     def start_pretrained(self) -> tuple[Tensor, Tensor]:
         """Mean and spread of the images it expects: those of images left as they are, for rounding is done on [0, 1]."""
         return torch.zeros(self.channels), torch.ones(self.channels)
 
-    def get_classifier(self) -> nn.Linear:
-        return classifier(self.inner)
-
-    def forward_features(self, images: Tensor) -> Tensor:
-        return self.inner.forward_features(squeeze(images, self.bits) - 0.5)
-
-    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
-        return self.inner.forward_head(features, pre_logits=pre_logits)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(images))
+    def view(self, images: Tensor) -> Tensor:
+        return squeeze(images, self.bits) - 0.5
 
 
 def squeeze(images: Tensor, bits: int) -> Tensor:

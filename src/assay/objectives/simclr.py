@@ -12,11 +12,10 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from assay.data.batch import Batch, TensorWorld
-from assay.errors import StudyError
-from assay.training.objective import Objective
+from assay.objectives._two_views import TwoViews
 
 
-class SimCLR(Objective):
+class SimCLR(TwoViews):
     """width: of the hidden layer and the projections. temperature: divides the cosines. The batch needs two views."""
 
     def __init__(self, *, width: Annotated[int, Ge(2)] = 128, temperature: Annotated[float, Gt(0)] = 0.5):
@@ -28,15 +27,9 @@ class SimCLR(Objective):
         features = network.features(world.train.images[:2]).shape[1]
         self.projector = nn.Sequential(nn.Linear(features, self.width), nn.ReLU(), nn.Linear(self.width, self.width))
 
-    def embed(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Projections z (B, d)."""
-        return self.projector(network.features(images))
-
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """StudyError if the batch has not two views."""
-        if len(batch.views) != 2:
-            raise StudyError(f"objective simclr: the batch has {len(batch.views)} views; add augment views with count: 2")
-        first, second = (self.embed(network, view) for view in batch.views)
+        first, second = self.embedded(network, batch)
         return nt_xent(first, second, self.temperature)
 
 

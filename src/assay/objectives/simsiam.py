@@ -13,13 +13,12 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from assay.data.batch import Batch, TensorWorld
-from assay.errors import StudyError
-from assay.training.objective import Objective
+from assay.objectives._two_views import TwoViews
 
 PER_SAMPLE = True  # the mean of each sample's loss, batch statistics aside
 
 
-class SimSiam(Objective):
+class SimSiam(TwoViews):
     """width: dimension d of projections and of the projector's hidden layers. The batch needs two views (augment/views).
 
     stop_gradient: whether the predicted side is held constant. predictor: "mlp"; "none" for the identity; "random" for an MLP
@@ -51,15 +50,9 @@ class SimSiam(Objective):
         if self.predictor_kind == "random":
             self.predictor.requires_grad_(False)
 
-    def embed(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Projections z (B, d), the output whose spread shows a collapse."""
-        return self.projector(network.features(images))
-
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Between -1 and 1. StudyError if the batch has not two views."""
-        if len(batch.views) != 2:
-            raise StudyError(f"objective simsiam: the batch has {len(batch.views)} views; add augment views with count: 2")
-        first, second = (self.embed(network, view) for view in batch.views)
+        first, second = self.embedded(network, batch)
         return 0.5 * (self._distance(first, second) + self._distance(second, first))
 
     def _distance(self, source: Tensor, target: Tensor) -> Tensor:

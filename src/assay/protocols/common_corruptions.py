@@ -14,6 +14,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from assay.corruptions._imagenet_c import IMAGENET_C
 from assay.corruptions._sequences import SEQUENCES, UNORDERED
 from assay.data.batch import TensorSplit, whole
 from assay.errors import StudyError
@@ -24,7 +25,7 @@ from assay.metrics.flip_probability import flip_probability
 from assay.metrics.mce import mce
 from assay.metrics.relative_mce import relative_mce
 from assay.metrics.top1 import top1
-from assay.protocols._corrupted import corrupted_images
+from assay.protocols._corrupted import error, errors_under
 from assay.protocols._masking import masking
 from assay.training.network import Trained
 
@@ -45,23 +46,7 @@ def common_corruptions(
     arm: Arm,
     *,
     reference: Annotated[Trained, Parent()],
-    corruptions: list[Annotated[Callable, Plug("corruptions")]] = (
-        "gaussian_noise",
-        "shot_noise",
-        "impulse_noise",
-        "defocus_blur",
-        "glass_blur",
-        "motion_blur",
-        "zoom_blur",
-        "snow",
-        "frost",
-        "fog",
-        "brightness",
-        "contrast",
-        "elastic_transform",
-        "pixelate",
-        "jpeg_compression",
-    ),
+    corruptions: list[Annotated[Callable, Plug("corruptions")]] = IMAGENET_C,
     severities: list[Annotated[int, Ge(1), Le(5)]] | dict[str, Annotated[int, Ge(1), Le(5)]] = (1, 2, 3, 4, 5),
     images: Annotated[int, Ge(1)] | None = None,
     perturbations: list[
@@ -122,11 +107,11 @@ def _errors(
     """Names of the corruptions, the network's errors at each severity of each, and its error on clean images."""
     clean, labels = test.images[:images], test.labels[:images]
     names = [corruption.func.__name__ for corruption in corruptions]
-    errors = []
-    for name, corruption in zip(names, corruptions, strict=True):
-        spoilt = (corrupted_images(arm, corruption, clean, severity) for severity in _levels(severities, name))
-        errors.append([_error(network, part, labels) for part in spoilt])
-    return names, errors, _error(network, clean, labels)
+    errors = [
+        errors_under(arm, network, corruption, clean, labels, _levels(severities, name))
+        for name, corruption in zip(names, corruptions, strict=True)
+    ]
+    return names, errors, error(network, clean, labels)
 
 
 def _levels(severities: list[int] | dict[str, int], corruption: str) -> list[int]:
@@ -168,7 +153,3 @@ def _attacked(arm: Arm, attack: Callable, test: TensorSplit) -> float:
         return predict(arm.network, attack(arm.network, images, labels, generator))
 
     return top1(batched(answer, whole(test.images), test.labels), test.labels)
-
-
-def _error(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    return 1 - top1(predict(network, images), labels)

@@ -14,6 +14,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge, Le
 
+from assay.corruptions._imagenet_c import IMAGENET_C
 from assay.language.plugs import Plug
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import predict
@@ -33,23 +34,7 @@ METRICS = {
 def corrupted(
     arm: Arm,
     *,
-    corruptions: list[Annotated[Callable, Plug("corruptions")]] = (
-        "gaussian_noise",
-        "shot_noise",
-        "impulse_noise",
-        "defocus_blur",
-        "glass_blur",
-        "motion_blur",
-        "zoom_blur",
-        "snow",
-        "frost",
-        "fog",
-        "brightness",
-        "contrast",
-        "elastic_transform",
-        "pixelate",
-        "jpeg_compression",
-    ),
+    corruptions: list[Annotated[Callable, Plug("corruptions")]] = IMAGENET_C,
     severities: list[Annotated[int, Ge(1), Le(5)]] = (1, 2, 3, 4, 5),
     images: Annotated[int, Ge(1)] | None = None,
 ) -> Iterator[tuple]:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, MinLen
 
+from assay.corruptions._imagenet_c import IMAGENET_C
 from assay.data.batch import whole
 from assay.language.plugs import Plug
 from assay.measuring.arm import Arm
@@ -19,7 +20,7 @@ from assay.measuring.evaluate import batched, predict
 from assay.metrics.auroc import auroc
 from assay.metrics.ece import ece
 from assay.metrics.top1 import top1
-from assay.protocols._corrupted import corrupted_images
+from assay.protocols._corrupted import errors_under
 from assay.protocols._masking import masking
 from assay.training.network import Samples
 
@@ -43,23 +44,7 @@ def robustness_uncertainty(
     foreign: Annotated[list[Annotated[Callable, Plug("worlds")]], MinLen(1)],
     attack: Annotated[Callable, Plug("attacks")] = "fgsm",
     score: Annotated[Callable, Plug("scores")] = "msp",
-    corruptions: list[Annotated[Callable, Plug("corruptions")]] = (
-        "gaussian_noise",
-        "shot_noise",
-        "impulse_noise",
-        "defocus_blur",
-        "glass_blur",
-        "motion_blur",
-        "zoom_blur",
-        "snow",
-        "frost",
-        "fog",
-        "brightness",
-        "contrast",
-        "elastic_transform",
-        "pixelate",
-        "jpeg_compression",
-    ),
+    corruptions: list[Annotated[Callable, Plug("corruptions")]] = IMAGENET_C,
     severities: list[Annotated[int, Ge(1), Le(5)]] = (1, 2, 3, 4, 5),
     images: Annotated[int, Ge(1)] | None = None,
 ) -> Iterator[tuple]:
@@ -72,8 +57,7 @@ def robustness_uncertainty(
     clean, labels = test.images[:images], test.labels[:images]
     errors = []
     for corruption in corruptions:
-        spoilt = (corrupted_images(arm, corruption, clean, severity) for severity in severities)
-        errors.append(fmean(1 - top1(predict(arm.network, part), labels) for part in spoilt))
+        errors.append(fmean(errors_under(arm, arm.network, corruption, clean, labels, severities)))
         yield "error", corruption.func.__name__, errors[-1]
     yield "corrupted_error", fmean(errors)
     attacked = batched(partial(attack, arm.network, generator=arm.generator("attack")), whole(test.images), test.labels)

@@ -6,16 +6,13 @@ samples they have: with little c, w then points from one side's mean to the othe
 Where c is so little that all samples lie inside the margin, the threshold is not determined.
 """
 
-from copy import deepcopy
 from typing import Annotated
 
 import torch
 from annotated_types import Gt
 from sklearn.svm import SVC
 
-from assay.measuring.evaluate import batched
-from assay.models._classifier import classifier
-from assay.surgery.nearest_centroid import NEVER
+from assay.surgery._heads import training_features, without_classifier
 from assay.training.network import Bench, Network
 
 TOLERANCE = 1e-6  # of libsvm's optimality: its default leaves several degrees of the direction open
@@ -27,17 +24,10 @@ def linear_svm(network: Network, bench: Bench, *, c: Annotated[float, Gt(0)] = 1
 
     Raises StudyError when the network has no linear classifier.
     """
-    train = bench.world.train
-    with torch.no_grad():
-        features = batched(network.features, train.images).double().cpu().numpy()
-    result = deepcopy(network)
-    head = classifier(result.model)
-    head.weight.data.zero_()
-    head.bias.data.fill_(NEVER)
-    for label in train.labels.unique():
-        machine = SVC(kernel="linear", C=c, class_weight="balanced", tol=TOLERANCE).fit(
-            features, (train.labels == label).cpu().numpy()
-        )
+    labels, features = bench.world.train.labels, training_features(network, bench).double().cpu().numpy()
+    result, head = without_classifier(network)
+    for label in labels.unique():
+        machine = SVC(kernel="linear", C=c, class_weight="balanced", tol=TOLERANCE).fit(features, (labels == label).cpu().numpy())
         head.weight.data[label] = torch.tensor(machine.coef_[0]).to(head.weight)
         head.bias.data[label] = float(machine.intercept_[0])
     return result

@@ -5,15 +5,8 @@ classes, its boundary is the bisector of the means. As ||x - c||^2 differs betwe
 linear.
 """
 
-from copy import deepcopy
-
-import torch
-
-from assay.measuring.evaluate import batched
-from assay.models._classifier import classifier
+from assay.surgery._heads import training_features, without_classifier
 from assay.training.network import Bench, Network
-
-NEVER = -1e6  # the logit of a class without a training sample
 
 
 def nearest_centroid(network: Network, bench: Bench) -> Network:
@@ -21,15 +14,10 @@ def nearest_centroid(network: Network, bench: Bench) -> Network:
 
     Raises StudyError when the network has no linear classifier.
     """
-    train = bench.world.train
-    with torch.no_grad():
-        features = batched(network.features, train.images)
-    result = deepcopy(network)
-    head = classifier(result.model)
-    head.weight.data.zero_()
-    head.bias.data.fill_(NEVER)
-    for label in train.labels.unique():
-        centroid = features[train.labels == label].double().mean(0)
+    labels, features = bench.world.train.labels, training_features(network, bench)
+    result, head = without_classifier(network)
+    for label in labels.unique():
+        centroid = features[labels == label].double().mean(0)
         head.weight.data[label] = centroid.to(head.weight)
         head.bias.data[label] = -0.5 * centroid.square().sum()
     return result

@@ -5,15 +5,13 @@ Support Vector Machine (SVM) for Image Classification" (P331). Solved by libline
 1/2 |w|^2 + c * sum of squared hinges, on features scaled by their largest deviation so that c means the same for all networks.
 """
 
-from copy import deepcopy
 from typing import Annotated
 
 import torch
 from annotated_types import Gt
 from sklearn.svm import LinearSVC
 
-from assay.measuring.evaluate import batched
-from assay.models._classifier import classifier
+from assay.surgery._heads import training_features, without_classifier
 from assay.training.network import Bench, Network
 
 
@@ -22,16 +20,10 @@ def svm_head(network: Network, bench: Bench, *, c: Annotated[float, Gt(0)] = 1.0
 
     Raises StudyError when the network has no linear classifier.
     """
-    train = bench.world.train
-    with torch.no_grad():
-        features = batched(network.features, train.images)
+    labels, features = bench.world.train.labels, training_features(network, bench)
     scale = features.std(0).max().clamp_min(1e-6)
-    svm = LinearSVC(C=c, loss="squared_hinge", dual=False).fit((features / scale).cpu().numpy(), train.labels.cpu().numpy())
-    result = deepcopy(network)
-    head = classifier(result.model)
-    # A class without a training sample has no decision of its own and must never be chosen.
-    head.weight.data.zero_()
-    head.bias.data.fill_(-1e6)
+    svm = LinearSVC(C=c, loss="squared_hinge", dual=False).fit((features / scale).cpu().numpy(), labels.cpu().numpy())
+    result, head = without_classifier(network)
     rows = torch.from_numpy(svm.classes_)
     head.weight.data[rows] = torch.from_numpy(svm.coef_).to(head.weight) / scale
     head.bias.data[rows] = torch.from_numpy(svm.intercept_).to(head.bias)

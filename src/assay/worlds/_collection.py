@@ -1,5 +1,6 @@
 """Helpers of worlds that are drawn from real data sets: balanced rows, splits of them, images read from files."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +15,35 @@ from assay.errors import DataError
 from assay.worlds._sources import resize
 from assay.worlds._split import NoiseKind, refuse, with_label_noise
 
+# Of a collection's part: pixels (N, H, W, C) uint8, labels (N,) int64, and further factors (N,) by name.
+Part = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
+
 SUFFIXES = (".jpeg", ".jpg", ".png")
 CROPPED_SHARE = 0.875  # of the shorter side that the usual evaluation keeps: 224 of 256 pixels
+
+
+def collected(
+    world: str,
+    draw: Draw,
+    read: Callable[[str], Part],
+    classes: tuple[str, ...],
+    size: int,
+    counts: tuple[int, int],
+    noise: tuple[float, NoiseKind],
+) -> World:
+    """The world of a collection with a split of its own, of which `read` gives the parts "train" and "test".
+
+    counts: images drawn of each. noise: share and kind of the label noise in training. Factors: clean_label, source (row of the
+    part) and those read. Raises StudyError when a part has fewer images.
+    """
+    splits = []
+    for part, count in zip(("train", "test"), counts, strict=True):
+        pixels, labels, factors = read(part)
+        rows = drawn_rows(world, part, draw, labels, count)
+        split = split_of(pixels, labels, rows, size)
+        split.factors.update({name: value[rows] for name, value in factors.items()})
+        splits.append(split)
+    return world_of(world, draw, *splits, classes, *noise)
 
 
 def drawn_rows(world: str, part: str, draw: Draw, labels: np.ndarray, count: int) -> np.ndarray:

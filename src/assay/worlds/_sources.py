@@ -8,8 +8,6 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from assay.data.seeds import Draw
-from assay.data.world import Split
 from assay.storage.manifest import checked
 
 
@@ -47,28 +45,3 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
     weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old)) / max(1, step))
     weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     return weights @ images @ weights.T
-
-
-def halves(image: np.ndarray, part: str) -> tuple[np.ndarray, int]:
-    """The part of (..., W) that a split may see, left 60% for "train" and right 40% for the rest, and its first column."""
-    border = round(image.shape[-1] * 0.6)
-    return (image[..., :border], 0) if part == "train" else (image[..., border:], border)
-
-
-def patches(draw: Draw, part: str, images: list[np.ndarray], labels: np.ndarray, size: int) -> Split:
-    """A random patch of image labels[n] for every n; flips are left to augmentation.
-
-    Factors: clean_label, source, corner (N, 2) x and y.
-    """
-    where = draw.under(part)("corner").random((len(labels), 2))
-    corner = np.empty((len(labels), 2), np.int64)
-    result = np.empty((len(labels), len(images[0]), size, size), np.float32)
-    for index, image in enumerate(images):
-        rows = np.flatnonzero(labels == index)
-        seen, first = halves(image, part)
-        room = np.array([seen.shape[-1] - size + 1, seen.shape[-2] - size + 1])
-        at = (where[rows] * room).astype(np.int64)
-        windows = np.lib.stride_tricks.sliding_window_view(seen, (size, size), axis=(-2, -1))
-        result[rows] = windows[:, at[:, 1], at[:, 0]].transpose(1, 0, 2, 3)
-        corner[rows] = at + np.array([first, 0])
-    return Split(result, labels, {"clean_label": labels, "source": labels, "corner": corner})

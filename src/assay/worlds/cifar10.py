@@ -12,7 +12,7 @@ from assay.data.seeds import Draw
 from assay.data.world import World
 from assay.datasets import retrieved
 from assay.worlds._cifar import class_names, read_cifar10
-from assay.worlds._collection import checked_labels, drawn_rows, split_of, world_of
+from assay.worlds._collection import Part, checked_labels, collected
 
 DATASETS = ("cifar10",)
 FACTORS = ("clean_label", "source")
@@ -33,9 +33,9 @@ def cifar10(
     """
     data = retrieved("cifar10")
     classes = class_names(data.file("cifar-10-batches-bin/batches.meta.txt"))
-    splits = []
-    for part, count in (("train", train), ("test", test)):
+
+    def read(part: str) -> Part:
         pixels, labels = read_cifar10(data, part)
-        labels = checked_labels(data.root, labels, len(classes))
-        splits.append(split_of(pixels, labels, drawn_rows("cifar10", part, draw, labels, count), size))
-    return world_of("cifar10", draw, *splits, classes, label_noise, noise_kind)
+        return pixels, checked_labels(data.root, labels, len(classes)), {}
+
+    return collected("cifar10", draw, read, classes, size, (train, test), (label_noise, noise_kind))

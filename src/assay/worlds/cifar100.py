@@ -11,7 +11,7 @@ from assay.data.seeds import Draw
 from assay.data.world import World
 from assay.datasets import retrieved
 from assay.worlds._cifar import class_names, read_records
-from assay.worlds._collection import checked_labels, drawn_rows, split_of, world_of
+from assay.worlds._collection import Part, checked_labels, collected
 
 DATASETS = ("cifar100",)
 FACTORS = ("clean_label", "coarse", "source")
@@ -33,13 +33,11 @@ def cifar100(
     """
     data = retrieved("cifar100")
     names = {kind: class_names(data.file(f"cifar-100-binary/{kind}_label_names.txt")) for kind in ("coarse", "fine")}
-    splits = []
-    for part, count in (("train", train), ("test", test)):
+
+    def read(part: str) -> Part:
         path = data.file(f"cifar-100-binary/{part}.bin")
         pixels, both = read_records(path, 2)
         known = {kind: checked_labels(path, both[:, column], len(names[kind])) for column, kind in enumerate(names)}
-        rows = drawn_rows("cifar100", part, draw, known[labels], count)
-        split = split_of(pixels, known[labels], rows, size)
-        split.factors["coarse"] = known["coarse"][rows]
-        splits.append(split)
-    return world_of("cifar100", draw, *splits, names[labels], label_noise, noise_kind)
+        return pixels, known[labels], {"coarse": known["coarse"]}
+
+    return collected("cifar100", draw, read, names[labels], size, (train, test), (label_noise, noise_kind))

@@ -16,7 +16,7 @@ from assay.data.seeds import Draw
 from assay.data.world import World
 from assay.datasets import retrieved
 from assay.errors import DataError
-from assay.worlds._collection import checked_labels, drawn_rows, split_of, world_of
+from assay.worlds._collection import Part, checked_labels, collected
 
 DATASETS = ("{name}",)
 FACTORS = ("clean_label", "source")
@@ -36,6 +36,7 @@ CLASSES = {
     ),
     "kmnist": ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
 }
+PREFIXES = {"train": "train", "test": "t10k"}
 UNSIGNED_BYTE = 8  # IDX's code for the only type these files have
 
 
@@ -55,16 +56,17 @@ def idx(
     Raises DataError when the data set is not there, StudyError when train or test exceeds it.
     """
     data, classes = retrieved(name), CLASSES[name]
-    splits = []
-    for part, prefix, count in (("train", "train", train), ("test", "t10k", test)):
+
+    def read(part: str) -> Part:
+        prefix = PREFIXES[part]
         path = data.file(f"{prefix}-labels-idx1-ubyte.gz")
         labels = checked_labels(path, read_idx(path), len(classes))
         pixels = read_idx(data.file(f"{prefix}-images-idx3-ubyte.gz"))
         if len(pixels) != len(labels) or pixels.ndim != 3:
             raise DataError(f"{path}: {len(labels)} labels for images of shape {pixels.shape}; retrieve the data set again")
-        rows = drawn_rows("idx", part, draw, labels, count)
-        splits.append(split_of(np.repeat(pixels[..., None], channels, axis=-1), labels, rows, size))
-    return world_of("idx", draw, *splits, classes, label_noise, noise_kind)
+        return np.repeat(pixels[..., None], channels, axis=-1), labels, {}
+
+    return collected("idx", draw, read, classes, size, (train, test), (label_noise, noise_kind))
 
 
 def read_idx(path: Path) -> np.ndarray:

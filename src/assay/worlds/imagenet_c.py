@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval, Lt
 
+from assay.corruptions._imagenet_c import IMAGENET_C, ONE_OF_EACH_KIND
 from assay.data.seeds import Draw
 from assay.data.world import World
 from assay.datasets import retrieved
@@ -23,25 +24,7 @@ FACTORS = ("clean_label", "source")
 def imagenet_c(
     draw: Draw,
     *,
-    corruptions: list[
-        Literal[
-            "brightness",
-            "contrast",
-            "defocus_blur",
-            "elastic_transform",
-            "fog",
-            "frost",
-            "gaussian_noise",
-            "glass_blur",
-            "impulse_noise",
-            "jpeg_compression",
-            "motion_blur",
-            "pixelate",
-            "shot_noise",
-            "snow",
-            "zoom_blur",
-        ]
-    ] = ("gaussian_noise", "motion_blur", "fog", "jpeg_compression"),
+    corruptions: list[Literal[IMAGENET_C]] = ONE_OF_EACH_KIND,
     severities: list[Annotated[int, Interval(ge=1, le=5)]] = (3,),
     size: Annotated[int, Ge(8)] = 224,
     train: Annotated[int, Ge(1)] = 1281167,

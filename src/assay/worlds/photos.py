@@ -9,8 +9,7 @@ from annotated_types import Ge
 
 from assay.data.seeds import Draw
 from assay.data.world import World
-from assay.worlds._sources import halves, patches, picture, shrink
-from assay.worlds._split import balanced_labels, check_counts, refuse
+from assay.worlds._patches import world_of_pictures
 
 FACTORS = ("clean_label", "corner", "source")
 INPUTS = (
@@ -39,13 +38,4 @@ def photos(
 
     Raises StudyError when a patch does not fit or a split is smaller than the nine classes.
     """
-    check_counts("photos", len(INPUTS), train=train, test=test)
-    images = [shrink(picture(name), shrink_by) for name in INPUTS]
-    most = min(min(halves(image, "test")[0].shape[-2:]) for image in images)
-    if size > most:
-        raise refuse("photos", "size", size, f"at most {most} pixels at shrink_by = {shrink_by}", "lower size or shrink_by")
-    splits = [
-        patches(draw, part, images, balanced_labels(draw(part, "label"), count, len(INPUTS)), size)
-        for part, count in (("train", train), ("test", test))
-    ]
-    return World(*splits, tuple(name.split(".")[0] for name in INPUTS))
+    return world_of_pictures("photos", draw, INPUTS, size=size, train=train, test=test, shrink_by=shrink_by)

@@ -13,8 +13,8 @@ from annotated_types import Ge
 
 from assay.data.seeds import Draw
 from assay.data.world import Split, World
-from assay.worlds._sources import arrays, halves, patches, picture, shrink
-from assay.worlds._split import refuse
+from assay.worlds._patches import check_fits, patches
+from assay.worlds._sources import arrays, picture, shrink
 
 FACTORS = ("clean_label", "corner", "disparity", "known", "right")
 INPUTS = ("motorcycle_left.png", "motorcycle_right.png", "motorcycle_disparity.npz")
@@ -39,9 +39,7 @@ def stereo(
     disparity = shrink(np.where(np.isfinite(truth), truth, 0), shrink_by) / shrink_by
     pair = [shrink(picture(name), shrink_by) for name in INPUTS[:2]]
     stack = np.concatenate([*pair, np.where(known, disparity, 0), known]).astype(np.float32)
-    most = min(halves(stack, "test")[0].shape[-2:])
-    if size > most:
-        raise refuse("stereo", "size", size, f"at most {most} pixels at shrink_by = {shrink_by}", "lower size or shrink_by")
+    check_fits("stereo", [stack], size, shrink_by)
 
     def split(part: str, count: int) -> Split:
         both = patches(draw, part, [stack], np.zeros(count, np.int64), size)

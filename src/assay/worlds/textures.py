@@ -9,12 +9,10 @@ from annotated_types import Ge
 
 from assay.data.seeds import Draw
 from assay.data.world import World
-from assay.worlds._sources import halves, patches, picture, shrink
-from assay.worlds._split import balanced_labels, check_counts, refuse
+from assay.worlds._patches import world_of_pictures
 
 FACTORS = ("clean_label", "corner", "source")
 INPUTS = ("brick.png", "grass.png", "gravel.png")
-CLASSES = tuple(name.split(".")[0] for name in INPUTS)
 
 
 def textures(
@@ -30,13 +28,4 @@ def textures(
 
     Raises StudyError when a patch does not fit or a split is smaller than the three classes.
     """
-    check_counts("textures", len(CLASSES), train=train, test=test)
-    images = [shrink(picture(name), shrink_by) for name in INPUTS]
-    most = min(min(halves(image, "test")[0].shape[-2:]) for image in images)
-    if size > most:
-        raise refuse("textures", "size", size, f"at most {most} pixels at shrink_by = {shrink_by}", "lower size or shrink_by")
-    splits = [
-        patches(draw, part, images, balanced_labels(draw(part, "label"), count, len(CLASSES)), size)
-        for part, count in (("train", train), ("test", test))
-    ]
-    return World(*splits, CLASSES)
+    return world_of_pictures("textures", draw, INPUTS, size=size, train=train, test=test, shrink_by=shrink_by)
