@@ -25,8 +25,8 @@ from assay.language.timm_names import TimmName
 PACKAGE = Path(__file__).parents[1]
 # Folders of the package that hold no plugs.
 ROOMS = {
-    *("artifacts", "cluster", "data", "datasets", "evidence", "judging", "language", "measuring", "networks", "overview"),
-    *("pipeline", "provenance", "report", "storage", "training"),
+    *("artifacts", "cli", "cluster", "data", "datasets", "evidence", "judging", "language", "measuring", "networks"),
+    *("overview", "pipeline", "provenance", "report", "storage", "training"),
 }
 
 
