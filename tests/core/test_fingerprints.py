@@ -94,7 +94,7 @@ def test_measuring_does_not_depend_on_pages_verdicts_or_unrelated_plugs():
         if m.startswith(
             (
                 "assay.report",
-                "assay.judging.verdicts",
+                "assay.judging",
                 "assay.cli",
                 "assay.augment.",
                 "assay.language.studies",
