@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from assay.errors import EvidenceError
-from assay.provenance.fingerprints import digest, fingerprint
+from assay.provenance.fingerprints import TRAINER, digest, fingerprint
 from assay.storage.files import read_json, sha256, write_atomic
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Evidence:
 
 def study_code(study: "Study") -> dict[str, str]:
     """Hashes by module of everything a study's observations are computed with."""
-    return fingerprint(ENTRY, study.plugs)
+    return fingerprint(TRAINER, study.plugs) | fingerprint(ENTRY, study.plugs)
 
 
 def write_evidence(folder: Path, observations: list[Observation], arrays: dict[str, np.ndarray], provenance: dict) -> None:

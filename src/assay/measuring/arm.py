@@ -18,11 +18,13 @@ from assay.data.seeds import Draw, seed_of
 from assay.errors import EvidenceError, StudyError, unknown
 from assay.evidence.tables import TRAINING_LOSS, Observation, commit, study_code, write_evidence
 from assay.language.plugs import load_all
-from assay.language.recipes import Recipe, bind, identity, plug_name
+from assay.language.recipes import Recipe, plug_name
 from assay.networks.store import NetworkStore
 from assay.storage.files import ROOT
+from assay.training.beginnings import make_world
+from assay.training.binding import bind, identity
 from assay.training.network import Network, Trained
-from assay.training.trainer import make_world, precision_name
+from assay.training.run import precision_name
 
 if TYPE_CHECKING:
     from assay.language.studies import Cell, Study

@@ -17,12 +17,14 @@ from assay.language.plugs import load_all
 from assay.language.recipes import Recipe
 from assay.networks.memory import keep_freed_memory
 from assay.networks.store import NetworkStore
-from assay.provenance.fingerprints import digest, fingerprint
+from assay.provenance.fingerprints import TRAINER, digest, fingerprint
 from assay.storage.files import write_atomic
+from assay.training.beginnings import make_world
 from assay.training.distributed import ALONE, Group, local_rank
-from assay.training.trainer import Setting, make_world, precision_name, train
+from assay.training.run import precision_name
+from assay.training.setting import Setting
+from assay.training.trainer import train
 
-ENTRY = "assay.training.trainer"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what Slurm sends ahead of a kill, by itself and by --signal
 
 
@@ -56,7 +58,7 @@ def device_name(device: torch.device) -> str:
 def code_of(recipe: Recipe) -> str:
     """The fingerprint of all code behind a network, its parents' included."""
     plugs = set().union(*(ancestor.plugs for ancestor in recipe.ancestry()))
-    return digest(fingerprint(ENTRY, plugs))
+    return digest(fingerprint(TRAINER, plugs))
 
 
 @contextlib.contextmanager

@@ -20,8 +20,8 @@ from torch import Tensor
 from assay.errors import EvidenceError
 from assay.language.recipes import Recipe
 from assay.storage.files import read_json, sha256, write_atomic
+from assay.training.beginnings import build
 from assay.training.network import Trained
-from assay.training.trainer import build
 
 
 class NetworkStore:

@@ -16,6 +16,8 @@ from pathlib import Path
 from assay.language.plugs import PACKAGE, describe, parsed
 from assay.storage.manifest import checksums
 
+TRAINER = "assay.training.trainer"  # where the code behind a network begins
+
 
 @cache
 def module_path(module: str) -> Path | None:
