@@ -45,7 +45,7 @@ check: $(ENV) ## check every study, recipe and plug
 	$(BIN)/assay check
 
 schemas: $(ENV) ## write config/schemas from the code
-	$(BIN)/python -m assay.pipeline.schemas
+	$(BIN)/python -m assay.cli.schemas
 
 lock: ## write envs/lock.txt from a fresh resolution of pyproject.toml
 	bash envs/lock.sh $(PYTHON)

@@ -20,8 +20,10 @@ from assay.data.batch import to_tensors
 from assay.language.recipes import Recipe
 from assay.language.studies import load_studies
 from assay.measuring.evaluate import predict
+from assay.training.beginnings import make_world
 from assay.training.network import Network
-from assay.training.trainer import Setting, make_world, train
+from assay.training.setting import Setting
+from assay.training.trainer import train
 
 SEEDS = (0,)
 IMAGES = 64

@@ -150,7 +150,8 @@ def train_twins() -> None:
 
     from assay.data.batch import to_tensors
     from assay.measuring.evaluate import predict
-    from assay.training.trainer import make_world, train
+    from assay.training.beginnings import make_world
+    from assay.training.trainer import train
 
     rows = []
     for seed in range(5):

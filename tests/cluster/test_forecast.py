@@ -9,7 +9,7 @@ import pytest
 from test_stand_ins import SCALE, compiled
 from typer.testing import CliRunner
 
-from assay import cli
+from assay.cli import app
 from assay.language.scales import Scale
 from assay.language.studies import load_studies
 from assay.networks.plan import Plan
@@ -134,17 +134,17 @@ def test_every_model_of_the_cluster_scale_has_a_reference_speed():
 
 
 def test_the_command_prints_a_line_a_study_and_says_that_hours_are_estimates():
-    result = CliRunner().invoke(cli.app, ["plan", "--scale", "cluster"])
+    result = CliRunner().invoke(app, ["plan", "--scale", "cluster"])
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines[1:-2]] == sorted(load_studies("cluster"))
     assert any(line.split()[0] == "mixup" and "shapes -> cifar10" in line for line in lines)
     assert any("keeps urban_shapes: needs factors" in line for line in lines)
     assert lines[-1].startswith("Estimates, from ")
-    found = json.loads(CliRunner().invoke(cli.app, ["plan", "--scale", "cluster", "--json"]).stdout)
+    found = json.loads(CliRunner().invoke(app, ["plan", "--scale", "cluster", "--json"]).stdout)
     assert found["unit"] == "GPU hours"
     assert {row["study"] for row in found["studies"]} == set(load_studies("cluster"))
-    refused = CliRunner().invoke(cli.app, ["plan", "--scale", "clutser"])
+    refused = CliRunner().invoke(app, ["plan", "--scale", "clutser"])
     assert refused.exit_code == 1
     assert "did you mean 'cluster'?" in refused.stderr
 

@@ -17,7 +17,8 @@ from assay.language.scales import load_scale
 from assay.language.studies import compile_study
 from assay.models.timm import timm
 from assay.networks.store import NetworkStore
-from assay.training.trainer import build, train
+from assay.training.beginnings import build
+from assay.training.trainer import train
 
 from timm import create_model  # isort: skip  (after the shim that the plug imports)
 

@@ -8,8 +8,7 @@ from assay.language.plugs import describe, find
 from assay.language.recipes import Recipe
 from assay.training.distributed import Group
 from assay.training.network import Bench, Samples
-from assay.training.objective import Objective
-from assay.training.trainer import FunctionObjective
+from assay.training.objective import FunctionObjective, Objective
 
 
 def every(kind):

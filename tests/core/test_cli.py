@@ -1,16 +1,21 @@
 """The command line on a project of one study: what it prints, its JSON, its one-line errors and exit codes."""
 
 import json
+import pkgutil
 import subprocess
 import sys
 from functools import partial
+from importlib import import_module
 
 import pytest
 import yaml
 from project_tree import STUDY, Tree
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from assay import cli
+from assay.cli import authoring, overview
+from assay.cli import studies as listing
 from assay.language import scales, studies
 from assay.language.plugs import PlugInfo
 from assay.overview import coverage
@@ -20,12 +25,13 @@ from assay.overview import coverage
 def tree(tmp_path, monkeypatch):
     tree = Tree(tmp_path).complete()
     config = tmp_path / "config"
-    monkeypatch.setattr(cli, "ROOT", tmp_path)
-    monkeypatch.setattr(cli, "load_studies", partial(studies.load_studies, config=config))
-    monkeypatch.setattr(cli, "study_paths", partial(studies.study_paths, config))
-    monkeypatch.setattr(cli, "scales", partial(scales.scales, config))
-    monkeypatch.setattr(cli, "row_at", partial(coverage.row_at, root=tmp_path))
-    monkeypatch.setattr(cli, "compute_coverage", partial(coverage.coverage, root=tmp_path))
+    for module in (listing, authoring):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+        monkeypatch.setattr(module, "load_studies", partial(studies.load_studies, config=config))
+    monkeypatch.setattr(authoring, "study_paths", partial(studies.study_paths, config))
+    monkeypatch.setattr(authoring, "scales", partial(scales.scales, config))
+    monkeypatch.setattr(listing, "row_at", partial(coverage.row_at, root=tmp_path))
+    monkeypatch.setattr(overview, "compute_coverage", partial(coverage.coverage, root=tmp_path))
     return tree
 
 
@@ -117,7 +123,7 @@ def test_check_names_every_study_that_is_wrong(tree):
 
 def test_check_wants_docstrings_and_annotations(tree, tmp_path, monkeypatch):
     (tmp_path / "bare.py").write_text("def bare(images, *, eps=0.1): ...\n")
-    monkeypatch.setattr(cli, "everything", lambda: [PlugInfo("attacks", "bare", tmp_path / "bare.py")])
+    monkeypatch.setattr(authoring, "everything", lambda: [PlugInfo("attacks", "bare", tmp_path / "bare.py")])
     assert "parameter 'eps' has no annotation" in data("check", code=1)["problems"][0]
     (tmp_path / "bare.py").write_text("def bare(images, *, eps: float = 0.1): ...\n")
     assert "has no module docstring" in data("check", code=1)["problems"][0]
@@ -165,12 +171,24 @@ def test_coverage_counts_and_says_what_is_missing(tree):
     assert "P166 mixup: no oracle test vouches for augment/mixup" in text
 
 
-def test_help_lists_the_commands():
+def test_the_program_has_the_commands_of_every_module():
+    modules = [import_module(f"assay.cli.{each.name}") for each in pkgutil.iter_modules(cli.__path__) if each.name != "__main__"]
+    registered = [each for module in modules if hasattr(module, "commands") for each in module.commands.registered_commands]
+    written = {each.name or each.callback.__name__ for each in registered}
+    assert {"list", "check", "coverage", "pull", "retrieve", "doctor"} <= written
+    assert set(get_command(cli.app).commands) == written | {"networks"}
     text = run("--help").stdout
-    for command in ("list", "show", "check", "new", "coverage"):
-        assert command in text
+    assert all(f" {command} " in text for command in written)
 
 
-def test_nothing_imports_torch():
-    code = "import sys, assay.cli; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_the_module_runs_like_the_program():
+    found = subprocess.run([sys.executable, "-m", "assay.cli", "show", "mixpu"], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith("error: unknown study 'mixpu'; did you mean 'mixup'?")
+
+
+def test_nothing_imports_what_is_heavy():
+    heavy = {"torch", "timm", "pandas", "scipy"}
+    code = f"import sys, assay.cli; print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

@@ -2,11 +2,11 @@
 
 import pytest
 
+from assay.cli.schemas import SCHEMAS, schema_text
 from assay.errors import StudyError
 from assay.language.configuration import load_config
 from assay.language.inputs import parse, read_yaml
 from assay.language.scales import Scale, load_scale, scales
-from assay.pipeline.schemas import SCHEMAS, schema_text
 from assay.storage.files import ROOT
 
 

@@ -18,8 +18,10 @@ from assay.data.batch import Batch
 from assay.errors import StudyError
 from assay.language.recipes import Recipe
 from assay.networks.launch import TrainingJob, run
+from assay.training.beginnings import build
 from assay.training.distributed import Group, synchronise_batch_norm
-from assay.training.trainer import Setting, build, train
+from assay.training.setting import Setting
+from assay.training.trainer import train
 
 PATIENCE = 300  # seconds; a loaded machine is slow
 PROCESSES = 2

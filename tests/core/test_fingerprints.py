@@ -1,9 +1,12 @@
 """Fingerprints follow imports, ignore comments, and are the same for the same code."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from assay.evidence.tables import study_code
 from assay.provenance import fingerprints
-from assay.provenance.fingerprints import closure, code_hash, fingerprint, imports
+from assay.provenance.fingerprints import closure, code_hash, imports
 
 
 @pytest.fixture
@@ -85,16 +88,17 @@ def test_imports_for_type_checkers_do_not_count(package):
     assert "assay.b" not in imports("assay.a")
 
 
-def test_measuring_does_not_depend_on_pages_verdicts_or_unrelated_plugs():
-    modules = set(fingerprint("assay.measuring.arm", {"worlds/shapes", "models/resnet"}))
-    assert {"assay.worlds.shapes", "assay.models.resnet", "assay.training.shim", "assay.training.trainer"} <= modules
+def test_evidence_depends_on_training_and_measuring_and_not_on_pages_verdicts_or_unrelated_plugs():
+    modules = set(study_code(SimpleNamespace(plugs={"worlds/shapes", "models/resnet"})))
+    assert {"assay.worlds.shapes", "assay.models.resnet", "assay.training.shim"} <= modules
+    assert {"assay.training.trainer", "assay.training.run", "assay.measuring.arm"} <= modules
     unrelated = [
         m
         for m in modules
         if m.startswith(
             (
                 "assay.report",
-                "assay.judging.verdicts",
+                "assay.judging",
                 "assay.cli",
                 "assay.augment.",
                 "assay.language.studies",

@@ -9,9 +9,9 @@ from torch import nn
 
 from assay.language import plugs
 from assay.language.plugs import load
-from assay.language.recipes import bind, identity
 from assay.measuring import arm as measuring
 from assay.measuring.arm import Arm, Session
+from assay.training.binding import bind, identity
 from assay.training.network import Trained
 
 CPU = torch.device("cpu")

@@ -21,8 +21,10 @@ from assay.networks.jobs import stop_requests, train_bundle
 from assay.networks.store import NetworkStore
 from assay.pipeline.running import job
 from assay.storage.checkpoints import read_checkpoint, write_checkpoint
-from assay.training import trainer
-from assay.training.trainer import Setting, make_world, train
+from assay.training import run
+from assay.training.beginnings import make_world
+from assay.training.setting import Setting
+from assay.training.trainer import train
 
 STEPS = 6
 
@@ -111,7 +113,7 @@ def test_a_training_stopped_after_every_step_ends_with_the_same_bits(case, tmp_p
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_losses_that_are_not_yet_checked_are_not_lost(steps, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "CHECK_EVERY_STEPS", {"cpu": 2})
+    monkeypatch.setattr(run, "CHECK_EVERY_STEPS", {"cpu": 2})
     whole = train(recipe(), 0, Setting(), world_of(recipe()))
     stopped(recipe(), tmp_path / "checkpoint", steps)
     assert same(train(recipe(), 0, Setting(checkpoint=tmp_path / "checkpoint"), world_of(recipe())), whole)
@@ -119,9 +121,9 @@ def test_losses_that_are_not_yet_checked_are_not_lost(steps, tmp_path, monkeypat
 
 def test_checkpoints_are_written_on_a_clock(tmp_path, monkeypatch):
     seconds = iter(range(0, 1000, 10))
-    monkeypatch.setattr(trainer.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(seconds))
     written = []
-    monkeypatch.setattr(trainer, "write_checkpoint", lambda path, state: written.append((state["epoch"], state["step"])))
+    monkeypatch.setattr(run, "write_checkpoint", lambda path, state: written.append((state["epoch"], state["step"])))
     train(recipe(), 0, Setting(checkpoint=tmp_path / "checkpoint", checkpoint_seconds=15), world_of(recipe()))
     assert written == [(0, 1), (1, 0), (1, 2)]
 

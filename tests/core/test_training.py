@@ -10,8 +10,11 @@ from assay.data.batch import to_tensors
 from assay.data.seeds import seed_of
 from assay.errors import StudyError, TrainingError
 from assay.language.recipes import Recipe
+from assay.training.beginnings import build, initial_network, make_world
 from assay.training.network import Trained
-from assay.training.trainer import Setting, _initial_network, build, make_world, margins, train
+from assay.training.run import margins
+from assay.training.setting import Setting
+from assay.training.trainer import train
 
 
 def plug(name, **parameters):
@@ -42,7 +45,7 @@ def same(one, other):
 def test_training_is_plain_sgd_on_the_shuffled_data():
     r = recipe(model=plug("models/linear"))
     world = to_tensors(make_world(r, 0), torch.device("cpu"))
-    network = _initial_network(r, 0, world, Setting())
+    network = initial_network(r, 0, world, Setting())
     reference = copy.deepcopy(network)
     optimizer = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
     for epoch in range(3):
@@ -74,7 +77,7 @@ def test_compared_arms_share_data_initialisation_and_order():
     one, other = recipe(), recipe(optimizer=plug("optimizers/sgd", lr=0.1, momentum=0.0, weight_decay=0.0))
     world = to_tensors(make_world(one, 0), torch.device("cpu"))
     assert torch.equal(world.train.images, to_tensors(make_world(other, 0), torch.device("cpu")).train.images)
-    assert same(_initial_network(one, 0, world, Setting()), _initial_network(other, 0, world, Setting()))
+    assert same(initial_network(one, 0, world, Setting()), initial_network(other, 0, world, Setting()))
 
 
 @pytest.mark.parametrize("axis", ["world", "init", "order"])
@@ -83,7 +86,7 @@ def test_each_axis_can_be_drawn_anew_alone(axis):
     world = to_tensors(make_world(recipe(), 0), torch.device("cpu"))
     moved_world = to_tensors(make_world(moved, 0), torch.device("cpu"))
     assert torch.equal(world.train.images, moved_world.train.images) == (axis != "world")
-    starts = [_initial_network(r, 0, world, Setting()) for r in (recipe(), moved)]
+    starts = [initial_network(r, 0, world, Setting()) for r in (recipe(), moved)]
     assert same(*starts) == (axis != "init")
     assert not same(train(recipe(), 0).network, train(moved, 0).network)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.judging.verdicts import FINDINGS, Sample, finding, holm, p_values
+from assay.judging.statistics import Sample, holm
+from assay.judging.verdicts import FINDINGS, finding, p_values
 from assay.language.expectations import parse
 
 FORTY = json.loads((Path(__file__).parent / "forty_studies.json").read_text())

@@ -10,25 +10,27 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from assay.errors import EvidenceError, StudyError
-from assay.judging.verdicts import (
-    FINDINGS,
+from assay.judging.statistics import (
     Sample,
     benjamini_hochberg,
-    detectable,
-    finding,
     holm,
     interval,
-    judge,
-    judge_control,
-    judge_study,
     p_above,
     p_below,
     p_inside,
-    p_values,
     standard_errors_to_detect,
+)
+from assay.judging.tabulating import tabulate
+from assay.judging.verdicts import (
+    FINDINGS,
+    detectable,
+    finding,
+    judge,
+    judge_control,
+    judge_study,
+    p_values,
     study_p_values,
     study_verdict,
-    tabulate,
 )
 from assay.language.expectations import parse
 

@@ -85,7 +85,7 @@ def test_editing_comments_reruns_nothing_and_docstrings_the_report_that_shows_th
 
 
 def test_editing_the_trainer_retrains_everything(finished):
-    path = "src/assay/training/trainer.py"
+    path = "src/assay/training/run.py"
     finished.edit(path, '"cuda": 50', '"cuda": 51')
     trained = finished.planned("train")
     finished.edit(path, '"cuda": 51', '"cuda": 50')

@@ -19,7 +19,7 @@ from assay.scores.confident_learning import confident_class, confident_learning
 from assay.scores.final_loss import final_loss
 from assay.scores.random_flags import random_flags
 from assay.training.network import Network, Samples, Trained
-from assay.training.trainer import margins
+from assay.training.run import margins
 from assay.worlds.digits import digits
 from assay.worlds.fold import fold
 from assay.worlds.threshold_samples import threshold_samples

@@ -16,7 +16,8 @@ from assay.optimizers.sam import SAM
 from assay.optimizers.sgd import sgd
 from assay.protocols.transfer import fooled, names, sharpness, transfer
 from assay.storage.checkpoints import read_checkpoint
-from assay.training.trainer import Setting, train
+from assay.training.setting import Setting
+from assay.training.trainer import train
 
 
 def plug(name, **parameters):

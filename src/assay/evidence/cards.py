@@ -13,8 +13,9 @@ from assay.data.seeds import Draw
 from assay.data.stream import Stream, whole
 from assay.data.world import Split, World
 from assay.evidence.tables import pack_arrays
-from assay.language.recipes import bind, canonical, parents_in, without_defaults
+from assay.language.recipes import canonical, parents_in, without_defaults
 from assay.storage.files import write_atomic
+from assay.training.binding import bind
 
 if TYPE_CHECKING:
     from assay.language.study import Study

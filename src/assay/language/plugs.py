@@ -28,8 +28,8 @@ from assay.storage.files import ROOT
 PACKAGE = Path(__file__).parents[1]
 # Folders of the package that hold no plugs.
 ROOMS = {
-    *("artifacts", "cluster", "data", "datasets", "evidence", "judging", "language", "measuring", "networks", "overview"),
-    *("pipeline", "provenance", "report", "storage", "training"),
+    *("artifacts", "cli", "cluster", "data", "datasets", "evidence", "judging", "language", "measuring", "networks"),
+    *("overview", "pipeline", "provenance", "report", "storage", "training"),
 }
 
 

@@ -9,13 +9,13 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from functools import cache, cached_property, partial
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from assay.errors import StudyError
-from assay.language.plugs import Parameter, describe, load, weights_file
+from assay.language.plugs import Parameter, describe, weights_file
 
 PLUG_FIELDS = {
     "world": "worlds",
@@ -247,32 +247,3 @@ def plug_name(spec: dict) -> str:
 
 def _short(spec: dict) -> str:
     return re.sub("[^a-z0-9]+", "-", plug_name(spec))
-
-
-def identity(value: Any) -> Hashable:
-    """What values that were bound from equal data have in common; objects other than plugs and plain data are their own."""
-    match value:
-        case partial():
-            return value.func, identity(value.args), identity(value.keywords)
-        case dict():
-            return tuple(sorted((key, identity(item)) for key, item in value.items()))
-        case list() | tuple():
-            return tuple(identity(item) for item in value)
-        case None | bool() | int() | float() | str():
-            return type(value), value
-        case _:
-            return id(value)
-
-
-def bind(value: Any, load_parent: Callable[[Recipe], Any]) -> Any:
-    """Turn canonical data into what plugs take: plugs become callables with their parameters bound, recipes become networks."""
-    if isinstance(value, list):
-        return [bind(item, load_parent) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "recipe" in value:
-        return load_parent(Recipe(value["recipe"]))
-    if "plug" not in value:
-        return {key: bind(item, load_parent) for key, item in value.items()}
-    parameters = {key: bind(item, load_parent) for key, item in value["parameters"].items()}
-    return partial(load(*value["plug"].split("/")), **parameters)

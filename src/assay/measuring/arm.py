@@ -11,10 +11,11 @@ from torch import Tensor
 
 from assay.data.batch import TensorWorld, to_tensors
 from assay.data.seeds import Draw, seed_of
-from assay.language.recipes import Recipe, identity
+from assay.language.recipes import Recipe
 from assay.networks.store import NetworkStore
+from assay.training.beginnings import make_world
+from assay.training.binding import identity
 from assay.training.network import Network, Trained
-from assay.training.trainer import make_world
 
 if TYPE_CHECKING:
     from assay.language.study import Cell, Study

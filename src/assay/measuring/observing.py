@@ -9,9 +9,9 @@ from assay.data.seeds import seed_of
 from assay.errors import EvidenceError, unknown
 from assay.evidence.tables import Observation
 from assay.language.blocks import Block
-from assay.language.recipes import bind
 from assay.measuring.arm import Arm, Session
 from assay.networks.store import NetworkStore
+from assay.training.binding import bind
 
 if TYPE_CHECKING:
     from assay.language.study import Cell, Study

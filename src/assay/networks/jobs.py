@@ -20,8 +20,11 @@ from assay.networks.store import NetworkStore
 from assay.provenance.fingerprints import fingerprint_of_networks
 from assay.provenance.proofs import code_digest
 from assay.storage.files import write_atomic
+from assay.training.beginnings import make_world
 from assay.training.distributed import ALONE, Group, local_rank
-from assay.training.trainer import Setting, make_world, precision_name, train
+from assay.training.run import precision_name
+from assay.training.setting import Setting
+from assay.training.trainer import train
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what Slurm sends ahead of a kill, by itself and by --signal
 

@@ -21,8 +21,8 @@ from assay.errors import EvidenceError
 from assay.language.recipes import Recipe
 from assay.provenance.proofs import code_digest
 from assay.storage.files import read_json, sha256, write_atomic
+from assay.training.beginnings import build
 from assay.training.network import Trained
-from assay.training.trainer import build
 
 
 class NetworkStore:

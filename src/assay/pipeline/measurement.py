@@ -17,7 +17,7 @@ from assay.networks.jobs import device_name
 from assay.networks.store import NetworkStore
 from assay.provenance.platforms import platform_here, versions
 from assay.storage.files import ROOT
-from assay.training.trainer import precision_name
+from assay.training.run import precision_name
 
 
 def measure_block(

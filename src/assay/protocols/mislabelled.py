@@ -16,12 +16,12 @@ import torch
 from assay.data.batch import TensorWorld
 from assay.errors import StudyError
 from assay.language.plugs import Parent, Plug
-from assay.language.recipes import bind
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import predict
 from assay.metrics.auroc import auroc
 from assay.metrics.top1 import top1
 from assay.scores._flagging import Judgement, judge
+from assay.training.binding import bind
 from assay.training.network import Trained
 
 FACTORS = ("clean_label",)

@@ -26,7 +26,9 @@ from assay.measuring.arm import Arm
 from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 from assay.models._patchwise import soft_threshold
-from assay.training.trainer import Setting, make_world, train
+from assay.training.beginnings import make_world
+from assay.training.setting import Setting
+from assay.training.trainer import train
 
 FACTORS = ("signal",)
 METRICS = {

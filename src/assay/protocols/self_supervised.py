@@ -11,11 +11,11 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from assay.language.recipes import bind
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import batched
 from assay.metrics.knn import knn
 from assay.metrics.output_std import output_std
+from assay.training.binding import bind
 
 METRICS = {
     "knn": "accuracy on test images of nearest training images in the encoder's features, 0 to 1",

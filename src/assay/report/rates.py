@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from assay.judging.verdicts import ALPHA, POWER, Sample, holm, interval, p_above, p_inside
+from assay.judging.statistics import Sample, holm, interval, p_above, p_inside
+from assay.judging.verdicts import ALPHA, POWER
 
 FLIPS = 256  # of all sign patterns at most so many; 8 seeds have 256
 NORMAL_STUDIES = 400

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assay.errors import EvidenceError, StudyError
 from assay.evidence.summary import curves, plain, summarise
-from assay.judging.verdicts import tabulate
+from assay.judging.tabulating import tabulate
 from assay.language.catalogue import Catalogue, Paper
 from assay.language.published import PublishedNumber
 from assay.pipeline.sources import Sources

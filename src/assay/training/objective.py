@@ -42,3 +42,14 @@ class Objective(nn.Module):
 
     def start_epoch(self, epoch: int, network: nn.Module, world: TensorWorld) -> None:
         """Called before each epoch, e.g. to recompute pseudo-labels."""
+
+
+class FunctionObjective(Objective):
+    """A plain loss function as an objective."""
+
+    def __init__(self, function: Callable[[nn.Module, Batch], Tensor]):
+        super().__init__()
+        self.function = function
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        return self.function(network, batch)

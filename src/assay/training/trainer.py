@@ -5,79 +5,20 @@ repetition and the epoch. So compared arms share data, initialisation and order.
 generator: a training resumed at any step is bit-identical to one never interrupted.
 """
 
-import contextlib
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from assay.data.batch import Batch, TensorWorld, to_tensors
-from assay.data.seeds import Draw, seed_of
-from assay.errors import EvidenceError, PreemptedError, StudyError, TrainingError
-from assay.language.recipes import Recipe, bind
-from assay.storage.checkpoints import UNREADABLE, read_checkpoint, write_checkpoint
-from assay.training.distributed import ALONE, Group, synchronise_batch_norm
+from assay.data.batch import TensorWorld, to_tensors
+from assay.data.seeds import seed_of
+from assay.errors import EvidenceError, StudyError
+from assay.language.recipes import Recipe
+from assay.storage.checkpoints import UNREADABLE, read_checkpoint
+from assay.training.beginnings import bound_objective, initial_network, make_world
+from assay.training.binding import bind
+from assay.training.distributed import Group
 from assay.training.network import Bench, Network, Trained
-from assay.training.objective import Objective, Player
-from assay.training.workarounds import spare_narrow_pointwise
-
-CLASSIFIERS = ("model.fc.", "model.head.")  # where architectures keep what a network may have unlike its parent
-CHECK_EVERY_STEPS = {"cpu": 1, "cuda": 50}  # how often losses are asked whether they are finite; a GPU is to run ahead
-
-
-def _no_parents(recipe: Recipe) -> Trained:
-    raise TrainingError(f"{recipe.name}: needed as a parent, but this training was given no way to load networks")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where and how a training runs; on one platform and with one number of processes, none of it changes the result.
-
-    load_parent: gives the trained network of a parent recipe at this seed. checkpoint: file to resume from if it was made with
-    the same code, written after the first step that ends checkpoint_seconds after the last writing. stop: asked after each
-    step whether to write the checkpoint and raise PreemptedError. group: the processes that train together, of which this is
-    one. report: called after each epoch with (epochs done, epochs in all, mean loss). say: takes lines for the log.
-    """
-
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    load_parent: Callable[[Recipe], Trained] = _no_parents
-    checkpoint: Path | None = None
-    checkpoint_seconds: float = 300.0
-    code: str = ""
-    stop: Callable[[], bool] = lambda: False
-    group: Group = ALONE
-    report: Callable[[int, int, float], None] = lambda done, total, loss: None
-    say: Callable[[str], None] = lambda line: None
-
-
-class FunctionObjective(Objective):
-    """A plain loss function as an objective."""
-
-    def __init__(self, function: Callable[[nn.Module, Batch], Tensor]):
-        super().__init__()
-        self.function = function
-
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        return self.function(network, batch)
-
-
-def make_world(recipe: Recipe, seed: int, load_parent: Callable[[Recipe], Trained] = _no_parents):
-    """The numpy world of a recipe at one repetition."""
-    world_plug = bind(recipe.data["world"], load_parent)
-    return world_plug(Draw("world", recipe.data["draws"]["world"], seed))
-
-
-def build(recipe: Recipe, channels: int, classes: int, size: int) -> Network:
-    """The recipe's architecture, freshly initialised from torch's global generator, with identity normalisation."""
-    model = bind(recipe.data["model"], _no_parents)(channels, classes, size)
-    network = Network(model, torch.zeros(channels), torch.ones(channels))
-    spare_narrow_pointwise(network)
-    return network.to(memory_format=torch.channels_last)
+from assay.training.run import Run
+from assay.training.setting import Setting
 
 
 def train(recipe: Recipe, seed: int, setting: Setting | None = None, world: TensorWorld | None = None) -> Trained:
@@ -110,7 +51,7 @@ def _check_group(recipe: Recipe, group: Group) -> None:
         raise StudyError(f"{recipe.name}: budget: batch: {recipe.data['budget']['batch']} is less than {group.size} processes")
 
 
-def _resumed(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> "_Run":
+def _resumed(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> Run:
     """The training where its checkpoint left it, or at its beginning if there is none that fits."""
     run = _begun(recipe, seed, world, setting)
     if setting.checkpoint is None or not setting.checkpoint.exists():
@@ -124,60 +65,13 @@ def _resumed(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) ->
     return run
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _begun(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> "_Run":
-    network = _initial_network(recipe, seed, world, setting)
+def _begun(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> Run:
+    network = initial_network(recipe, seed, world, setting)
     torch.manual_seed(seed_of("objective", recipe.data["draws"]["init"], seed))
-    objective = _objective(recipe, setting)
+    objective = bound_objective(recipe, setting)
     objective.prepare(network, world)
     objective.to(setting.device)
-    return _Run(recipe, seed, network, objective, world, setting)
-
-
-def _initial_network(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> Network:
-    torch.manual_seed(seed_of("init", recipe.data["draws"]["init"], seed))
-    network = _built_for(recipe, world)
-    for own, statistic in zip((network.mean, network.std), _input_statistics(recipe, network, world), strict=True):
-        own.copy_(statistic.reshape(own.shape))
-    if recipe.data["start"]:
-        parent = setting.load_parent(Recipe(recipe.data["start"]["recipe"]))
-        _copy_matching(parent.network.state_dict(), network, recipe)
-    return network.to(setting.device)
-
-
-def _input_statistics(recipe: Recipe, network: Network, world: TensorWorld) -> tuple[Tensor, Tensor]:
-    """Mean and spread of each channel: the world's, or what published weights, loaded here, were trained with."""
-    if hasattr(network.model, "start_pretrained") and not recipe.data["start"]:
-        return network.model.start_pretrained()
-    return world.train.statistics()
-
-
-def _built_for(recipe: Recipe, world: TensorWorld) -> Network:
-    channels, size = world.train.images.shape[1], world.train.images.shape[-1]
-    return build(recipe, channels, len(world.classes), size)
-
-
-def _copy_matching(weights: dict[str, Tensor], network: Network, recipe: Recipe) -> None:
-    """Start from a parent's weights and its input statistics; only a classifier of another kind or shape stays fresh."""
-    own = network.state_dict()
-    missing = sorted(name for name in set(own) ^ set(weights) if not name.startswith(CLASSIFIERS))
-    if missing:
-        raise StudyError(
-            f"{recipe.name}: start: the parent's architecture differs (only one of the two has {missing[0]}); use the same model"
-        )
-    # A parent may have lived on a GPU with another memory layout; copy_ takes both.
-    for name, value in weights.items():
-        if name in own and own[name].shape == value.shape:
-            own[name].copy_(value)
-
-
-def _objective(recipe: Recipe, setting: Setting) -> Objective:
-    bound = bind(recipe.data["objective"], setting.load_parent)
-    is_class = isinstance(bound.func, type) and issubclass(bound.func, Objective)
-    return bound() if is_class else FunctionObjective(bound)
+    return Run(recipe, seed, network, objective, world, setting)
 
 
 def _surgery(recipe: Recipe, seed: int, network: Network, world: TensorWorld, setting: Setting) -> Network:
@@ -188,247 +82,5 @@ def _surgery(recipe: Recipe, seed: int, network: Network, world: TensorWorld, se
     return network
 
 
-class _Run:
-    """The state of one training: what a checkpoint holds and what a step changes."""
-
-    def __init__(self, recipe: Recipe, seed: int, network: Network, objective: Objective, world: TensorWorld, setting: Setting):
-        self.recipe, self.seed, self.network, self.objective = recipe, seed, network, objective
-        self.world, self.setting, self.group = world, setting, setting.group
-        self.epochs, self.batch_size = recipe.data["budget"]["epochs"], recipe.data["budget"]["batch"]
-        self.batches = max(1, len(world.train) // self.batch_size)
-        self.epoch, self.step = 0, 0
-        for module in (network, objective):
-            synchronise_batch_norm(module, self.group, setting.device)
-        players = list(objective.players(network)) if self.epochs else []
-        self.losses = [self.group.loss_of(player, network) for player in players]
-        make_optimizer = bind(recipe.data["optimizer"], setting.load_parent)
-        self.optimizers = [make_optimizer(_parameters(player)) for player in players]
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["initial_lr"] = group["lr"]
-        self.schedule = bind(recipe.data["schedule"], setting.load_parent)
-        self.augment = bind(recipe.data["augment"], setting.load_parent)
-        self.augment_generator = torch.Generator(setting.device)
-        self.unchecked: list[Tensor] = []
-        self.last_finite = float("nan")
-        self.records = {"loss": torch.full((self.epochs,), float("nan"))}
-        if "margins" in recipe.data["record"]:
-            self.records["margins"] = torch.full((self.epochs, len(world.train)), float("nan"))
-        self.saved_at = time.monotonic()
-
-    def finish(self) -> float:
-        """Train to the end; images a second, 0 if nothing was left to do."""
-        started, images = time.monotonic(), 0
-        while self.epoch < self.epochs:
-            images += self._finish_epoch()
-        return images / (time.monotonic() - started)
-
-    def trained_network(self) -> Network:
-        """The network as the recipe builds it, free of what several processes need."""
-        if self.group.size == 1:
-            return self.network
-        plain = _built_for(self.recipe, self.world)
-        plain.load_state_dict(self.network.state_dict())
-        return plain.to(self.setting.device)
-
-    def _finish_epoch(self) -> int:
-        """Train what is left of an epoch; the number of images."""
-        self.network.train()
-        self.objective.train()
-        if self.step == 0:
-            self._start_epoch()
-        # Equal parts instead of a short last batch, which batch normalisation would feel.
-        parts = torch.tensor_split(self._order(), self.batches)[self.step :]
-        shares = self.world.train.batches([self.group.share(rows) for rows in parts])
-        for rows, share in zip(parts, shares, strict=True):
-            batch = self._batch(rows, self.group.whole(share, len(rows)))
-            self.unchecked.append(self._step(batch))
-            self._advance()
-            self._pause()
-        return sum(map(len, parts))
-
-    def _start_epoch(self) -> None:
-        axes = self.recipe.data["draws"]
-        torch.manual_seed(seed_of("epoch", axes["order"], self.seed, self.epoch))
-        self.augment_generator.manual_seed(seed_of("augment", axes["augment"], self.seed, self.epoch))
-        self.objective.start_epoch(self.epoch, self.network, self.world)
-        if not self.group.leads:
-            # Equal draws for different rows would correlate them.
-            torch.manual_seed(seed_of("epoch", axes["order"], self.seed, self.epoch, "process", self.group.rank))
-
-    def _order(self) -> Tensor:
-        generator = torch.Generator().manual_seed(seed_of("order", self.recipe.data["draws"]["order"], self.seed, self.epoch))
-        return torch.randperm(len(self.world.train), generator=generator).to(self.setting.device)
-
-    def _batch(self, rows: Tensor, images: Tensor) -> Batch:
-        split = self.world.train
-        labels = split.labels[rows]
-        targets = F.one_hot(labels, len(self.world.classes)).to(images.dtype)
-        factors = {name: value[rows] for name, value in split.factors.items()}
-        progress = (self.epoch * self.batches + self.step) / (self.epochs * self.batches)
-        batch = Batch(images, labels, targets, rows, images, progress, (), factors)
-        for augment in self.augment:
-            batch = augment(batch, self.augment_generator)
-        return batch
-
-    def _step(self, batch: Batch) -> Tensor:
-        factor = self.schedule(batch.progress)
-        part = self.group.part(batch)
-        # Gradients are averaged over the processes: so weighted they are those of the whole batch.
-        weight = len(part) * self.group.size / len(batch)
-        total = torch.zeros((), device=self.setting.device)
-        with self._recording(batch, part):
-            for compute_loss, optimizer in zip(self.losses, self.optimizers, strict=True):
-                for group in optimizer.param_groups:
-                    group["lr"] = group["initial_lr"] * factor
-                total = total + optimizer.step(partial(self._descend, compute_loss, optimizer, part, weight)).detach()
-        return self.group.sum(total) / self.group.size
-
-    def _descend(
-        self, compute_loss: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer, part: Batch, weight: float
-    ) -> Tensor:
-        """The loss at the current weights, its gradient left in them: what an optimizer asks once a step, or more often."""
-        # Each player clears what the one before left in shared modules.
-        optimizer.zero_grad(set_to_none=True)
-        with _precision(self.setting.device):
-            loss = weight * compute_loss(part)
-        loss.backward()
-        return loss
-
-    def _advance(self) -> None:
-        """Count the step that was made, and the epoch with its last."""
-        self.step += 1
-        done = self.step == self.batches
-        if len(self.unchecked) == CHECK_EVERY_STEPS[self.setting.device.type] or done:
-            self._check()
-        if done:
-            self.epoch, self.step = self.epoch + 1, 0
-            self.setting.report(self.epoch, self.epochs, float(self.records["loss"][self.epoch - 1]))
-
-    def _check(self) -> None:
-        values, self.unchecked = torch.stack(self.unchecked).float().cpu(), []
-        bad = (~torch.isfinite(values)).nonzero().flatten()
-        finite = values[: int(bad[0])] if len(bad) else values
-        if len(finite):
-            self.last_finite = float(finite[-1])
-        if len(bad):
-            at, steps = self.epoch * self.batches + self.step - len(values) + int(bad[0]), self.epochs * self.batches
-            raise TrainingError(
-                f"{self.recipe.name} seed {self.seed}: loss is {float(values[bad[0]])} at step {at} of {steps}"
-                f" (epoch {self.epoch + 1}), last finite loss {self.last_finite:.4g}; lower the optimizer's lr"
-            )
-        mean = self.records["loss"][self.epoch]
-        share = len(values) / self.batches
-        self.records["loss"][self.epoch] = (0.0 if torch.isnan(mean) else mean) + values.mean() * share
-
-    @contextlib.contextmanager
-    def _recording(self, batch: Batch, part: Batch):
-        """Keep the margin of the assigned label from the network's first answer in this step, each process for its part."""
-        if "margins" not in self.records:
-            yield
-            return
-        seen = []
-        handle = self.network.register_forward_hook(lambda module, inputs, output: seen.append(output.detach()))
-        try:
-            yield
-        finally:
-            handle.remove()
-        if not seen or seen[0].shape != (len(part), len(self.world.classes)):
-            raise StudyError(
-                f"{self.recipe.name}: record: margins needs an objective that asks the network for one row of logits a sample"
-            )
-        found = margins(seen[0].float(), part.labels).cpu()
-        self.records["margins"][self.epoch, batch.index.cpu()] = self.group.whole(found, len(batch))
-
-    def _pause(self) -> None:
-        """Between two steps: write the checkpoint if it is time, or if the training is to stop."""
-        if self.epoch == self.epochs:
-            return
-        due = time.monotonic() - self.saved_at >= self.setting.checkpoint_seconds
-        stop, due = self.group.any(self.setting.stop(), due)
-        if self.setting.checkpoint is not None and (stop or due):
-            state = self._state()
-            if self.group.leads:
-                write_checkpoint(self.setting.checkpoint, state)
-            self.saved_at = time.monotonic()
-        if stop:
-            done, steps = self.epoch * self.batches + self.step, self.epochs * self.batches
-            raise PreemptedError(
-                f"{self.recipe.name} seed {self.seed}: asked to stop after step {done} of {steps}; run again, it goes on there"
-            )
-
-    @property
-    def identity(self) -> dict:
-        """What must be the same for a checkpoint to be of this very training."""
-        return {
-            "recipe": self.recipe.json,
-            "seed": self.seed,
-            "code": self.setting.code,
-            "device": self.setting.device.type,
-            "processes": self.group.size,
-        }
-
-    def _state(self) -> dict:
-        return {
-            "identity": self.identity,
-            "epoch": self.epoch,
-            "step": self.step,
-            "unchecked": self.unchecked,
-            "last_finite": self.last_finite,
-            "network": self.network.state_dict(),
-            "objective": self.objective.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "records": self.records,
-            "augment": self.augment_generator.get_state(),
-            "random": [self.group.every(state) for state in _random_state(self.setting.device)],
-        }
-
-    def load_state(self, state: dict) -> None:
-        """Go on from a checkpoint's state; EvidenceError if it is of another training."""
-        differs = [name for name, value in self.identity.items() if state["identity"][name] != value]
-        if differs:
-            raise EvidenceError(f"it was written with another {' and '.join(differs)}")
-        self.network.load_state_dict(state["network"])
-        self.objective.load_state_dict(state["objective"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        for name, record in self.records.items():
-            record.copy_(state["records"][name])
-        self.unchecked = [loss.to(self.setting.device) for loss in state["unchecked"]]
-        self.epoch, self.step, self.last_finite = state["epoch"], state["step"], state["last_finite"]
-        self.augment_generator.set_state(state["augment"])
-        _set_random_state(self.setting.device, [states[self.group.rank] for states in state["random"]])
-
-
-def _random_state(device: torch.device) -> list[Tensor]:
-    """The states of torch's global generators: the CPU's, and the GPU's if there is one in use."""
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
-
-
-def _set_random_state(device: torch.device, states: list[Tensor]) -> None:
-    torch.set_rng_state(states[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states[1], device)
-
-
-def margins(logits: Tensor, labels: Tensor) -> Tensor:
-    """Logit of the label minus the largest other logit, shape (B,)."""
-    own = logits.gather(1, labels[:, None]).squeeze(1)
-    others = logits.scatter(1, labels[:, None], float("-inf"))
-    return own - others.max(1).values
-
-
-def _parameters(player: Player) -> list[nn.Parameter]:
-    """The player's trainable parameters, each once."""
-    found = {id(p): p for module in player.modules for p in module.parameters() if p.requires_grad}
-    return list(found.values())
-
-
-def _precision(device: torch.device):
-    """bfloat16 where the matrix units are (CUDA), full precision elsewhere."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
-
-
-def precision_name(device: torch.device) -> str:
-    """What `_precision` computes in, for the record."""
-    return "bfloat16 autocast" if device.type == "cuda" else "float32"
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -14,7 +14,7 @@ import numpy as np
 from assay.data.seeds import Draw
 from assay.data.world import World
 from assay.language.plugs import Parent, Plug
-from assay.language.recipes import bind
+from assay.training.binding import bind
 from assay.training.network import Trained
 from assay.worlds._split import refuse
 

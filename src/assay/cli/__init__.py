@@ -1,0 +1,12 @@
+"""The command line, `assay`: one module a group of commands. None imports torch; what else is heavy, a command imports itself.
+
+To add a command, write it in the module of its subject, or in a new one: its Typer `commands`, and its name below.
+"""
+
+import typer
+
+from assay.cli import artifacts, authoring, datasets, networks, overview, site, studies
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
+for group in (studies, authoring, overview, artifacts, datasets, networks, site):
+    app.add_typer(group.commands)

@@ -1,0 +1,72 @@
+"""The whole: coverage of the catalogue, costs of the studies, and the plan of a scale."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json
+from assay.errors import StudyError, unknown
+from assay.language.catalogue import load as load_catalogue
+from assay.language.studies import load_studies
+from assay.overview.coverage import coverage as compute_coverage
+from assay.storage.files import ROOT
+
+commands = typer.Typer()
+
+
+@commands.command()
+@in_one_line
+def coverage(as_json: AsJson = False) -> None:
+    """Count the papers whose rows work, by family, and say what the others miss."""
+    found = compute_coverage(load_catalogue())
+    if as_json:
+        print_json(found)
+        return
+    table = Table("family", "papers", "working", title=f"{found['working']} of {found['total']} papers work")
+    for family, counts in found["families"].items():
+        table.add_row(family, str(counts["total"]), str(counts["working"]) if counts["working"] else "[dim]0[/]")
+    out.print(table)
+    for paper, row in found["papers"].items():
+        if row["study"] and not row["working"]:
+            out.print(f"{paper} {row['study']}: {'; '.join(row['missing'])}", highlight=False)
+
+
+@commands.command()
+@in_one_line
+def costs(
+    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; all if not given.")] = None,
+    scale: AtScale = "laptop",
+    as_json: AsJson = False,
+) -> None:
+    """Print what studies cost in core seconds, and what they add to the others, with whom they share networks."""
+    from assay.overview.costs import bill
+
+    known = load_studies(scale)
+    for name in studies or []:
+        if name not in known:
+            raise StudyError(unknown("study", name, known))
+    found = bill(studies or known, known)
+    if as_json:
+        print_json(found.as_json())
+        return
+    table = Table("study", "networks", "training", "of which own", "measuring", title=f"core seconds at scale {scale}")
+    for row in found.studies:
+        table.add_row(row.study, str(row.networks), f"{row.training:.0f}", f"{row.own:.0f}", f"{row.measuring:.0f}")
+    table.add_section()
+    table.add_row("all, each network once", "", f"{found.training:.0f}", f"{found.own:.0f}", f"{found.measuring:.0f}")
+    out.print(table)
+    out.print(f"beyond what other studies share: {(found.own + found.measuring) / 60:.1f} core minutes")
+
+
+@commands.command()
+@in_one_line
+def plan(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
+    """Show the data and models each study has at a scale, its networks, and the hours they are estimated to take."""
+    from assay.pipeline.forecast import forecast_at
+
+    forecast = forecast_at(scale, ROOT)
+    if as_json:
+        print_json(forecast.as_json(scale))
+    else:
+        typer.echo("\n".join(forecast.lines(scale)))

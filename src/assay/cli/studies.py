@@ -1,0 +1,124 @@
+"""What there is: list studies and plugs, show one study."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.syntax import Syntax
+from rich.table import Table
+
+from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json
+from assay.errors import StudyError, unknown
+from assay.language.catalogue import load as load_catalogue
+from assay.language.plugs import find, kinds
+from assay.language.studies import load_studies
+from assay.language.study import Study
+from assay.overview.coverage import introduced, row_at, vouches
+from assay.storage.files import ROOT, read_json
+
+commands = typer.Typer()
+COLOURS = {"supported": "green", "contradicted": "magenta", "no effect": "blue", "inconclusive": "yellow", "invalid": "red"}
+
+
+def verdicts_at(scale: str) -> dict[str, dict]:
+    """Verdicts by study at a scale; empty before the first run."""
+    path = ROOT / "results" / scale / "verdicts.json"
+    return read_json(path)["studies"] if path.exists() else {}
+
+
+@commands.command("list")
+@in_one_line
+def list_what(
+    what: Annotated[str, typer.Argument(help="studies, or a kind of plug such as worlds.")] = "studies",
+    scale: AtScale = "laptop",
+    as_json: AsJson = False,
+) -> None:
+    """List all studies with their verdicts, or all plugs of a kind with their parameters."""
+    if what != "studies" and what not in kinds():
+        raise StudyError(unknown("list", what, ("studies", *kinds())))
+    rows = _study_rows(scale) if what == "studies" else _plug_rows(what)
+    if as_json:
+        print_json(rows)
+        return
+    title = f"{len(rows)} {what}" + (f", verdicts at scale {scale}" if what == "studies" else "")
+    table = Table(*(rows[0] if rows else ("nothing found",)), title=title)
+    for row in rows:
+        table.add_row(*(_coloured(value) if key == "verdict" else str(value) for key, value in row.items()))
+    out.print(table)
+
+
+def _study_rows(scale: str) -> list[dict]:
+    verdicts = verdicts_at(scale)
+    return [
+        {
+            "study": study.name,
+            "family": study.family,
+            "paper": study.file.paper,
+            "verdict": verdicts.get(study.name, {}).get("verdict"),
+            "question": study.file.question,
+        }
+        for study in load_studies(scale).values()
+    ]
+
+
+def _plug_rows(kind: str) -> list[dict]:
+    return [
+        {
+            "plug": plug.name,
+            "computes": plug.doc.partition("\n\n")[0].replace("\n", " "),
+            "parameters": ", ".join(plug.parameters),
+        }
+        for plug in find(kind).values()
+    ]
+
+
+def _coloured(verdict: str | None) -> str:
+    return f"[{COLOURS[verdict]}]{verdict}[/]" if verdict else "[dim]not run[/]"
+
+
+@commands.command()
+@in_one_line
+def show(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None:
+    """Show one study: claim, arms, networks, and the verdict if there is one."""
+    compiled = load_studies(scale, only=[study])[study]
+    paper = load_catalogue()[compiled.file.paper]
+    facts = _facts(compiled, paper)
+    if as_json:
+        print_json(facts)
+        return
+    out.print(f"[bold]{compiled.name}[/]  {paper.id}  {paper.title}")
+    out.print(f"claim: {paper.claim}\nquestion: {compiled.file.question}\n", highlight=False)
+    out.print(Syntax(compiled.text, "yaml", background_color="default"))
+    out.print(
+        f"networks: {len(compiled.recipes)} x {compiled.seeds} seeds: {', '.join(facts['networks']) or 'trained by the protocol'}"
+    )
+    out.print(f"plugs of the paper: {', '.join(facts['introduces']) or 'none'}; vouched for by {len(facts['vouched_by'])} tests")
+    verdict = facts["verdict"]
+    if not verdict:
+        out.print(f"not run at scale {scale}: snakemake results/{scale}/figures/{study}.svg")
+        return
+    out.print(f"verdict: {_coloured(verdict['verdict'])} (q = {verdict['q']:.2g})")
+    for title, tier in (("the paper's claims:", "expectations"), ("beside them:", "secondary")):
+        if verdict[tier]:
+            out.print(title)
+        for each in verdict[tier]:
+            out.print(f"  {each['verdict']:>13}  {each['text']}  effect {each['effect']:.4g}", highlight=False)
+    for reason in facts["missing"]:
+        out.print(f"[yellow]{reason}[/]")
+
+
+def _facts(study: Study, paper: Any) -> dict:
+    row = row_at(study)
+    return {
+        "study": study.name,
+        "family": study.family,
+        "paper": {"id": paper.id, "title": paper.title, "claim": paper.claim},
+        "file": str(study.path.relative_to(ROOT)),
+        "question": study.file.question,
+        "arms": study.file.arms,
+        "networks": [recipe.name for recipe in study.recipes],
+        "introduces": introduced(study),
+        "vouched_by": sorted({v.test for v in vouches(ROOT / "tests") if v.paper == paper.id}),
+        "verdict": verdicts_at(study.scale).get(study.name),
+        "working": row.working,
+        "missing": row.missing,
+    }

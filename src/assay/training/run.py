@@ -1,0 +1,270 @@
+"""The state of one training, the steps that change it, and the checkpoints it can go on from."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from assay.data.batch import Batch, TensorWorld
+from assay.data.seeds import seed_of
+from assay.errors import EvidenceError, PreemptedError, StudyError, TrainingError
+from assay.language.recipes import Recipe
+from assay.storage.checkpoints import write_checkpoint
+from assay.training.beginnings import built_for
+from assay.training.binding import bind
+from assay.training.distributed import synchronise_batch_norm
+from assay.training.network import Network
+from assay.training.objective import Objective, Player
+from assay.training.setting import Setting
+
+CHECK_EVERY_STEPS = {"cpu": 1, "cuda": 50}  # how often losses are asked whether they are finite; a GPU is to run ahead
+
+
+class Run:
+    """The state of one training: what a checkpoint holds and what a step changes."""
+
+    def __init__(self, recipe: Recipe, seed: int, network: Network, objective: Objective, world: TensorWorld, setting: Setting):
+        self.recipe, self.seed, self.network, self.objective = recipe, seed, network, objective
+        self.world, self.setting, self.group = world, setting, setting.group
+        self.epochs, self.batch_size = recipe.data["budget"]["epochs"], recipe.data["budget"]["batch"]
+        self.batches = max(1, len(world.train) // self.batch_size)
+        self.epoch, self.step = 0, 0
+        for module in (network, objective):
+            synchronise_batch_norm(module, self.group, setting.device)
+        players = list(objective.players(network)) if self.epochs else []
+        self.losses = [self.group.loss_of(player, network) for player in players]
+        make_optimizer = bind(recipe.data["optimizer"], setting.load_parent)
+        self.optimizers = [make_optimizer(_parameters(player)) for player in players]
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+        self.schedule = bind(recipe.data["schedule"], setting.load_parent)
+        self.augment = bind(recipe.data["augment"], setting.load_parent)
+        self.augment_generator = torch.Generator(setting.device)
+        self.unchecked: list[Tensor] = []
+        self.last_finite = float("nan")
+        self.records = {"loss": torch.full((self.epochs,), float("nan"))}
+        if "margins" in recipe.data["record"]:
+            self.records["margins"] = torch.full((self.epochs, len(world.train)), float("nan"))
+        self.saved_at = time.monotonic()
+
+    def finish(self) -> float:
+        """Train to the end; images a second, 0 if nothing was left to do."""
+        started, images = time.monotonic(), 0
+        while self.epoch < self.epochs:
+            images += self._finish_epoch()
+        return images / (time.monotonic() - started)
+
+    def trained_network(self) -> Network:
+        """The network as the recipe builds it, free of what several processes need."""
+        if self.group.size == 1:
+            return self.network
+        plain = built_for(self.recipe, self.world)
+        plain.load_state_dict(self.network.state_dict())
+        return plain.to(self.setting.device)
+
+    def _finish_epoch(self) -> int:
+        """Train what is left of an epoch; the number of images."""
+        self.network.train()
+        self.objective.train()
+        if self.step == 0:
+            self._start_epoch()
+        # Equal parts instead of a short last batch, which batch normalisation would feel.
+        parts = torch.tensor_split(self._order(), self.batches)[self.step :]
+        shares = self.world.train.batches([self.group.share(rows) for rows in parts])
+        for rows, share in zip(parts, shares, strict=True):
+            batch = self._batch(rows, self.group.whole(share, len(rows)))
+            self.unchecked.append(self._step(batch))
+            self._advance()
+            self._pause()
+        return sum(map(len, parts))
+
+    def _start_epoch(self) -> None:
+        axes = self.recipe.data["draws"]
+        torch.manual_seed(seed_of("epoch", axes["order"], self.seed, self.epoch))
+        self.augment_generator.manual_seed(seed_of("augment", axes["augment"], self.seed, self.epoch))
+        self.objective.start_epoch(self.epoch, self.network, self.world)
+        if not self.group.leads:
+            # Equal draws for different rows would correlate them.
+            torch.manual_seed(seed_of("epoch", axes["order"], self.seed, self.epoch, "process", self.group.rank))
+
+    def _order(self) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_of("order", self.recipe.data["draws"]["order"], self.seed, self.epoch))
+        return torch.randperm(len(self.world.train), generator=generator).to(self.setting.device)
+
+    def _batch(self, rows: Tensor, images: Tensor) -> Batch:
+        split = self.world.train
+        labels = split.labels[rows]
+        targets = F.one_hot(labels, len(self.world.classes)).to(images.dtype)
+        factors = {name: value[rows] for name, value in split.factors.items()}
+        progress = (self.epoch * self.batches + self.step) / (self.epochs * self.batches)
+        batch = Batch(images, labels, targets, rows, images, progress, (), factors)
+        for augment in self.augment:
+            batch = augment(batch, self.augment_generator)
+        return batch
+
+    def _step(self, batch: Batch) -> Tensor:
+        factor = self.schedule(batch.progress)
+        part = self.group.part(batch)
+        # Gradients are averaged over the processes: so weighted they are those of the whole batch.
+        weight = len(part) * self.group.size / len(batch)
+        total = torch.zeros((), device=self.setting.device)
+        with self._recording(batch, part):
+            for compute_loss, optimizer in zip(self.losses, self.optimizers, strict=True):
+                for group in optimizer.param_groups:
+                    group["lr"] = group["initial_lr"] * factor
+                total = total + optimizer.step(partial(self._descend, compute_loss, optimizer, part, weight)).detach()
+        return self.group.sum(total) / self.group.size
+
+    def _descend(
+        self, compute_loss: Callable[[Batch], Tensor], optimizer: torch.optim.Optimizer, part: Batch, weight: float
+    ) -> Tensor:
+        """The loss at the current weights, its gradient left in them: what an optimizer asks once a step, or more often."""
+        # Each player clears what the one before left in shared modules.
+        optimizer.zero_grad(set_to_none=True)
+        with _precision(self.setting.device):
+            loss = weight * compute_loss(part)
+        loss.backward()
+        return loss
+
+    def _advance(self) -> None:
+        """Count the step that was made, and the epoch with its last."""
+        self.step += 1
+        done = self.step == self.batches
+        if len(self.unchecked) == CHECK_EVERY_STEPS[self.setting.device.type] or done:
+            self._check()
+        if done:
+            self.epoch, self.step = self.epoch + 1, 0
+            self.setting.report(self.epoch, self.epochs, float(self.records["loss"][self.epoch - 1]))
+
+    def _check(self) -> None:
+        values, self.unchecked = torch.stack(self.unchecked).float().cpu(), []
+        bad = (~torch.isfinite(values)).nonzero().flatten()
+        finite = values[: int(bad[0])] if len(bad) else values
+        if len(finite):
+            self.last_finite = float(finite[-1])
+        if len(bad):
+            at, steps = self.epoch * self.batches + self.step - len(values) + int(bad[0]), self.epochs * self.batches
+            raise TrainingError(
+                f"{self.recipe.name} seed {self.seed}: loss is {float(values[bad[0]])} at step {at} of {steps}"
+                f" (epoch {self.epoch + 1}), last finite loss {self.last_finite:.4g}; lower the optimizer's lr"
+            )
+        mean = self.records["loss"][self.epoch]
+        share = len(values) / self.batches
+        self.records["loss"][self.epoch] = (0.0 if torch.isnan(mean) else mean) + values.mean() * share
+
+    @contextlib.contextmanager
+    def _recording(self, batch: Batch, part: Batch):
+        """Keep the margin of the assigned label from the network's first answer in this step, each process for its part."""
+        if "margins" not in self.records:
+            yield
+            return
+        seen = []
+        handle = self.network.register_forward_hook(lambda module, inputs, output: seen.append(output.detach()))
+        try:
+            yield
+        finally:
+            handle.remove()
+        if not seen or seen[0].shape != (len(part), len(self.world.classes)):
+            raise StudyError(
+                f"{self.recipe.name}: record: margins needs an objective that asks the network for one row of logits a sample"
+            )
+        found = margins(seen[0].float(), part.labels).cpu()
+        self.records["margins"][self.epoch, batch.index.cpu()] = self.group.whole(found, len(batch))
+
+    def _pause(self) -> None:
+        """Between two steps: write the checkpoint if it is time, or if the training is to stop."""
+        if self.epoch == self.epochs:
+            return
+        due = time.monotonic() - self.saved_at >= self.setting.checkpoint_seconds
+        stop, due = self.group.any(self.setting.stop(), due)
+        if self.setting.checkpoint is not None and (stop or due):
+            state = self._state()
+            if self.group.leads:
+                write_checkpoint(self.setting.checkpoint, state)
+            self.saved_at = time.monotonic()
+        if stop:
+            done, steps = self.epoch * self.batches + self.step, self.epochs * self.batches
+            raise PreemptedError(
+                f"{self.recipe.name} seed {self.seed}: asked to stop after step {done} of {steps}; run again, it goes on there"
+            )
+
+    @property
+    def identity(self) -> dict:
+        """What must be the same for a checkpoint to be of this very training."""
+        return {
+            "recipe": self.recipe.json,
+            "seed": self.seed,
+            "code": self.setting.code,
+            "device": self.setting.device.type,
+            "processes": self.group.size,
+        }
+
+    def _state(self) -> dict:
+        return {
+            "identity": self.identity,
+            "epoch": self.epoch,
+            "step": self.step,
+            "unchecked": self.unchecked,
+            "last_finite": self.last_finite,
+            "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "records": self.records,
+            "augment": self.augment_generator.get_state(),
+            "random": [self.group.every(state) for state in _random_state(self.setting.device)],
+        }
+
+    def load_state(self, state: dict) -> None:
+        """Go on from a checkpoint's state; EvidenceError if it is of another training."""
+        differs = [name for name, value in self.identity.items() if state["identity"][name] != value]
+        if differs:
+            raise EvidenceError(f"it was written with another {' and '.join(differs)}")
+        self.network.load_state_dict(state["network"])
+        self.objective.load_state_dict(state["objective"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        for name, record in self.records.items():
+            record.copy_(state["records"][name])
+        self.unchecked = [loss.to(self.setting.device) for loss in state["unchecked"]]
+        self.epoch, self.step, self.last_finite = state["epoch"], state["step"], state["last_finite"]
+        self.augment_generator.set_state(state["augment"])
+        _set_random_state(self.setting.device, [states[self.group.rank] for states in state["random"]])
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    """The states of torch's global generators: the CPU's, and the GPU's if there is one in use."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def _set_random_state(device: torch.device, states: list[Tensor]) -> None:
+    torch.set_rng_state(states[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)
+
+
+def margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """Logit of the label minus the largest other logit, shape (B,)."""
+    own = logits.gather(1, labels[:, None]).squeeze(1)
+    others = logits.scatter(1, labels[:, None], float("-inf"))
+    return own - others.max(1).values
+
+
+def _parameters(player: Player) -> list[nn.Parameter]:
+    """The player's trainable parameters, each once."""
+    found = {id(p): p for module in player.modules for p in module.parameters() if p.requires_grad}
+    return list(found.values())
+
+
+def _precision(device: torch.device):
+    """bfloat16 where the matrix units are (CUDA), full precision elsewhere."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def precision_name(device: torch.device) -> str:
+    """What `_precision` computes in, for the record."""
+    return "bfloat16 autocast" if device.type == "cuda" else "float32"
