@@ -1,13 +1,16 @@
-"""Versioned folders: pull, push, archive."""
+"""Versioned folders, and evidence in the archive: pull, push, archive."""
 
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from assay.cli.common import AtScale, Remote, in_one_line, out
+from assay.cli.common import AsJson, AtScale, Remote, in_one_line, out, print_json
+from assay.errors import ArtifactError
 
 commands = typer.Typer()
 Versioned = Annotated[str, typer.Argument(help="A versioned folder: data or archive.")]
+COLOURS = {"fresh": "green", "unproven": "yellow", "stale": "magenta", "withdrawn": "red", "missing": "dim"}
 
 
 @commands.command()
@@ -18,9 +21,10 @@ def pull(
     force: Annotated[bool, typer.Option("--force", help="Replace files that were edited here.")] = False,
 ) -> None:
     """Bring a versioned folder to what the commit names, every byte checked."""
-    from assay.artifacts.folders import pull
+    from assay.artifacts import archiving, folders
 
-    if pull(folder, remote, force=force):
+    brought = archiving.pull(remote, force=force) if folder == "archive" else folders.pull(folder, remote, force=force)
+    if brought:
         out.print(f"pulled {folder}/")
 
 
@@ -28,17 +32,48 @@ def pull(
 @in_one_line
 def push(folder: Versioned = "data", remote: Remote = None) -> None:
     """Send a versioned folder to a remote, so that other clones can pull it."""
-    from assay.artifacts.folders import push
+    from assay.artifacts import archiving, folders
 
-    out.print(f"pushed {folder}/; objects that were missing there: {push(folder, remote)}")
+    sent = archiving.push(remote) if folder == "archive" else folders.push(folder, remote)
+    out.print(f"pushed {folder}/; objects that were missing there: {sent}")
 
 
 @commands.command()
 @in_one_line
-def archive(scale: AtScale = "laptop") -> None:
-    """Make the results of a scale the archive that a clone can pull; refuses what cannot stand for the commit."""
-    from assay.artifacts.archiving import promote
+def archive(
+    studies: Annotated[list[str] | None, typer.Argument(help="Studies; all with evidence here if not given.")] = None,
+    scale: AtScale = "laptop",
+    status: Annotated[bool, typer.Option("--status", help="List how each study stands, and change nothing.")] = False,
+    withdraw: Annotated[str | None, typer.Option("--withdraw", help="Take back the evidence of this study.")] = None,
+    why: Annotated[str | None, typer.Option("--why", help="The reason, which is kept.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add studies' evidence to the archive that clones start from, or replace it; all other entries stay as they are."""
+    from assay.artifacts import archiving
 
-    release = promote(scale)
-    out.print(f"archived {release.studies} studies at scale {scale}, commit {release.commit[:7]}; now commit them:")
-    out.print("git add archive.dvc archive.sha256 dvcstore && git commit")
+    if (withdraw is None) != (why is None):
+        raise ArtifactError("--withdraw STUDY and --why TEXT go together; give both")
+    if status:
+        _show_status(archiving.status(scale), scale, as_json)
+        return
+    if withdraw:
+        changed, done = archiving.withdraw(scale, withdraw, why), "withdrew"
+    else:
+        changed, done = archiving.archive(scale, studies or ()), "archived"
+    if as_json:
+        print_json({done: changed})
+        return
+    out.print(f"{done} {len(changed)} {'block' if len(changed) == 1 else 'blocks'} at scale {scale}; now commit them:")
+    out.print("git add archive.jsonl dvcstore && git commit", highlight=False)
+
+
+def _show_status(found: list, scale: str, as_json: bool) -> None:
+    rows = [{"study": s.study, "status": s.word, "why": list(s.reasons), "entries": list(s.entries)} for s in found]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("study", "status", "why", title=f"the archive at scale {scale}")
+    for row in rows:
+        why = "; ".join(row["why"][:2]) + (f"; {len(row['why']) - 2} more" if len(row["why"]) > 2 else "")
+        table.add_row(row["study"], f"[{COLOURS[row['status']]}]{row['status']}[/]", why)
+    out.print(table)
