@@ -10,7 +10,9 @@ from pathlib import Path
 
 from assay.artifacts import archiving
 from assay.artifacts.folders import pull
-from assay.language.configuration import load_config
+from assay.language.configuration import load_config, results_folder
+from assay.language.draws import VARIABLE
+from assay.language.frozen import refuse_unfrozen
 from assay.errors import AssayError
 from assay.evidence.tables import code_digest
 from assay.storage.files import write_atomic
@@ -23,13 +25,16 @@ from assay.language.studies import load_studies
 
 try:
     CONFIG = load_config(config)
+    os.environ[VARIABLE] = CONFIG.draws
     os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)
     STUDIES = load_studies(CONFIG.scale, only=None if CONFIG.studies == "all" else CONFIG.studies)
     if CONFIG.evidence == "archive":
         STUDIES = archiving.archived(STUDIES)
     SCALE = load_scale(CONFIG.scale)
+    if workflow.is_main_process:
+        refuse_unfrozen(CONFIG, STUDIES, say=lambda line: print(line, file=sys.stderr))
     PLAN = Plan.at(SCALE, STUDIES.values())
-    FORECAST = Forecast(PLAN, SCALE, Path(f"results/{CONFIG.scale}/networks"))
+    FORECAST = Forecast(PLAN, SCALE, Path(results_folder(CONFIG.scale, CONFIG.draws), "networks"))
 except AssayError as error:
     raise WorkflowError(str(error)) from None
 

@@ -14,6 +14,7 @@ rule world:
         samples=RESULTS + "/worlds/{world}/samples.npz",
     params:
         world=lambda wildcards: canonical(WORLDS[wildcards.world]),
+        draws=CONFIG.draws,
         code=lambda wildcards: code_behind("assay.evidence.cards", plugs_in(WORLDS[wildcards.world])),
     log:
         RESULTS + "/logs/world/{world}.log",

@@ -1,4 +1,4 @@
-"""The command line: `assay list, show, check, new, coverage, costs, plan, pull, push, archive`. None of it imports torch."""
+"""The command line: `assay list, show, check, new, freeze, coverage, costs, plan, pull, push, archive`. None of it imports torch."""
 
 import json
 import re
@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 
+from assay import cli_freeze
 from assay.errors import AssayError, StudyError, unknown
 from assay.language.catalogue import load as load_catalogue
+from assay.language.configuration import results_folder
 from assay.language.plugs import everything, find, kinds
 from assay.language.scales import scales
 from assay.language.studies import NAME, load_studies, study_paths
@@ -48,7 +50,7 @@ def print_json(data: Any) -> None:
 
 def verdicts_at(scale: str) -> dict[str, dict]:
     """Verdicts by study at a scale; empty before the first run."""
-    path = ROOT / "results" / scale / "verdicts.json"
+    path = ROOT / results_folder(scale) / "verdicts.json"
     return read_json(path)["studies"] if path.exists() else {}
 
 
@@ -121,7 +123,7 @@ def show(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None
     out.print(f"plugs of the paper: {', '.join(facts['introduces']) or 'none'}; vouched for by {len(facts['vouched_by'])} tests")
     verdict = facts["verdict"]
     if not verdict:
-        out.print(f"not run at scale {scale}: snakemake results/{scale}/figures/{study}.svg")
+        out.print(f"not run at scale {scale}: snakemake {results_folder(scale)}/figures/{study}.svg")
         return
     out.print(f"verdict: {_coloured(verdict['verdict'])} (q = {verdict['q']:.2g})")
     for title, tier in (("the paper's claims:", "expectations"), ("beside them:", "secondary")):
@@ -155,13 +157,16 @@ def _facts(study: Study, paper: Any) -> dict:
 @in_one_line
 def check(as_json: AsJson = False) -> None:
     """Check every study at every scale, every recipe and every plug, without importing any of them."""
-    problems = [*_plug_problems(), *_study_problems()]
+    damaged, warnings, before = cli_freeze.notices(ROOT / "config")
+    problems = [*_plug_problems(), *_study_problems(), *damaged]
     counts = {"studies": len(study_paths()), "scales": len(scales()), "plugs": sum(1 for _ in everything())}
     if as_json:
-        print_json({**counts, "problems": problems})
+        print_json({**counts, "problems": problems, "warnings": warnings})
     else:
         for problem in problems:
             typer.echo(f"error: {problem}", err=True)
+        for line in filter(None, (*(f"warning: {warning}" for warning in warnings), before)):
+            typer.echo(line)
         summary = ", ".join(f"{count} {what}" for what, count in counts.items())
         out.print(f"{summary}: {f'[red]{len(problems)} problems[/]' if problems else '[green]all good[/]'}")
     if problems:
@@ -208,6 +213,9 @@ def new(paper: str, name: Annotated[str | None, typer.Option(help="The study's n
         print_json({"study": name, "file": str(path.relative_to(ROOT))})
     else:
         out.print(f"wrote {path.relative_to(ROOT)}; fill in arms, controls and expect, then: assay check")
+
+
+app.command()(in_one_line(cli_freeze.freeze))
 
 
 def skeleton(row: Any) -> str:

@@ -21,6 +21,8 @@ from assay.artifacts.folders import pull, push, track
 from assay.errors import ArtifactError
 from assay.evidence.cards import worlds_of
 from assay.evidence.tables import Evidence, read_arrays, read_evidence, staleness
+from assay.language.configuration import results_folder
+from assay.language.draws import JUDGED, made_under
 from assay.language.inputs import parse
 from assay.language.scales import load_scale, scales
 from assay.language.studies import Study, load_studies
@@ -92,7 +94,7 @@ def archived_names(root: Path = ROOT) -> set[str]:
 
 def evidence_folder(study: Study, root: Path = ROOT) -> Path:
     """Where evidence of a study lies: results/<scale> if it was recomputed here, else the archive if that holds it."""
-    results = root / "results" / study.scale
+    results = root / results_folder(study.scale)
     if (results / "observations" / study.name / "provenance.json").exists() or not exists(root):
         return results
     if study.name not in archived_names(root):
@@ -126,7 +128,7 @@ def promote(scale: str, root: Path = ROOT) -> Release:
         raise ArtifactError(f"--scale: nothing can be concluded from '{scale}' (allowed: {', '.join(allowed)})")
     commit = _clean_commit(root)
     studies = load_studies(scale, root / "config")
-    results = root / "results" / scale
+    results = root / results_folder(scale)
     evidence = {name: _whole(study, results) for name, study in studies.items()}
     _refuse_unjudged(evidence, results)
     release = Release(
@@ -171,6 +173,11 @@ def _git(root: Path, *arguments: str) -> str:
 def _whole(study: Study, results: Path) -> Evidence:
     """The study's evidence, fresh and with every seed."""
     evidence = read_evidence(results / "observations" / study.name)
+    if made_under(evidence.provenance) != JUDGED:
+        name = made_under(evidence.provenance)
+        raise ArtifactError(
+            f"{study.name}: evidence is of trial draws ('{name}'), which are never archived; delete it, run snakemake"
+        )
     stale = staleness(study, evidence.provenance)
     if stale:
         raise ArtifactError(f"{study.name}: evidence is stale: {stale[0]}; run snakemake --config scale={study.scale}")

@@ -17,6 +17,7 @@ from assay.data.batch import TensorWorld, to_tensors
 from assay.data.seeds import Draw, seed_of
 from assay.errors import EvidenceError, StudyError, unknown
 from assay.evidence.tables import TRAINING_LOSS, Observation, commit, study_code, write_evidence
+from assay.language import draws
 from assay.language.plugs import load_all
 from assay.language.recipes import Recipe, bind, identity, plug_name
 from assay.networks.store import NetworkStore
@@ -209,6 +210,7 @@ def provenance(study: "Study", store: NetworkStore, measure_core_seconds: float,
     return {
         "study": study.name,
         "scale": study.scale,
+        "draws": draws.current(),
         "seeds": list(range(study.seeds)),
         "study_sha256": study.digest,
         "code": study_code(study),

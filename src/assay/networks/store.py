@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from assay.errors import EvidenceError
+from assay.language.draws import current, made_under
 from assay.language.recipes import Recipe
 from assay.storage.files import read_json, sha256, write_atomic
 from assay.training.network import Trained
@@ -62,14 +63,15 @@ class NetworkStore:
         self.checkpoint(recipe, seed).unlink(missing_ok=True)
 
     def about(self, recipe: Recipe, seed: int, code: str | None = None) -> dict | None:
-        """The sidecar if the network is there and unharmed (and made with this code, if given), else None."""
+        """The sidecar if the network is there, unharmed and of the draws of this process (and made with this code, if given), else
+        None."""
         path = self.sidecar(recipe, seed)
         try:
             about = read_json(path)
         except EvidenceError:
             return None
         weights = self.weights(recipe, seed)
-        same = about.get("recipe") == recipe.data and (code is None or about.get("code") == code)
+        same = about.get("recipe") == recipe.data and made_under(about) == current() and code in (None, about.get("code"))
         return about if same and weights.exists() and sha256(weights) == about.get("sha256") else None
 
     def load(self, recipe: Recipe, seed: int) -> Trained:

@@ -15,6 +15,8 @@ from assay.data.batch import Batch, TensorWorld
 from assay.errors import StudyError
 from assay.training.objective import Objective
 
+CLASSIFIES = False
+
 
 class SimCLR(Objective):
     """width: of the hidden layer and the projections. temperature: divides the cosines. The batch needs two views."""

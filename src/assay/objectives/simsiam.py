@@ -16,6 +16,7 @@ from assay.data.batch import Batch, TensorWorld
 from assay.errors import StudyError
 from assay.training.objective import Objective
 
+CLASSIFIES = False
 PER_SAMPLE = True  # the mean of each sample's loss, batch statistics aside
 
 

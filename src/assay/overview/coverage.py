@@ -15,7 +15,8 @@ from assay.artifacts.archiving import evidence_folder
 from assay.errors import AssayError, StudyError
 from assay.evidence.tables import read_evidence, staleness
 from assay.language.catalogue import Catalogue
-from assay.language.configuration import Config
+from assay.language.configuration import Config, results_folder
+from assay.language.draws import JUDGED, made_under
 from assay.language.plugs import PlugInfo, describe
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies, study_paths
@@ -106,6 +107,8 @@ def _evidence(study: Study, results: Path) -> tuple[str | None, list[str]]:
     except AssayError as error:
         return None, [f"no evidence at scale {study.scale}: {error}"]
     missing = [f"evidence is stale: {reason}" for reason in staleness(study, evidence.provenance)]
+    if made_under(evidence.provenance) != JUDGED:
+        missing.append(f"made on trial draws ('{made_under(evidence.provenance)}'), on which no verdict rests")
     verdict = verdicts["studies"].get(study.name)
     if verdict is None:
         return None, [*missing, f"not judged: {verdicts['failed'].get(study.name, {}).get('error', 'run snakemake')}"]
@@ -120,7 +123,7 @@ def other_scales(study: Study, root: Path = ROOT) -> list[str]:
     return [
         scale
         for scale in scales(root / "config")
-        if scale != study.scale and (root / "results" / scale / "observations" / study.name / "provenance.json").exists()
+        if scale != study.scale and (root / results_folder(scale) / "observations" / study.name / "provenance.json").exists()
     ]
 
 
