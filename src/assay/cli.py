@@ -1,4 +1,4 @@
-"""The command line: `assay list, show, check, new, freeze, coverage, costs, plan, pull, push, archive`. None of it imports torch."""
+"""The command line: `assay list, show, check, new, freeze, coverage, costs, plan, pull, push, archive`. No torch is imported."""
 
 import json
 import re

@@ -23,7 +23,7 @@ def freeze(
 ) -> None:
     """Write the record of a study's trial, without which its judged draws are not made.
 
-    Trains one repetition of its classifiers at twice the epochs: at five repetitions, two fifths of what training cost in the trial.
+    Trains one repetition of its classifiers at twice the epochs: of five repetitions, two fifths of the trial's training.
     """
     from assay.judging.freezing import freeze as record_of
 
@@ -45,9 +45,8 @@ def freeze(
 
 
 def notices(config: Path = ROOT / "config", scale: str = Config().scale) -> tuple[list[str], list[str], str]:
-    """Records of trials that cannot be used, warnings from the others, and a line on the studies that were judged before there were
-    any ("" if none). What is wrong with a study itself is said elsewhere.
-    """
+    """Records of trials that cannot be used, warnings from the others, and a line on the studies that were judged before there
+    were any ("" if none). What is wrong with a study itself is said elsewhere."""
     problems, warnings, before = [], [], 0
     for study in _readable(config, scale):
         try:

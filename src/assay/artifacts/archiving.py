@@ -173,11 +173,8 @@ def _git(root: Path, *arguments: str) -> str:
 def _whole(study: Study, results: Path) -> Evidence:
     """The study's evidence, fresh and with every seed."""
     evidence = read_evidence(results / "observations" / study.name)
-    if made_under(evidence.provenance) != JUDGED:
-        name = made_under(evidence.provenance)
-        raise ArtifactError(
-            f"{study.name}: evidence is of trial draws ('{name}'), which are never archived; delete it, run snakemake"
-        )
+    if (name := made_under(evidence.provenance)) != JUDGED:
+        raise ArtifactError(f"{study.name}: evidence is of trial draws ('{name}'), never archived; delete it and run snakemake")
     stale = staleness(study, evidence.provenance)
     if stale:
         raise ArtifactError(f"{study.name}: evidence is stale: {stale[0]}; run snakemake --config scale={study.scale}")

@@ -12,8 +12,8 @@ ROOT_NAME = "assay 2026-11, claims and what stands beside them"
 
 
 def seed_of(*names: object) -> int:
-    """A 63-bit seed that depends on the names, ROOT_NAME and what this process draws under (`assay.language.draws`) alone, equal on
-    every platform and Python version."""
+    """A 63-bit seed that depends on the names, ROOT_NAME and the name that this process draws under (`assay.language.draws`)
+    alone, equal on every platform and Python version."""
     digest = hashlib.sha256("\x1f".join(map(str, (_root(draws.current()), *names))).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

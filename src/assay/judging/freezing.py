@@ -1,4 +1,4 @@
-"""From a study's trial to the record that is committed before it is judged (assay.language.frozen). Torch is imported when called."""
+"""From a study's trial to the record that is committed before the study is judged (assay.language.frozen)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +20,10 @@ DIGITS = 6  # significant ones in a record
 def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: Path = ROOT) -> Frozen:
     """The record of a study's trial.
 
-    Trains the first repetition of each classifier once more at twice the epochs, with all it is made from: at five repetitions two
-    fifths of what training cost in the trial. Networks of the trial are read where they lie, and trained where they are not there.
-    Raises StudyError for the judged draws and for a scale or study from which no spread can be seen, EvidenceError for a trial that
-    is missing, stale or incomplete.
+    Trains the first repetition of each classifier once more at twice the epochs, with all it is made from: of five repetitions,
+    two fifths of the trial's training. Networks of the trial are read where they lie, and trained where they do not.
+    Raises StudyError for the judged draws and for a scale from which no spread can be told, EvidenceError for a trial that is
+    missing, stale or incomplete.
     """
     if checked(draws, "--draws") == JUDGED:
         raise StudyError(f"--draws: '{JUDGED}' are what the frozen study will be judged on; name the draws it was tried on")

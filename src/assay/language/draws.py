@@ -1,7 +1,7 @@
 """The names of draws: `judged` for those that verdicts rest on, any other for trials, on which studies are designed.
 
-A process draws under the name in the variable ASSAY_DRAWS. The Snakefile sets it from the configuration, whatever a shell has set;
-jobs inherit it, and compare it with the name in their parameters.
+A process draws under the name in the variable ASSAY_DRAWS. The Snakefile sets it from the configuration, whatever a shell had
+set; jobs inherit it, and compare it with the name in their parameters.
 """
 
 import contextlib

@@ -3,9 +3,8 @@
 config/frozen/<scale>/<study>.json    the text that was tried, the spread of every claim, accuracy at one and two budgets
 config/frozen/before.json             texts that were judged before such records were kept
 
-`assay freeze` writes a record from a trial (assay.judging.freezing), and it is committed with the study. A run of the judged draws at
-a scale that concludes something refuses a study whose text has none: what decides its numbers or words was then settled while
-judged draws could be seen.
+`assay freeze` writes a record from a trial (assay.judging.freezing), and it is committed with the study. A run of judged draws
+at a scale that concludes something refuses a study whose text has none: its design might have been chosen by looking at them.
 """
 
 import json
@@ -93,7 +92,7 @@ def write_record(record: Frozen, config: Path = CONFIG) -> Path:
 
 
 def records(study: str, config: Path = CONFIG) -> list[Frozen]:
-    """All records of a study, by scale. StudyError, in one line, for one that is damaged, of an unknown format, or not in its place."""
+    """All records of a study, by scale. StudyError for one that is damaged, of an unknown format, or not in its place."""
     return [_read(path) for path in sorted((config / "frozen").glob(f"*/{study}.json"))]
 
 
@@ -133,23 +132,22 @@ def was_before(study: Study, config: Path = CONFIG) -> bool:
 
 
 def refuse_unfrozen(run: Config, studies: Mapping[str, Study], say: Callable[[str], None], config: Path = CONFIG) -> None:
-    """Refuse to make judged draws, at a scale that concludes something, for a study whose text was not frozen: StudyError names it
-    and what to run. Says how many of the studies asked for pass because they were judged before records were kept."""
+    """Raise StudyError, with what to run, if this run would make judged draws, at a scale that concludes something, for a study
+    whose text was not frozen. Says how many of the studies asked for pass because they were judged before records were kept."""
     if run.draws != JUDGED or run.evidence == "archive" or not load_scale(run.scale, config).conclusive:
         return
     asked = [studies[name] for name in (studies if run.studies == "all" else run.studies)]
-    open_ones = [study for study in asked if not is_frozen(study, config)]
-    for study in open_ones:
+    unrecorded = [study for study in asked if not is_frozen(study, config)]
+    for study in unrecorded:
         if not was_before(study, config):
-            raise StudyError(
-                _refusal(study, changed=bool(records(study.name, config)) or study.name in frozen_before(config).studies)
-            )
-    if open_ones:
-        say(f"{len(open_ones)} of {len(asked)} studies were {frozen_before(config).why} (config/frozen/before.json)")
+            raise StudyError(_refusal(study, config))
+    if unrecorded:
+        say(f"{len(unrecorded)} of {len(asked)} studies were {frozen_before(config).why} (config/frozen/before.json)")
 
 
-def _refusal(study: Study, changed: bool) -> str:
-    what = "what it measures or claims changed since it was frozen or judged" if changed else "was not tried on other draws first"
+def _refusal(study: Study, config: Path) -> str:
+    known = records(study.name, config) or study.name in frozen_before(config).studies
+    what = "what it measures or claims changed since it was frozen or judged" if known else "was not tried on other draws first"
     at = f"scale={study.scale} studies=[{study.name}]"
     return (
         f"{study.name}: {what}, so its judged draws are not made at scale {study.scale};"
@@ -169,7 +167,7 @@ def _narrow_margins(record: Frozen) -> Iterable[str]:
     for claim in record.claims:
         if claim.margin < claim.deviation / 2:
             yield (
-                f"{record.study}: '{claim.text}': the margin {claim.margin:g} is less than half of what single seeds vary by on trial"
+                f"{record.study}: '{claim.text}': the margin {claim.margin:g} is less than half of what seeds vary by on trial"
                 f" draws ({claim.deviation:g} at scale {record.scale})"
             )
 
@@ -179,6 +177,6 @@ def _short_budgets(record: Frozen, margins: Mapping[str, float]) -> Iterable[str
         limit = max(margins.get(ACCURACY, 0.0), accuracy.deviation / 2)
         if accuracy.change > limit:
             yield (
-                f"{record.study}: {network}: twice the budget changes its accuracy from {accuracy.once:g} to {accuracy.twice:g}, by more"
-                f" than {limit:g} (scale {record.scale})"
+                f"{record.study}: {network}: twice the budget changes its accuracy from {accuracy.once:g} to {accuracy.twice:g},"
+                f" by more than {limit:g} (scale {record.scale})"
             )

@@ -133,8 +133,8 @@ class Study:
 
     @cached_property
     def judged_digest(self) -> str:
-        """A hash of all in the study's file that decides numbers or verdicts, as written: the same at every scale and in any order
-        of keys."""
+        """A hash of all in the study's file that decides numbers or verdicts, as written: the same at every scale and in any
+        order of keys."""
         decided = {"base", "networks", "arms", "sweep", "protocol", "controls", "expect", "margin"}
         return hashlib.sha256(canonical(self.file.model_dump(include=decided)).encode()).hexdigest()
 

@@ -49,8 +49,8 @@ def chosen(study: Study) -> tuple[list[Recipe], dict[str, str]]:
 def accuracy_by_budget(
     study: str, recipes: list[Recipe], seeds: range, networks: Path, threads: int, say: Callable[[str], None]
 ) -> dict[str, dict[str, float] | None]:
-    """For each network, by name: test accuracy of the first repetition at its budget ("once") and at twice the epochs ("twice"), and
-    the standard deviation over `seeds` of the former ("deviation"); None where outputs are no logits of the world's classes.
+    """For each network, by name: test accuracy of the first repetition at its budget ("once") and at twice the epochs ("twice"),
+    and the standard deviation over `seeds` of the former ("deviation"); None where outputs are no logits of the world's classes.
 
     networks: the folder where trained ones lie; missing ones, and those at twice the epochs, are trained into it. threads: of
     torch, as of the jobs that trained the others, since bytes depend on them.

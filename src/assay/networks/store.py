@@ -63,7 +63,7 @@ class NetworkStore:
         self.checkpoint(recipe, seed).unlink(missing_ok=True)
 
     def about(self, recipe: Recipe, seed: int, code: str | None = None) -> dict | None:
-        """The sidecar if the network is there, unharmed and of the draws of this process (and made with this code, if given), else
+        """The sidecar if the network is there, unharmed, of the draws of this process (and made with this code, if given); or
         None."""
         path = self.sidecar(recipe, seed)
         try:
