@@ -17,6 +17,8 @@ from assay.errors import AssayError
 from assay.evidence.cards import worlds_of
 from assay.evidence.tables import FILES, code_digest
 from assay.language.configuration import load_config
+from assay.language.draws import JUDGED, VARIABLE
+from assay.language.frozen import refuse_unfrozen
 from assay.language.inputs import shown
 from assay.language.recipes import canonical
 from assay.language.scales import load_scale
@@ -30,6 +32,7 @@ from assay.provenance.platforms import device_here, platform_here
 
 try:
     CONFIG = load_config(config)
+    os.environ[VARIABLE] = CONFIG.draws
     os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)
     SCALE = load_scale(CONFIG.scale)
     STUDIES = load_studies(CONFIG.scale)
@@ -46,7 +49,8 @@ def sources():
     if not workflow.is_main_process:
         return Sources.read(Path(RESULTS))
     platform = platform_here(device_here(CONFIG.device), SCALE.job.threads, "float32")
-    return decide(STUDIES, CHOSEN, CONFIG.evidence, Path(RESULTS), platform)
+    mode = CONFIG.evidence if CONFIG.draws == JUDGED else "recomputed"  # nothing of a trial is archived
+    return decide(STUDIES, CHOSEN, mode, Path(RESULTS), platform)
 
 
 def measured():
@@ -60,6 +64,8 @@ def measured():
 try:
     SOURCES = sources()
     MEASURED = measured()
+    if workflow.is_main_process:
+        refuse_unfrozen(CONFIG, [STUDIES[name] for name in MEASURED], say=lambda line: print(line, file=sys.stderr))
     ASKED = [(STUDIES[name], blocks) for name, blocks in MEASURED.items()]
     PLAN = Plan(ASKED, SCALE.networks_per_job, beside=STUDIES.values())
     FORECAST = Forecast(PLAN, SCALE, Path(RESULTS, "networks"))

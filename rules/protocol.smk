@@ -14,6 +14,7 @@ rule measure:
         code=lambda wildcards: code_digest(study_of(wildcards)),
         scale=CONFIG.scale,
         device=CONFIG.device,
+        draws=CONFIG.draws,
     log:
         f"{RESULTS}/logs/measure/{{part}}.log",
     benchmark:

@@ -12,6 +12,7 @@ rule train:
         code=lambda wildcards: PLAN.bundle(wildcards.bundle).code,
         block=lambda wildcards: PLAN.bundle(wildcards.bundle).block.name,
         device=CONFIG.device,
+        draws=CONFIG.draws,
     log:
         f"{RESULTS}/logs/train/{{bundle}}.log",
     benchmark:

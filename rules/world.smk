@@ -11,6 +11,7 @@ rule world:
         samples=f"{RESULTS}/worlds/{{world}}/samples.npz",
     params:
         world=lambda wildcards: canonical(WORLDS[wildcards.world]),
+        draws=CONFIG.draws,
         code=lambda wildcards: code_behind("assay.evidence.cards", plugs_in(WORLDS[wildcards.world])),
     log:
         f"{RESULTS}/logs/world/{{world}}.log",

@@ -13,6 +13,7 @@ from assay.datasets.retrieving import finish
 
 # One thread a process: the suite runs several processes, and results must not depend on how threads split a sum.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("ASSAY_DRAWS", None)  # tests know the judged draws
 
 SYSTEM_FOLDERS = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
 

@@ -113,6 +113,7 @@ REFUSALS = {
     "changed code": (lambda tree: tree.scale(description="other"), "config/scales/laptop.yaml: differs from the commit"),
     "new code": (lambda tree: tree.study("new"), "config/studies/training-recipes/new.yaml: differs from the commit"),
     "no commit": (lambda tree: shutil.rmtree(tree.root / ".git"), "its commit cannot be told"),
+    "trial draws": (lambda tree: tree.measure(draws="trial"), "mixup: evidence is of trial draws ('trial'), never archived; "),
     "stale": (lambda tree: tree.measure(code={}), "mixup: evidence is stale: "),
     "no evidence": (lambda tree: shutil.rmtree(tree.results / "observations"), "provenance.json: does not exist"),
     "altered": (

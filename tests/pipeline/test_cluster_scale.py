@@ -19,6 +19,7 @@ SCALE = {
     "description": "for tests",
     "seeds": 2,
     "seeds_per_job": 1,
+    "conclusive": False,
     "world": {"size": 16, "train": 60, "test": 20},
     "budget": {"epochs": 1, "batch": 20},
     "job": {"gpus": 1, "train_mb": 900, "measure_mb": 800, "minutes": 7},

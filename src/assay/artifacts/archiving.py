@@ -29,6 +29,8 @@ from assay.evidence.cards import worlds_of
 from assay.evidence.freshness import FRESH, Freshness, freshness
 from assay.evidence.tables import FILES, Evidence, read_arrays, read_evidence
 from assay.language.blocks import Block
+from assay.language.configuration import results_folder
+from assay.language.draws import JUDGED, made_under
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies
 from assay.language.study import Study
@@ -155,7 +157,7 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = ROOT) -> list[st
     _refuse_inconclusive(scale, root)
     commit = _clean_commit(root)
     studies = load_studies(scale, root / "config")
-    results = root / "results" / scale
+    results = root / results_folder(scale)
     chosen = list(names) or [name for name in studies if (results / "observations" / name).exists()]
     for name in chosen:
         if name not in studies:
@@ -243,6 +245,8 @@ def _whole(study: Study, results: Path) -> list[_Found]:
 def _whole_block(study: Study, block: Block, results: Path) -> _Found:
     folder = results / "observations" / study.name / block.name
     evidence = read_evidence(folder)
+    if (name := made_under(evidence.provenance)) != JUDGED:
+        raise ArtifactError(f"{study.name}: evidence is of trial draws ('{name}'), never archived; delete it and run snakemake")
     state = freshness(study, evidence.provenance)
     if state.word != FRESH:
         again = f"run snakemake --config scale={study.scale}"

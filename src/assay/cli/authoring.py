@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from assay.cli.common import AsJson, in_one_line, out, print_json
+from assay.cli.freezing import notices
 from assay.errors import StudyError
 from assay.language.catalogue import load as load_catalogue
 from assay.language.plugs import everything
@@ -61,13 +62,16 @@ figure: bars                  # a file in src/assay/figures/
 @in_one_line
 def check(as_json: AsJson = False) -> None:
     """Check every study at every scale, every recipe and every plug, without importing any of them."""
-    problems = [*_plug_problems(), *_study_problems()]
+    damaged, warnings, before = notices(ROOT / "config")
+    problems = [*_plug_problems(), *_study_problems(), *damaged]
     counts = {"studies": len(study_paths()), "scales": len(scales()), "plugs": sum(1 for _ in everything())}
     if as_json:
-        print_json({**counts, "problems": problems})
+        print_json({**counts, "problems": problems, "warnings": warnings})
     else:
         for problem in problems:
             typer.echo(f"error: {problem}", err=True)
+        for line in filter(None, (*(f"warning: {warning}" for warning in warnings), before)):
+            typer.echo(line)
         summary = ", ".join(f"{count} {what}" for what, count in counts.items())
         out.print(f"{summary}: {f'[red]{len(problems)} problems[/]' if problems else '[green]all good[/]'}")
     if problems:

@@ -9,6 +9,7 @@ from rich.table import Table
 from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json
 from assay.errors import StudyError, unknown
 from assay.language.catalogue import load as load_catalogue
+from assay.language.configuration import results_folder
 from assay.language.plugs import find, kinds
 from assay.language.studies import load_studies
 from assay.language.study import Study
@@ -21,7 +22,7 @@ COLOURS = {"supported": "green", "contradicted": "magenta", "no effect": "blue",
 
 def verdicts_at(scale: str) -> dict[str, dict]:
     """Verdicts by study at a scale; empty before the first run."""
-    path = ROOT / "results" / scale / "verdicts.json"
+    path = ROOT / results_folder(scale) / "verdicts.json"
     return read_json(path)["studies"] if path.exists() else {}
 
 
@@ -94,7 +95,7 @@ def show(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None
     out.print(f"plugs of the paper: {', '.join(facts['introduces']) or 'none'}; vouched for by {len(facts['vouched_by'])} tests")
     verdict = facts["verdict"]
     if not verdict:
-        out.print(f"not run at scale {scale}: snakemake results/{scale}/figures/{study}.svg")
+        out.print(f"not run at scale {scale}: snakemake {results_folder(scale)}/figures/{study}.svg")
         return
     out.print(f"verdict: {_coloured(verdict['verdict'])} (q = {verdict['q']:.2g})")
     for title, tier in (("the paper's claims:", "expectations"), ("beside them:", "secondary")):

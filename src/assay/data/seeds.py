@@ -4,16 +4,23 @@ import hashlib
 
 import numpy as np
 
-# Part of every seed. It was set anew when the first studies were finished, again after four failed a control, and when it was
-# settled which expectations decide a verdict: no verdict may rest on draws that a choice of data, budget or expectation has
-# seen. It changes again only for such a reason.
+from assay.language import draws
+
+# Part of every seed. No verdict may rest on draws that a choice of data, budget or expectation has seen: such choices are made on
+# trial draws, whose name is part of every seed as well (docs/add-a-study.md). docs/design.md says when this was set anew.
 ROOT_NAME = "assay 2026-11, claims and what stands beside them"
 
 
 def seed_of(*names: object) -> int:
-    """A 63-bit seed that depends on the names (and ROOT_NAME) alone, equal on every platform and Python version."""
-    digest = hashlib.sha256("\x1f".join(map(str, (ROOT_NAME, *names))).encode()).digest()
+    """A 63-bit seed that depends on the names, ROOT_NAME and the name that this process draws under (`assay.language.draws`)
+    alone, equal on every platform and Python version."""
+    digest = hashlib.sha256("\x1f".join(map(str, (_root(draws.current()), *names))).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _root(name: str) -> str:
+    """What all seeds of these draws contain."""
+    return ROOT_NAME if name == draws.JUDGED else f"{ROOT_NAME}, {name} draws"
 
 
 class Draw:

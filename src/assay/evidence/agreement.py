@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from assay.evidence.tables import Evidence, Observation
+from assay.language.draws import made_under
 
 LEVEL = 0.05
 ROUNDING = 1e-6
@@ -55,6 +56,8 @@ def not_compared(reason: str) -> Agreement:
 
 def compare(recomputed: Evidence, archived: Evidence) -> Agreement:
     """How well two measurements of one study agree."""
+    if made_under(recomputed.provenance) != made_under(archived.provenance):
+        return not_compared("they are of other draws")
     if recomputed.provenance["study_sha256"] != archived.provenance["study_sha256"]:
         return not_compared("what the study measures changed since")
     if recomputed.provenance["sha256"] == archived.provenance["sha256"]:

@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from assay.errors import StudyError, unknown
+from assay.language.draws import JUDGED, NAME
 from assay.language.inputs import parse
-from assay.language.scales import load_scale
+from assay.language.scales import load_scale, scales
 from assay.language.studies import study_paths
 from assay.storage.files import ROOT
 
@@ -19,6 +20,12 @@ class Config(BaseModel):
 
     scale: str = Field("laptop", description="a file in config/scales/")
     studies: Literal["all"] | list[str] = Field("all", description="all, or a list of study names")
+    draws: str = Field(
+        JUDGED,
+        pattern=f"^{NAME}$",
+        coerce_numbers_to_str=True,
+        description="judged, which verdicts rest on; any other name makes trial draws, below results/<scale>-<name>",
+    )
     evidence: Literal["auto", "recomputed", "archive"] = Field(
         "auto",
         description="auto starts from fresh archived evidence and computes the rest, recomputed takes nothing from the archive,"
@@ -31,12 +38,17 @@ class Config(BaseModel):
     @property
     def results(self) -> str:
         """The folder that everything of this run goes to."""
-        return f"results/archive/{self.scale}" if self.evidence == "archive" else f"results/{self.scale}"
+        return f"results/archive/{self.scale}" if self.evidence == "archive" else results_folder(self.scale, self.draws)
 
     @property
     def gpus(self) -> int:
         """GPUs a training or measuring job asks the scheduler for."""
         return int(self.device == "cuda")
+
+
+def results_folder(scale: str, draws: str = JUDGED) -> str:
+    """Where results at a scale lie, from the project's root."""
+    return f"results/{scale}" if draws == JUDGED else f"results/{scale}-{draws}"
 
 
 def load_config(given: dict, root: Path = ROOT) -> Config:
@@ -48,4 +60,17 @@ def load_config(given: dict, root: Path = ROOT) -> Config:
         if name not in names:
             raise StudyError(f"config: studies: {unknown('study', name, names)}")
     load_scale(config.scale, root / "config")
+    _check_draws(config, scales(root / "config"))
     return config
+
+
+def _check_draws(config: Config, names: list[str]) -> None:
+    """StudyError for trial draws of the archive, which has none, and for a name whose folder would lie in another scale's: with
+    scales `a` and `a-b`, the draws `b-c` at `a` and `c` at `a-b` would share one."""
+    if config.draws == JUDGED:
+        return
+    if config.evidence == "archive":
+        raise StudyError(f"config: draws: '{config.draws}': trial draws are not archived; leave out evidence=archive or draws")
+    for other in names:
+        if other.startswith(f"{config.scale}-") and f"{config.scale}-{config.draws}-".startswith(f"{other}-"):
+            raise StudyError(f"config: draws: '{config.draws}': {config.results} belongs to scale '{other}'; choose another name")

@@ -225,6 +225,12 @@ class Recipe:
         info = describe(*self.data["objective"]["plug"].split("/"))
         return info.constants.get("PER_SAMPLE", isinstance(info.definition, ast.FunctionDef))
 
+    @cached_property
+    def classifies(self) -> bool:
+        """Whether training makes the outputs logits of the world's classes; so it is unless the objective's file says
+        CLASSIFIES = False."""
+        return describe(*self.data["objective"]["plug"].split("/")).constants.get("CLASSIFIES", True)
+
     def ancestry(self) -> Iterator["Recipe"]:
         """This recipe and everything it is made from."""
         yield self

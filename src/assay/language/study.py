@@ -145,6 +145,13 @@ class Study:
         return canonical({"study": self.name, "cells": without_defaults(cells)})
 
     @cached_property
+    def judged_digest(self) -> str:
+        """A hash of all in the study's file that decides numbers or verdicts, as written: the same at every scale and in any
+        order of keys."""
+        decided = {"base", "networks", "arms", "sweep", "protocol", "controls", "expect", "margin"}
+        return hashlib.sha256(canonical(self.file.model_dump(include=decided)).encode()).hexdigest()
+
+    @cached_property
     def judgement(self) -> str:
         """Canonical JSON of what is judged: controls, expectations and margins."""
         judged = self.file.model_dump(include={"paper", "controls", "expect", "secondary", "margin"})

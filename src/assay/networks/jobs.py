@@ -13,6 +13,7 @@ import torch
 
 from assay.data.batch import TensorWorld, to_tensors
 from assay.errors import PreemptedError, StudyError
+from assay.language import draws
 from assay.language.plugs import load_all
 from assay.language.recipes import Recipe
 from assay.networks.memory import keep_freed_memory
@@ -133,6 +134,7 @@ def _train_one(
     about = {
         "recipe": recipe.data,
         "seed": seed,
+        "draws": draws.current(),
         "code": fingerprint_of_networks([recipe]),
         "input": {"channels": world.train.images.shape[1], "classes": len(world.classes), "size": world.train.images.shape[-1]},
         "parameters": sum(p.numel() for p in trained.network.parameters()),

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from assay.errors import EvidenceError
+from assay.language.draws import current, made_under
 from assay.language.recipes import Recipe
 from assay.provenance.proofs import code_digest
 from assay.storage.files import read_json, sha256, write_atomic
@@ -63,7 +64,8 @@ class NetworkStore:
         self.checkpoint(recipe, seed).unlink(missing_ok=True)
 
     def about(self, recipe: Recipe, seed: int, code: str | None = None) -> dict | None:
-        """The sidecar if the network is there and unharmed, else None. An equal recipe that records more may have made it.
+        """The sidecar if the network is there, unharmed, and of the draws of this process, else None. An equal recipe that
+        records more may have made it.
 
         code: the digest of the code it must have been made with, or with code proven to compute the same.
         """
@@ -73,7 +75,8 @@ class NetworkStore:
         except EvidenceError:
             return None
         weights = self.weights(recipe, seed)
-        same = recipe.is_met_by(about.get("recipe")) and (code is None or made_with(about) == code)
+        asked = recipe.is_met_by(about.get("recipe")) and made_under(about) == current()
+        same = asked and (code is None or made_with(about) == code)
         return about if same and weights.exists() and sha256(weights) == about.get("sha256") else None
 
     def load(self, recipe: Recipe, seed: int) -> Trained:

@@ -23,6 +23,8 @@ from snakemake.persistence import MetadataRecord
 
 from assay.artifacts import folders
 from assay.errors import ArtifactError, EvidenceError
+from assay.language.configuration import results_folder
+from assay.language.draws import current, made_under
 from assay.language.inputs import shown
 from assay.language.scales import load_scale
 from assay.language.studies import load_studies
@@ -61,7 +63,8 @@ def push(scale: str, remote: str | None = None, studies: Iterable[str] | None = 
             if whole:
                 _pack(bundle, scale, folder / f"{bundle.name}.tar")
         if not outcome.taken:
-            raise ArtifactError(f"results/{scale}/networks: nothing complete and made with the present code; run snakemake first")
+            where = f"{results_folder(scale)}/networks"
+            raise ArtifactError(f"{where}: nothing complete and made with the present code; run snakemake first")
         folders.track(folder.name, ROOT)
         folders.push(folder.name, remote, ROOT)
     finally:
@@ -110,8 +113,11 @@ class Offer:
 
     @property
     def fits(self) -> bool:
-        """Whether all of it was made with the present code."""
-        return all(made_with(self.sidecars[name]) == code_of(recipe) for name, (recipe, _) in self.weights.items())
+        """Whether all of it was made with the present code, on the draws of this process."""
+        return all(
+            made_with(self.sidecars[name]) == code_of(recipe) and made_under(self.sidecars[name]) == current()
+            for name, (recipe, _) in self.weights.items()
+        )
 
     def write(self, store: NetworkStore) -> None:
         """Write weights, then the sidecars that make them count."""
@@ -175,7 +181,7 @@ class Offer:
 def _take(offer: Offer, scale: str) -> None:
     """Write networks, manifest and receipt as the training job would, then Snakemake's record that it ran."""
     manifest = _manifest(scale, offer.bundle)
-    with receipt_of_job(ROOT / f"results/{scale}/logs/train/{offer.bundle.name}.log") as receipt:
+    with receipt_of_job(ROOT / results_folder(scale) / "logs" / "train" / f"{offer.bundle.name}.log") as receipt:
         offer.write(_store(scale))
         write_atomic(manifest, json.dumps(offer.manifest, indent=1, sort_keys=True))
         receipt.write([manifest, *networks_listed(manifest)])
@@ -229,11 +235,11 @@ def _jobs(scale: str, studies: Iterable[str] | None) -> dict[str, Bundle]:
 
 
 def _store(scale: str) -> NetworkStore:
-    return NetworkStore(ROOT / "results" / scale / "networks", torch.device("cpu"))
+    return NetworkStore(ROOT / results_folder(scale) / "networks", torch.device("cpu"))
 
 
 def _manifest(scale: str, bundle: Bundle) -> Path:
-    return ROOT / "results" / scale / "networks" / f"{bundle.name}.json"
+    return ROOT / results_folder(scale) / "networks" / f"{bundle.name}.json"
 
 
 def _record(scale: str, bundle: Bundle) -> Path:

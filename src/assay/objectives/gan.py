@@ -16,6 +16,8 @@ from assay.errors import StudyError
 from assay.language.plugs import Plug
 from assay.training.objective import Objective, Player
 
+CLASSIFIES = False
+
 
 class GAN(Objective):
     """The network is the generator, a model that takes latents; StudyError if it does not. Labels are not used."""

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from assay.data.batch import Batch, TensorWorld
 from assay.objectives._two_views import TwoViews
 
+CLASSIFIES = False
+
 
 class SimCLR(TwoViews):
     """width: of the hidden layer and the projections. temperature: divides the cosines. The batch needs two views."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from assay.data.batch import Batch, TensorWorld
 from assay.objectives._two_views import TwoViews
 
+CLASSIFIES = False
 PER_SAMPLE = True  # the mean of each sample's loss, batch statistics aside
 
 

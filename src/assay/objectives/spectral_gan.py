@@ -17,6 +17,7 @@ from assay.language.plugs import Plug
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
 from assay.objectives.gan import GAN
 
+CLASSIFIES = False
 EDGE = 1e-3  # spectra are kept this far from 0 and 1, where the cross-entropy's slope is unbounded
 
 

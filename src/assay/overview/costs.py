@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from assay.artifacts.archiving import pull
+from assay.language.configuration import results_folder
 from assay.language.study import Study
 from assay.pipeline.deciding import sources_now
 from assay.storage.files import ROOT
@@ -57,7 +58,7 @@ def _row(name: str, spent: dict, trained: dict[str, set]) -> Cost:
 
 
 def _spent(study: Study, root: Path) -> dict:
-    sources = sources_now({study.name: study}, root / "results" / study.scale, root)
+    sources = sources_now({study.name: study}, root / results_folder(study.scale), root)
     if sources.from_archive(study.name):
         pull(keys=[place.key for place in sources.places[study.name]], root=root)
     return sources.evidence(study.name, root).provenance["cost"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from assay.artifacts.entries import read_entries
 from assay.errors import AssayError, StudyError
 from assay.language.catalogue import Catalogue
-from assay.language.configuration import Config
+from assay.language.configuration import Config, results_folder
 from assay.language.plugs import PlugInfo, describe
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies, study_paths
@@ -93,7 +93,7 @@ def _rank(row: Row) -> tuple[bool, int]:
 
 def row_at(study: Study, root: Path = ROOT, sources: Sources | None = None) -> Row:
     """The row of a study's paper, by the evidence that a run took or, if none is given, that counts now."""
-    sources = sources or sources_now({study.name: study}, root / "results" / study.scale, root)
+    sources = sources or sources_now({study.name: study}, root / results_folder(study.scale), root)
     verdict, missing = _evidence(study, sources, root)
     missing += _untested(study, root / "tests")
     return Row(study.name, verdict, not missing, missing)
@@ -128,7 +128,7 @@ def other_scales(study: Study, root: Path = ROOT) -> list[str]:
     return [
         scale
         for scale in scales(root / "config")
-        if scale != study.scale and any((root / "results" / scale / "observations" / study.name).glob("*/provenance.json"))
+        if scale != study.scale and any((root / results_folder(scale) / "observations" / study.name).glob("*/provenance.json"))
     ]
 
 

@@ -14,6 +14,7 @@ from assay.artifacts.entries import Entry, blocks_of, read_entries
 from assay.errors import AssayError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, freshness
 from assay.evidence.tables import FILES, study_code
+from assay.language.draws import current, made_under
 from assay.language.plugs import kinds
 from assay.language.study import Study
 from assay.pipeline.sources import Place, Sources
@@ -102,6 +103,8 @@ def _here(study: Study, mode: Mode, results: Path) -> dict[str, tuple[Place, ...
             state = freshness(study, provenance)
             platform = platform_key(provenance["platform"])
         except (AssayError, KeyError):
+            continue
+        if made_under(provenance) != current():
             continue
         if state.word == FRESH or (mode == "auto" and state.word == UNPROVEN and not _plug_changed(study, provenance)):
             place = Place(block, "here", state.word, state.reasons, sha256=provenance["sha256"])

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.language.configuration import results_folder
 from assay.language.recipes import Recipe, plug_name
 from assay.language.scales import Scale, load_scale
 from assay.language.studies import Study, load_studies
@@ -42,7 +43,7 @@ def forecast_at(scale: str, root: Path = ROOT) -> "Forecast":
     """The forecast of all studies of the project at a scale."""
     sizes = load_scale(scale, root / "config")
     studies = load_studies(scale, root / "config")
-    return Forecast(Plan.at(sizes, studies.values()), sizes, root / "results" / scale / "networks")
+    return Forecast(Plan.at(sizes, studies.values()), sizes, root / results_folder(scale) / "networks")
 
 
 class Forecast:

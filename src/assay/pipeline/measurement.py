@@ -9,6 +9,7 @@ import numpy as np
 
 from assay.evidence.tables import FORMAT, TRAINING_LOSS, commit, study_code, write_evidence
 from assay.evidence.tested import tested
+from assay.language import draws
 from assay.language.blocks import Block
 from assay.language.plugs import load_all
 from assay.language.study import Study
@@ -53,6 +54,7 @@ def provenance(
         "study": study.name,
         "scale": study.scale,
         "block": block.name,
+        "draws": draws.current(),
         "seeds": list(block.repetitions),
         "study_sha256": study.digest,
         "code": study_code(study),

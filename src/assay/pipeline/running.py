@@ -12,6 +12,7 @@ from typing import Any
 
 from assay.cluster.slurm import wait_to_be_ended
 from assay.errors import AssayError, PreemptedError, StudyError
+from assay.language.draws import require
 from assay.storage.files import write_atomic
 from assay.storage.receipts import receipt_of_job
 
@@ -37,6 +38,8 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
 
         try:
             _refuse_loading_code()
+            if name := snakemake.params.get("draws"):
+                require(name)
             with contextlib.redirect_stdout(log), receipt_of_job(log_path) as receipt:
                 yield say
                 receipt.write([*map(Path, snakemake.output), *made])

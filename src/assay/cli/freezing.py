@@ -1,0 +1,68 @@
+"""`assay freeze`, and what `assay check` says of frozen studies."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.cli.common import AsJson, AtScale, in_one_line
+from assay.errors import StudyError
+from assay.language.configuration import Config
+from assay.language.frozen import frozen_before, warnings_of, was_before, write_record
+from assay.language.studies import load_studies, study_paths
+from assay.language.study import Study
+from assay.storage.files import ROOT
+
+commands = typer.Typer()
+
+
+@commands.command()
+@in_one_line
+def freeze(
+    study: Annotated[str, typer.Argument(help="The study's name.")],
+    scale: AtScale = "laptop",
+    draws: Annotated[str, typer.Option("--draws", help="The draws that it was tried on.")] = "trial",
+    as_json: AsJson = False,
+) -> None:
+    """Write the record of a study's trial, without which its judged draws are not made.
+
+    Trains one repetition of its classifiers at twice the epochs: of five repetitions, two fifths of the trial's training.
+    """
+    from assay.judging.freezing import freeze as record_of
+
+    compiled = load_studies(scale, only=[study])[study]
+    record = record_of(compiled, draws, say=lambda line: typer.echo(line, err=True))
+    path = write_record(record)
+    if as_json:
+        typer.echo(record.text, nl=False)
+        return
+    for claim in record.claims:
+        typer.echo(f"{claim.text}: effect {claim.mean:g}, varies by {claim.deviation:g} a seed, margin {claim.margin:g}")
+    for name, accuracy in record.accuracy.items():
+        typer.echo(f"{name}: accuracy {accuracy.once:.4f}, {accuracy.twice:.4f} at twice the budget")
+    for name, why in record.left_out.items():
+        typer.echo(f"{name}: accuracy left out, {why}")
+    for warning in warnings_of(compiled):
+        typer.echo(f"warning: {warning}")
+    typer.echo(f"wrote {path.relative_to(ROOT)}; commit it with the study before its judged draws are made")
+
+
+def notices(config: Path = ROOT / "config", scale: str = Config().scale) -> tuple[list[str], list[str], str]:
+    """Records of trials that cannot be used, warnings from the others, and a line on the studies that were judged before there
+    were any ("" if none). What is wrong with a study itself is said elsewhere."""
+    problems, warnings, before = [], [], 0
+    for study in _readable(config, scale):
+        try:
+            warnings += warnings_of(study, config)
+            before += was_before(study, config)
+        except StudyError as error:
+            problems.append(str(error))
+    return problems, warnings, f"{before} studies were {frozen_before(config).why}" if before else ""
+
+
+def _readable(config: Path, scale: str) -> Iterator[Study]:
+    for name in study_paths(config):
+        with contextlib.suppress(StudyError):
+            yield load_studies(scale, config, only=[name])[name]

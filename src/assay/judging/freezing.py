@@ -1,0 +1,93 @@
+"""From a study's trial to the record that is committed before the study is judged (assay.language.frozen)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from assay.errors import EvidenceError, StudyError
+from assay.evidence.freshness import FRESH, freshness
+from assay.evidence.tables import Evidence, read_blocks
+from assay.judging.verdicts import sampled, tabulate
+from assay.language.configuration import results_folder
+from assay.language.draws import JUDGED, checked, drawing, made_under
+from assay.language.expectations import Table, margin_of, parse
+from assay.language.frozen import Accuracy, Claim, Frozen
+from assay.language.scales import load_scale, scales
+from assay.language.study import Study
+from assay.storage.files import ROOT
+
+DIGITS = 6  # significant ones in a record
+
+
+def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: Path = ROOT) -> Frozen:
+    """The record of a study's trial.
+
+    Trains the first repetition of each classifier once more at twice the epochs, with all it is made from: of five repetitions,
+    two fifths of the trial's training. Networks of the trial are read where they lie, and trained where they do not.
+    Raises StudyError for the judged draws and for a scale from which no spread can be told, EvidenceError for a trial that is
+    missing, stale or incomplete.
+    """
+    if checked(draws, "--draws") == JUDGED:
+        raise StudyError(f"--draws: '{JUDGED}' are what the frozen study will be judged on; name the draws it was tried on")
+    if not load_scale(study.scale, root / "config").conclusive or study.seeds < 2:
+        names = [name for name in scales(root / "config") if load_scale(name, root / "config").conclusive]
+        raise StudyError(f"--scale: no spread can be told from '{study.scale}' (allowed: {', '.join(names)})")
+    results = root / results_folder(study.scale, draws)
+    evidence = _trial(study, draws, results)
+    accuracy, left_out = _accuracies(study, draws, results, root, say)
+    return Frozen(
+        study=study.name,
+        scale=study.scale,
+        judged_sha256=study.judged_digest,
+        draws=draws,
+        seeds=list(range(study.seeds)),
+        claims=claims(study, tabulate(row._asdict() for row in evidence.observations)),
+        accuracy=accuracy,
+        left_out=left_out,
+    )
+
+
+def _trial(study: Study, draws: str, results: Path) -> Evidence:
+    """The evidence of the trial: of the present text and code, of these draws, with every seed."""
+    again = f"run: snakemake --config draws={draws} scale={study.scale} 'studies=[{study.name}]'"
+    folders = [results / "observations" / study.name / block.name for block in study.blocks]
+    if not all(folder.exists() for folder in folders):
+        raise EvidenceError(f"{study.name}: no trial in {results_folder(study.scale, draws)}, or one that is not whole; {again}")
+    evidence = read_blocks(folders)
+    if made_under(evidence.provenance) != draws:
+        raise EvidenceError(f"{study.name}: its trial is of other draws ('{made_under(evidence.provenance)}'); {again}")
+    state = freshness(study, evidence.provenance)
+    if state.word != FRESH:
+        raise EvidenceError(f"{study.name}: its trial is {state.word}: {state.reasons[0]}; {again}")
+    if missing := set(range(study.seeds)) - {row.seed for row in evidence.observations}:
+        raise EvidenceError(f"{study.name}: its trial lacks seed {min(missing)} of {study.seeds}; {again}")
+    return evidence
+
+
+def claims(study: Study, tables: dict[int, Table]) -> list[Claim]:
+    """Mean and spread of every expectation's effect over the seeds, with its margin; for an equivalence, half of its width."""
+    found = []
+    for expectation in map(parse, study.file.expect):
+        sample = sampled(expectation, tables, effects=True)
+        half_width = (expectation.upper - expectation.lower) / 2
+        margin = half_width if expectation.kind == "equivalence" else margin_of(expectation, study.file.margin)
+        found.append(
+            Claim(text=expectation.text, mean=_short(sample.mean), deviation=_short(sample.spread), margin=_short(margin))
+        )
+    return found
+
+
+def _accuracies(
+    study: Study, draws: str, results: Path, root: Path, say: Callable[[str], None]
+) -> tuple[dict[str, Accuracy], dict[str, str]]:
+    from assay.measuring.budgets import accuracy_by_budget, chosen
+
+    networks, left_out = chosen(study)
+    threads = load_scale(study.scale, root / "config").job.threads
+    with drawing(draws):
+        found = accuracy_by_budget(study.name, networks, range(study.seeds), results / "networks", threads, say)
+    left_out |= {name: "its outputs are no logits of the classes" for name, values in found.items() if values is None}
+    return {name: Accuracy(**{k: _short(v) for k, v in values.items()}) for name, values in found.items() if values}, left_out
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

@@ -1,0 +1,185 @@
+"""Frozen studies: what trial draws said of a study's design before it was judged.
+
+config/frozen/<scale>/<study>.json    the text that was tried, the spread of every claim, accuracy at one and two budgets
+config/frozen/before.json             texts that were judged before such records were kept
+
+`assay freeze` writes a record from a trial (assay.judging.freezing), and it is committed with the study. A run of judged draws
+at a scale that concludes something refuses a study whose text has none: its design might have been chosen by looking at them.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assay.errors import EvidenceError, StudyError
+from assay.language.configuration import Config
+from assay.language.draws import JUDGED, NAME
+from assay.language.inputs import parse, shown
+from assay.language.scales import load_scale
+from assay.language.study import Study
+from assay.storage.files import ROOT, read_json, write_atomic
+
+CONFIG = ROOT / "config"
+ACCURACY = "top1"  # what protocols that measure test accuracy call it, and so the margin on it
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Claim(_Strict):
+    """An expectation's effect over the trial's seeds: mean and standard deviation, and the margin it will be judged with."""
+
+    text: str
+    mean: float
+    deviation: float
+    margin: float
+
+
+class Accuracy(_Strict):
+    """A network's test accuracy: its first repetition trained once and twice as long, and the standard deviation over the trial's
+    seeds of the former."""
+
+    once: float
+    twice: float
+    deviation: float
+
+    @property
+    def change(self) -> float:
+        return abs(self.twice - self.once)
+
+
+class Frozen(_Strict):
+    """What a trial said of a study: config/frozen/<scale>/<study>.json."""
+
+    format: Literal[1] = 1
+    study: str
+    scale: str
+    judged_sha256: Digest
+    draws: Annotated[str, Field(pattern=f"^{NAME}$")]
+    seeds: list[int]
+    claims: list[Claim]
+    accuracy: dict[str, Accuracy]
+    left_out: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """The file's content."""
+        return json.dumps(self.model_dump(), indent=1, sort_keys=True) + "\n"
+
+
+class Before(_Strict):
+    """Judged texts, by study, that no trial was recorded for, and why: config/frozen/before.json. Nothing is added to it."""
+
+    format: Literal[1] = 1
+    why: str
+    studies: dict[str, Digest]
+
+
+def record_path(study: str, scale: str, config: Path = CONFIG) -> Path:
+    return config / "frozen" / scale / f"{study}.json"
+
+
+def write_record(record: Frozen, config: Path = CONFIG) -> Path:
+    """Write the record to its place; the path."""
+    path = record_path(record.study, record.scale, config)
+    write_atomic(path, record.text)
+    return path
+
+
+def records(study: str, config: Path = CONFIG) -> list[Frozen]:
+    """All records of a study, by scale. StudyError for one that is damaged, of an unknown format, or not in its place."""
+    return [_read(path) for path in sorted((config / "frozen").glob(f"*/{study}.json"))]
+
+
+def _read(path: Path) -> Frozen:
+    fix = f"restore it with git, or run: assay freeze {path.stem} --scale {path.parent.name}"
+    try:
+        record = parse(Frozen, read_json(path), path)
+    except EvidenceError:
+        raise StudyError(f"{shown(path)}: not a JSON object; {fix}") from None
+    except StudyError as error:
+        raise StudyError(f"{error}; {fix}") from None
+    if (record.study, record.scale) != (path.stem, path.parent.name):
+        raise StudyError(f"{shown(path)}: is of study '{record.study}' at scale '{record.scale}'; {fix}")
+    return record
+
+
+def frozen_before(config: Path = CONFIG) -> Before:
+    """The texts that were judged before records were kept; none where there is no such list."""
+    path = config / "frozen" / "before.json"
+    if not path.exists():
+        return Before(why="", studies={})
+    try:
+        return parse(Before, read_json(path), path)
+    except EvidenceError:
+        raise StudyError(f"{shown(path)}: not a JSON object; restore it with git") from None
+
+
+def is_frozen(study: Study, config: Path = CONFIG) -> bool:
+    """Whether there is a record of the study's present text. A text is frozen once, at whichever scale it was tried: it says the
+    same at all of them, and a trial at a cluster's scale would cost as much as what it is to prepare."""
+    return any(record.judged_sha256 == study.judged_digest for record in records(study.name, config))
+
+
+def was_before(study: Study, config: Path = CONFIG) -> bool:
+    """Whether the study's present text was judged before records were kept."""
+    return frozen_before(config).studies.get(study.name) == study.judged_digest
+
+
+def refuse_unfrozen(run: Config, studies: Collection[Study], say: Callable[[str], None], config: Path = CONFIG) -> None:
+    """Raise StudyError, with what to run, if this run makes judged draws, at a scale that concludes something, of a study whose
+    text was not frozen. Says how many of the studies pass because they were judged before records were kept.
+
+    studies: those that the run measures.
+    """
+    if run.draws != JUDGED or not load_scale(run.scale, config).conclusive:
+        return
+    unrecorded = [study for study in studies if not is_frozen(study, config)]
+    for study in unrecorded:
+        if not was_before(study, config):
+            raise StudyError(_refusal(study, config))
+    if unrecorded:
+        why = frozen_before(config).why
+        say(f"{len(unrecorded)} of {len(studies)} studies to be measured were {why} (config/frozen/before.json)")
+
+
+def _refusal(study: Study, config: Path) -> str:
+    known = records(study.name, config) or study.name in frozen_before(config).studies
+    what = "what it measures or claims changed since it was frozen or judged" if known else "was not tried on other draws first"
+    at = f"scale={study.scale} 'studies=[{study.name}]'"
+    return (
+        f"{study.name}: {what}, so its judged draws are not made at scale {study.scale};"
+        f" run: snakemake --config draws=trial {at}, then: assay freeze {study.name} --scale {study.scale}"
+    )
+
+
+def warnings_of(study: Study, config: Path = CONFIG) -> list[str]:
+    """What the records of a study's present text give to think before it is judged; that there is none."""
+    found = [record for record in records(study.name, config) if record.judged_sha256 == study.judged_digest]
+    if not found:
+        return [] if was_before(study, config) else [f"{study.name}: not frozen yet"]
+    return [warning for record in found for warning in (*_narrow_margins(record), *_short_budgets(record, study.file.margin))]
+
+
+def _narrow_margins(record: Frozen) -> Iterable[str]:
+    for claim in record.claims:
+        if claim.margin < claim.deviation / 2:
+            yield (
+                f"{record.study}: '{claim.text}': the margin {claim.margin:g} is less than half of what seeds vary by on trial"
+                f" draws ({claim.deviation:g} at scale {record.scale})"
+            )
+
+
+def _short_budgets(record: Frozen, margins: Mapping[str, float]) -> Iterable[str]:
+    for network, accuracy in record.accuracy.items():
+        limit = max(margins.get(ACCURACY, 0.0), accuracy.deviation / 2)
+        if accuracy.change > limit:
+            yield (
+                f"{record.study}: {network}: twice the budget changes its accuracy from {accuracy.once:g} to {accuracy.twice:g},"
+                f" by more than {limit:g} (scale {record.scale})"
+            )

@@ -1,0 +1,88 @@
+"""Whether trainings are long enough: test accuracy of a study's networks at its budget and at twice the epochs."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from assay.language.recipes import Recipe
+from assay.language.study import Study
+from assay.measuring.evaluate import predict
+from assay.networks.jobs import LastWorld, choose_device, train_bundle
+from assay.networks.store import NetworkStore
+
+
+def doubled(recipe: Recipe) -> Recipe:
+    """The recipe with twice the epochs, as all that it is made from."""
+    return Recipe(_doubled(recipe.data))
+
+
+def _doubled(data: dict) -> dict:
+    budget = {**data["budget"], "epochs": 2 * data["budget"]["epochs"]}
+    return {**_with_parents_doubled(data), "budget": budget}
+
+
+def _with_parents_doubled(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_parents_doubled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "recipe" in value:
+        return {"recipe": _doubled(value["recipe"])}
+    return {key: _with_parents_doubled(item) for key, item in value.items()}
+
+
+def chosen(study: Study) -> tuple[list[Recipe], dict[str, str]]:
+    """The networks of a study that a budget can be too short for, and why the others are left out, by name."""
+    left_out = {f"protocol {study.protocol}": "trains networks of its own while measuring"} if study.trains_inside else {}
+    for recipe in study.recipes:
+        if not recipe.classifies:
+            left_out[recipe.name] = "its objective trains no classifier"
+        elif doubled(recipe) == recipe:
+            left_out[recipe.name] = "nothing of it is trained"
+    return [recipe for recipe in study.recipes if recipe.name not in left_out], left_out
+
+
+def accuracy_by_budget(
+    study: str, recipes: list[Recipe], seeds: range, networks: Path, threads: int, say: Callable[[str], None]
+) -> dict[str, dict[str, float] | None]:
+    """For each network, by name: test accuracy of the first repetition at its budget ("once") and at twice the epochs ("twice"),
+    and the standard deviation over `seeds` of the former ("deviation"); None where outputs are no logits of the world's classes.
+
+    networks: the folder where trained ones lie; missing ones, and those at twice the epochs, are trained into it. threads: of
+    torch, as of the jobs that trained the others, since bytes depend on them.
+    """
+    torch.set_num_threads(threads)
+    store = NetworkStore(networks, choose_device("auto"))
+    longer = {recipe: doubled(recipe) for recipe in recipes}
+    _train(recipes, seeds, store, f"frozen-{study}-once", say)
+    _train(longer.values(), seeds[:1], store, f"frozen-{study}-twice", say)
+    once = {seed: _accuracies(recipes, seed, store) for seed in seeds}
+    twice = _accuracies(longer.values(), seeds[0], store)
+    found: dict[str, dict[str, float] | None] = {}
+    for recipe in recipes:
+        values = [once[seed][recipe] for seed in seeds]
+        numbers = {"once": values[0], "twice": twice[longer[recipe]], "deviation": None if None in values else stdev(values)}
+        found[recipe.name] = None if None in numbers.values() else numbers
+    return found
+
+
+def _train(recipes: Iterable[Recipe], seeds: range, store: NetworkStore, name: str, say: Callable[[str], None]) -> None:
+    """Train what is missing of these networks and of all they are made from."""
+    every = list(dict.fromkeys(ancestor for recipe in recipes for ancestor in recipe.ancestry()))
+    train_bundle(every, seeds, store, store.folder / f"{name}.json", say)
+
+
+def _accuracies(recipes: Iterable[Recipe], seed: int, store: NetworkStore) -> dict[Recipe, float | None]:
+    drawn = LastWorld(store)
+    return {recipe: _accuracy(recipe, seed, store, drawn) for recipe in sorted(recipes, key=lambda recipe: recipe.world)}
+
+
+def _accuracy(recipe: Recipe, seed: int, store: NetworkStore, drawn: LastWorld) -> float | None:
+    world = drawn.world(recipe, seed)
+    logits = predict(store.load(recipe, seed).network, world.test.images)
+    fits = isinstance(logits, Tensor) and logits.shape == (len(world.test), len(world.classes))
+    return (logits.argmax(1) == world.test.labels).double().mean().item() if fits else None
