@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from assay import datasets
@@ -15,7 +16,7 @@ from assay.artifacts.folders import pull
 from assay.cluster.slurm import end_earlier_jobs, job_prefix
 from assay.errors import AssayError
 from assay.evidence.cards import worlds_of
-from assay.evidence.tables import FILES, code_digest
+from assay.evidence.tables import FILES, code_digest, commit
 from assay.language.configuration import load_config
 from assay.language.draws import JUDGED, VARIABLE
 from assay.language.frozen import refuse_unfrozen
@@ -26,6 +27,7 @@ from assay.language.studies import load_studies
 from assay.networks.plan import Plan
 from assay.pipeline.deciding import decide
 from assay.pipeline.forecast import Forecast
+from assay.pipeline.rechecking import choose, keep_choice
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import data_behind, digest, fingerprint
 from assay.provenance.platforms import device_here, platform_here
@@ -42,30 +44,39 @@ except AssayError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = CONFIG.results
+PLATFORM = platform_here(device_here(CONFIG.device), SCALE.job.threads, "float32")
 
 
 def sources():
     """Where each study's evidence comes from: decided by the main process, read by the jobs of its run."""
     if not workflow.is_main_process:
         return Sources.read(Path(RESULTS))
-    platform = platform_here(device_here(CONFIG.device), SCALE.job.threads, "float32")
     mode = CONFIG.evidence if CONFIG.draws == JUDGED else "recomputed"  # nothing of a trial is archived
-    return decide(STUDIES, CHOSEN, mode, Path(RESULTS), platform)
+    return decide(STUDIES, CHOSEN, mode, Path(RESULTS), PLATFORM)
+
+
+def with_rechecks(found):
+    """The sources with the archived blocks that this run computes again: some, where it makes the whole report, or those asked
+    for by name."""
+    by_name = not isinstance(CONFIG.recheck, float)
+    if not workflow.is_main_process or CONFIG.evidence != "auto" or not (by_name or CONFIG.studies == "all" and CONFIG.recheck):
+        return found
+    return replace(found, rechecked=choose(CONFIG.recheck, found, STUDIES, PLATFORM, commit(Path("."))[0]))
 
 
 def measured():
     """The blocks of each study that this run measures."""
     found = {}
-    for study, block in SOURCES.computed:
+    for study, block in (*SOURCES.computed, *SOURCES.rechecked):
         found.setdefault(study, []).append(block)
     return found
 
 
 try:
-    SOURCES = sources()
+    SOURCES = with_rechecks(sources())
     MEASURED = measured()
     if workflow.is_main_process:
-        refuse_unfrozen(CONFIG, [STUDIES[name] for name in MEASURED], say=lambda line: print(line, file=sys.stderr))
+        refuse_unfrozen(CONFIG, [STUDIES[name] for name in dict(SOURCES.computed)], say=lambda line: print(line, file=sys.stderr))
     ASKED = [(STUDIES[name], blocks) for name, blocks in MEASURED.items()]
     PLAN = Plan(ASKED, SCALE.networks_per_job, beside=STUDIES.values())
     FORECAST = Forecast(PLAN, SCALE, Path(RESULTS, "networks"))
@@ -73,6 +84,7 @@ except AssayError as error:
     raise WorkflowError(str(error)) from None
 
 LOCAL = [f"{study}/{block.name}" for study, block in SOURCES.local]
+RECHECKED = [f"{study}/{block.name}" for study, block in SOURCES.rechecked]
 COMPUTED = [f"{study}/{block.name}" for study, block in SOURCES.computed]
 ARCHIVED = [study for study in SOURCES.shown if SOURCES.from_archive(study)]
 DRAWN_HERE = [study for study in SOURCES.shown if study not in ARCHIVED]
@@ -90,6 +102,7 @@ wildcard_constraints:
     world=r"[a-z0-9][a-z0-9_-]{0,79}",
     # Blocks that are there and fresh are made by no rule, so that nothing asks for the networks behind them.
     part="|".join(COMPUTED) or "none",
+    again="|".join(RECHECKED) or "none",
     dataset="|".join(datasets.table().datasets),
 
 
@@ -103,7 +116,7 @@ def pull_inputs():
         if CONFIG.evidence != "recomputed":
             sys.exit(str(error))
         print(error, file=sys.stderr)  # the report says that it compares with nothing
-    plugs = set().union(*(STUDIES[name].plugs for name in SOURCES.shown if name not in ARCHIVED))
+    plugs = set().union(*(STUDIES[name].plugs for name in {*DRAWN_HERE, *MEASURED}))
     try:
         if data_behind(plugs):
             pull("data")
@@ -131,7 +144,9 @@ def manifests(recipes, block):
 
 
 def block_of(wildcards):
-    """The study and the block that a job measures."""
+    """The study and the block that a job measures, or measures again."""
+    if "again" in wildcards.keys():
+        return dict(zip(RECHECKED, SOURCES.rechecked))[wildcards.again]
     return dict(zip(COMPUTED, SOURCES.computed))[wildcards.part]
 
 

@@ -48,6 +48,8 @@ def take_lock():
         for name, blocks in MEASURED.items()
     }
     replace(SOURCES, needs=needs).write()
+    if SOURCES.rechecked and isinstance(CONFIG.recheck, float):
+        keep_choice(CONFIG.recheck, SOURCES, STUDIES, PLATFORM)
     return lock
 
 
@@ -59,7 +61,7 @@ def hold_results_folder():
 
 def jobs_of_rules():
     """The files of every job below the results folder that the rules can make."""
-    names = {"bundle": PLAN.bundles, "part": COMPUTED, "study": DRAWN_HERE, "world": WORLDS}
+    names = {"bundle": PLAN.bundles, "part": COMPUTED, "again": RECHECKED, "study": DRAWN_HERE, "world": WORLDS}
     for rule in workflow.rules:
         if rule.log and rule.output and rule.output[0].startswith(f"{RESULTS}/"):
             for values in product(*(names[name] for name in rule.wildcard_names)):

@@ -30,3 +30,17 @@ rule measure:
         "../envs/environment.yaml"
     script:
         "../workflow/scripts/measure.py"
+
+
+use rule measure as recheck with:
+    output:
+        observations=f"{RESULTS}/recheck/{{again}}/observations.csv",
+        arrays=f"{RESULTS}/recheck/{{again}}/arrays.npz",
+        provenance=f"{RESULTS}/recheck/{{again}}/provenance.json",
+        agreement=f"{RESULTS}/recheck/{{again}}/agreement.json",
+    log:
+        f"{RESULTS}/logs/recheck/{{again}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/recheck/{{again}}.tsv"
+    message:
+        "measure {wildcards.again} again"

@@ -87,6 +87,7 @@ rule report:
         verdicts=f"{RESULTS}/verdicts.json",
         figures=expand(f"{RESULTS}/figures/{{study}}.svg", study=SOURCES.shown),
         worlds=expand(f"{RESULTS}/worlds/{{world}}/card.json", world=WORLDS),
+        rechecks=expand(f"{RESULTS}/recheck/{{again}}/agreement.json", again=RECHECKED),
         catalogue="config/papers.json",
         tables=sorted(str(path) for path in Path("docs/data").glob("*.csv")),
         templates=sorted(str(path) for path in Path("report").rglob("*") if path.is_file()),

@@ -1,4 +1,4 @@
-"""Measure a block of a study (rule measure)."""
+"""Measure a block of a study (rule measure), or measure an archived one again (rule recheck)."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from assay.language.studies import load_studies
 from assay.networks.jobs import choose_device
 from assay.networks.store import NetworkStore
 from assay.pipeline.measurement import measure_block
+from assay.pipeline.rechecking import compare_with_archive
 from assay.pipeline.running import job
 
 folder = Path(snakemake.output.observations).parent  # noqa: F821
@@ -17,3 +18,5 @@ with job(snakemake) as say:  # noqa: F821
     study = load_studies(snakemake.params.scale, only=[name])[name]  # noqa: F821
     store = NetworkStore(networks, choose_device(snakemake.params.device))  # noqa: F821
     measure_block(study, block, store, folder, snakemake.threads, say)  # noqa: F821
+    if snakemake.rule == "recheck":  # noqa: F821
+        say(f"compared with the archive: {compare_with_archive(study, block, folder).word}")

@@ -84,11 +84,11 @@ def _difference(key: tuple, archived: Sequence[float], recomputed: Sequence[floa
     gap = abs(new - old)
     if gap <= ROUNDING * max(abs(new), abs(old)):
         return Difference(*key, old, new, 0.0)
-    explained = _explained(archived, recomputed, means)
-    return Difference(*key, old, new, gap / explained if explained else float("inf"))
+    allowed = explained(archived, recomputed, means)
+    return Difference(*key, old, new, gap / allowed if allowed else float("inf"))
 
 
-def _explained(archived: Sequence[float], recomputed: Sequence[float], means: int) -> float:
+def explained(archived: Sequence[float], recomputed: Sequence[float], means: int) -> float:
     """The difference of two means that seeds explain; nothing is explained by a single seed."""
     n = len(archived)
     if n == 1:

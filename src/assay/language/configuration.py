@@ -1,7 +1,7 @@
 """What `snakemake` was asked to run: config/config.yaml with what the command line overrides."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ class Config(BaseModel):
 
     scale: str = Field("laptop", description="a file in config/scales/")
     studies: Literal["all"] | list[str] = Field("all", description="all, or a list of study names")
+    recheck: Annotated[float, Field(ge=0)] | list[str] = Field(
+        3.0, description="core minutes in which archived studies are computed again, or the names of such studies; 0 for none"
+    )
     draws: str = Field(
         JUDGED,
         pattern=f"^{NAME}$",

@@ -41,13 +41,14 @@ class Place:
 class Sources:
     """The places of all studies' blocks below a results folder. A study without evidence has none, and maybe a reason why.
 
-    needs: the training jobs that each study waits for in this run.
+    needs: the training jobs that each study waits for in this run. rechecked: archived blocks that it computes again beside them.
     """
 
     results: Path
     places: Mapping[str, tuple[Place, ...]]
     lacking: Mapping[str, tuple[str, ...]]
     needs: Mapping[str, tuple[str, ...]]
+    rechecked: tuple[tuple[str, Block], ...] = ()
 
     @property
     def shown(self) -> list[str]:
@@ -135,6 +136,7 @@ class Sources:
             "places": {study: [_as_data(place) for place in places] for study, places in self.places.items()},
             "lacking": self.lacking,
             "needs": self.needs,
+            "rechecked": [[study, block.name] for study, block in self.rechecked],
         }
         write_atomic(self.results / FILE, json.dumps(data, indent=1))
 
@@ -150,7 +152,7 @@ class Sources:
             )
         places = {study: tuple(map(_as_place, listed)) for study, listed in data["places"].items()}
         lists = ({study: tuple(lines) for study, lines in data[key].items()} for key in ("lacking", "needs"))
-        return cls(results, places, *lists)
+        return cls(results, places, *lists, tuple((study, Block.named(block)) for study, block in data["rechecked"]))
 
 
 def _as_data(place: Place) -> dict:

@@ -31,7 +31,7 @@ class StudyView:
     stale: reasons why the evidence is out of date, unproven: what of the code changed without proof that it computes the same;
     lacking: why there is no evidence. missing: what the paper's row lacks to count as working; None if not
     checked. evidence: where it comes from, "recomputed" or "archived"; other_scales: further scales at which there is evidence.
-    published: numbers the paper prints.
+    recheck: what came out when the archived evidence was computed again here. published: numbers the paper prints.
     """
 
     name: str
@@ -60,6 +60,7 @@ class StudyView:
     release: str = ""
     evidence: str = "recomputed"
     other_scales: tuple[str, ...] = ()
+    recheck: str = ""
     published: tuple["Published", ...] = ()
 
 

@@ -15,6 +15,7 @@ from assay.evidence.summary import curves, plain, summarise
 from assay.judging.tabulating import tabulate
 from assay.language.catalogue import Catalogue, Paper
 from assay.language.published import PublishedNumber
+from assay.pipeline.rechecking import read_rechecks, summary
 from assay.pipeline.sources import Sources
 from assay.report import plots, words
 from assay.report.across import across_part, network_users, shared_with
@@ -65,7 +66,11 @@ def build(
         across_part(templates, entries),
         judge_part(templates, entries),
         *(Part(f"worlds/{name}", {"world": world}, world_files) for name, world in drawn.items()),
-        Part("index", {"entries": entries, "papers": dict(catalogue)}, partial(index_files, templates)),
+        Part(
+            "index",
+            {"entries": entries, "papers": dict(catalogue), "rechecks": summary(read_rechecks(sources))},
+            partial(index_files, templates),
+        ),
     ]
     return write_parts(Path(out), parts, f"{machinery('assay.report.site', ASSETS)} {common}")
 
@@ -214,9 +219,11 @@ def world_files(world: WorldView) -> dict[str, bytes]:
     return {f"worlds/{world.name}.png": world.picture}
 
 
-def index_files(templates: Environment, entries: list[Entry], papers: Mapping[str, Paper]) -> dict[str, str]:
-    """The atlas."""
-    return {"index.html": templates.get_template("index.html").render(atlas(entries, papers))}
+def index_files(
+    templates: Environment, entries: list[Entry], papers: Mapping[str, Paper], rechecks: Sequence[str]
+) -> dict[str, str]:
+    """The atlas. rechecks: what came out of computing archived studies again, in lines."""
+    return {"index.html": templates.get_template("index.html").render(atlas(entries, papers), rechecks=rechecks)}
 
 
 def study_context(page: Page) -> dict[str, Any]:
