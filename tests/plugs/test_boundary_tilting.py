@@ -15,6 +15,7 @@ from assay.models.mlp import MLP
 from assay.protocols.boundary_tilting import boundary_tilting
 from assay.surgery.linear_svm import linear_svm
 from assay.surgery.nearest_centroid import nearest_centroid
+from assay.surgery.svm_head import svm_head
 from assay.training.network import Bench, Network
 from assay.worlds.pick_classes import pick_classes
 from assay.worlds.shapes import shapes
@@ -52,6 +53,20 @@ def test_nearest_centroid_answers_as_scikit_learns(classes):
     theirs = NearestCentroid().fit(pixels, given.train.labels.numpy())
     others = torch.rand(500, 1, 3, 3, generator=torch.Generator().manual_seed(1))
     assert np.array_equal(ours(others).argmax(1), theirs.predict(others.flatten(1).numpy()))
+
+
+@pytest.mark.parametrize("fit", [nearest_centroid, linear_svm, svm_head])
+def test_a_class_without_samples_is_never_answered(fit):
+    """Not even where no class that has samples claims the image, as in the middle of the others."""
+    given = world(200, 4)
+    kept = given.train.labels > 0
+    split = TensorSplit(given.train.images[kept], given.train.labels[kept], {})
+    fitted = fit(network(4), bench(TensorWorld(split, split, given.classes, {})))
+    others = 20 * torch.randn(500, 1, 3, 3, generator=torch.Generator().manual_seed(1))
+    others[0] = split.images.mean(0)
+    logits = fitted(others)
+    assert (logits[:, 1:].amax(1) < 0).any()
+    assert set(logits.argmax(1).tolist()) == {1, 2, 3}
 
 
 @pytest.mark.vouches("surgery/linear_svm", paper="P029")

@@ -53,6 +53,15 @@ def test_output_is_the_papers_formula(name):
     np.testing.assert_allclose(logits.sum(1), 0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("name", "fan_in"), [("cnn", 3 * 64), ("lcn", 3 * 64), ("fcn", 3 * 64 * 4)])
+def test_initial_weights_deviate_by_one_over_what_a_unit_sees(name, fan_in):
+    """Three channels of 16 x 16 pixels, two patches of 8 pixels in a row and two rows of them."""
+    torch.manual_seed(0)
+    model = MODELS[name](3, 100, 16, patches=2)
+    assert model.weight.std().item() * fan_in == pytest.approx(1, abs=0.02)
+    assert model.threshold.item() == 0
+
+
 @pytest.mark.vouches("models/lcn", paper="P019")
 @pytest.mark.vouches("models/fcn", paper="P019")
 def test_each_architecture_contains_the_next():
