@@ -1,5 +1,6 @@
-"""Versioned folders, and evidence in the archive: pull, push, archive."""
+"""Versioned folders, and evidence in the archive: pull, push, archive, recheck."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -65,6 +66,22 @@ def archive(
         return
     out.print(f"{done} {len(changed)} {'block' if len(changed) == 1 else 'blocks'} at scale {scale}; now commit them:")
     out.print("git add archive.jsonl dvcstore && git commit", highlight=False)
+
+
+@commands.command()
+@in_one_line
+def recheck(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None:
+    """Compute a study's archived evidence again on this machine, and say how well the two agree. No verdict changes."""
+    from assay.language.configuration import results_folder
+    from assay.pipeline.rechecking import recheck_now, summary
+
+    found = recheck_now(study, scale)
+    if as_json:
+        print_json(asdict(found))
+        return
+    out.print(f"{study}: {summary([found])[0]}", highlight=False, soft_wrap=True)
+    out.print(f"archived on {found.archived_on}; here {found.here}", highlight=False, soft_wrap=True)
+    out.print(f"rows are in {results_folder(scale)}/recheck/{study}/{found.block}", highlight=False, soft_wrap=True)
 
 
 def _show_status(found: list, scale: str, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import typer
 from rich.syntax import Syntax
 from rich.table import Table
 
+from assay.artifacts.entries import read_entries
 from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json
 from assay.errors import StudyError, unknown
 from assay.language.catalogue import load as load_catalogue
@@ -24,6 +25,11 @@ def verdicts_at(scale: str) -> dict[str, dict]:
     """Verdicts by study at a scale; empty before the first run."""
     path = ROOT / results_folder(scale) / "verdicts.json"
     return read_json(path)["studies"] if path.exists() else {}
+
+
+def archived_words(scale: str) -> dict[str, str]:
+    """The verdict on each study as it was when its evidence was archived."""
+    return {e.study: e.verdict for e in read_entries().values() if e.study and e.scale == scale and not e.withdrawn}
 
 
 @commands.command("list")
@@ -48,13 +54,13 @@ def list_what(
 
 
 def _study_rows(scale: str) -> list[dict]:
-    verdicts = verdicts_at(scale)
+    verdicts, archived = verdicts_at(scale), archived_words(scale)
     return [
         {
             "study": study.name,
             "family": study.family,
             "paper": study.file.paper,
-            "verdict": verdicts.get(study.name, {}).get("verdict"),
+            "verdict": verdicts.get(study.name, {}).get("verdict") or archived.get(study.name),
             "question": study.file.question,
         }
         for study in load_studies(scale).values()
@@ -94,6 +100,9 @@ def show(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None
     )
     out.print(f"plugs of the paper: {', '.join(facts['introduces']) or 'none'}; vouched for by {len(facts['vouched_by'])} tests")
     verdict = facts["verdict"]
+    if not verdict and facts["archived"]:
+        out.print(f"verdict when it was archived: {_coloured(facts['archived'])}; its numbers: make report", highlight=False)
+        return
     if not verdict:
         out.print(f"not run at scale {scale}: snakemake {results_folder(scale)}/figures/{study}.svg")
         return
@@ -120,6 +129,7 @@ def _facts(study: Study, paper: Any) -> dict:
         "introduces": introduced(study),
         "vouched_by": sorted({v.test for v in vouches(ROOT / "tests") if v.paper == paper.id}),
         "verdict": verdicts_at(study.scale).get(study.name),
+        "archived": archived_words(study.scale).get(study.name),
         "working": row.working,
         "missing": row.missing,
     }

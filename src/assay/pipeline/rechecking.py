@@ -10,17 +10,21 @@ seconds as the archive recorded them.
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from assay.artifacts.archiving import read_archived
-from assay.artifacts.entries import Entry, read_entries
-from assay.errors import EvidenceError
+from assay.artifacts.entries import Entry, blocks_of, read_entries
+from assay.errors import EvidenceError, StudyError, unknown
 from assay.evidence.agreement import Agreement, compare, explained
 from assay.evidence.tables import Evidence, read_evidence, study_code
 from assay.language.blocks import Block
+from assay.language.configuration import results_folder
 from assay.language.expectations import parse
+from assay.language.studies import load_studies
 from assay.language.study import Study
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import digest
@@ -145,13 +149,37 @@ def _visible_shift(study: Study, agreement: Agreement, archived: Evidence, here:
     return max((explained(*both, agreement.means) for both in values.values()), default=None)
 
 
+def recheck_now(study: str, scale: str, root: Path = ROOT) -> Recheck:
+    """Compute the first archived block of a study again, in a run of Snakemake, and say what came out.
+
+    StudyError or EvidenceError, in a line, where there is nothing to compute again or the run failed.
+    """
+    studies = load_studies(scale, root / "config")
+    if study not in studies:
+        raise StudyError(unknown("study", study, studies))
+    entries = blocks_of(read_entries(root).values(), scale, study)
+    if not entries:
+        raise EvidenceError(f"{study}: nothing of it is archived at scale '{scale}'; see: assay archive --status")
+    results = root / results_folder(scale)
+    target = results / FOLDER / study / next(iter(entries.values()))[0].block.name / RESULT
+    terms = ["--config", f"scale={scale}", f"studies=[{study}]", f"recheck=[{study}]"]
+    command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "all", *terms, str(target.relative_to(root))]
+    if subprocess.run(command, cwd=root, check=False).returncode:
+        raise EvidenceError(f"{study}: could not be computed again; what failed is said above and in {results.name}/logs")
+    return _read(target)
+
+
 def read_rechecks(sources: Sources) -> list[Recheck]:
     """What came out of the blocks that this run computed again."""
-    found = []
-    for study, block in sources.rechecked:
-        data = read_json(sources.results / FOLDER / study / block.name / RESULT)
-        found.append(Recheck(**{key: value for key, value in data.items() if key != "format"}))
-    return found
+    return [_read(sources.results / FOLDER / study / block.name / RESULT) for study, block in sources.rechecked]
+
+
+def _read(path: Path) -> Recheck:
+    data = read_json(path)
+    if data.get("format") != FORMAT:
+        said = f"key 'format': {data.get('format')!r} (allowed: {FORMAT})"
+        raise EvidenceError(f"{path}: {said}; delete it and run snakemake again")
+    return Recheck(**{key: value for key, value in data.items() if key != "format"})
 
 
 def summary(found: Collection[Recheck]) -> list[str]:
