@@ -31,7 +31,7 @@ report: $(ENV) data ## run all studies and write results/laptop/report/index.htm
 figures: $(ENV) data ## draw every study's figure, running what is missing
 	@$(BIN)/snakemake --cores $(CORES) figures
 
-archive: $(ENV) ## make results/laptop the archive that clones pull and compare with
+archive: $(ENV) ## add what was measured here at laptop scale to the archive that clones start from
 	@$(BIN)/assay archive
 
 test: $(ENV) data lint check ## run the test suite
