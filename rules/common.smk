@@ -10,16 +10,21 @@ from pathlib import Path
 
 from assay.artifacts import archiving
 from assay.artifacts.folders import pull
+from assay.language.inputs import shown
 from assay.language.configuration import load_config
 from assay.errors import AssayError
 from assay.evidence.tables import code_digest
 from assay.storage.files import write_atomic
+from assay.storage.places import PROJECT, require_checkout, warning_of_other_checkout
 from assay.provenance.fingerprints import data_behind, digest, fingerprint
 from assay.pipeline.forecast import Forecast
 from assay.networks.plan import Plan
 from assay.language.scales import load_scale
 from assay.cluster.slurm import end_earlier_jobs, job_prefix
 from assay.language.studies import load_studies
+
+if workflow.is_main_process and (warning := warning_of_other_checkout(Path.cwd(), Path(workflow.basedir))):
+    print(warning, file=sys.stderr)
 
 try:
     CONFIG = load_config(config)
@@ -51,7 +56,8 @@ def pull_inputs():
     try:
         if CONFIG.evidence == "archive":
             archiving.open_archive(CONFIG.scale)
-        elif data_behind(set().union(*(study.plugs for study in STUDIES.values()))):
+        elif readers := [name for name, study in STUDIES.items() if data_behind(study.plugs)]:
+            require_checkout(f"data/ (read by {', '.join(readers[:3])}{', ...' if readers[3:] else ''})")
             pull("data")
     except AssayError as error:
         sys.exit(str(error))
@@ -64,6 +70,11 @@ def pull_what_to_compare_with():
             pull("archive")
     except AssayError as error:
         print(error, file=sys.stderr)
+
+
+def own(path):
+    """One of the project's own files, wherever it lies; in a checkout by its path from there."""
+    return shown(PROJECT / path)
 
 
 def manifests(recipes, seeds=None):
@@ -122,4 +133,4 @@ atexit.register(show_plan)
 
 def render_what_there_is():
     """After a failure, still show the studies that worked and say why the others did not."""
-    subprocess.run([sys.executable, "workflow/scripts/partial_report.py", RESULTS, CONFIG.scale, *STUDIES], check=False)
+    subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale, *STUDIES], check=False)

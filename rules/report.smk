@@ -96,7 +96,7 @@ rule figures:
     input:
         RESULTS + "/verdicts.json",
         expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
-        styles=["report/figures.mplstyle", "report/paper.mplstyle"],
+        styles=[own("report/figures.mplstyle"), own("report/paper.mplstyle")],
     output:
         expand(RESULTS + "/paper/{study}{end}", study=STUDIES, end=PAPER),
         [tables(study) for study in STUDIES],
@@ -123,14 +123,14 @@ rule report:
         verdicts=RESULTS + "/verdicts.json",
         figures=expand(RESULTS + "/figures/{study}.svg", study=STUDIES),
         worlds=expand(RESULTS + "/worlds/{world}/card.json", world=WORLDS),
-        catalogue="config/papers.json",
-        tables=sorted(str(path) for path in Path("docs/data").glob("*.csv")),
-        templates=sorted(str(path) for path in Path("report").rglob("*") if path.is_file()),
+        catalogue=own("config/papers.json"),
+        tables=sorted(shown(path) for path in (PROJECT / "docs/data").glob("*.csv")),
+        templates=sorted(shown(path) for path in (PROJECT / "report").rglob("*") if path.is_file()),
     output:
         RESULTS + "/report/manifest.json",
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
-        tests=lambda wildcards: digest({"vouches": str(vouches(Path("tests")))}),
+        tests=lambda wildcards: digest({"vouches": str(vouches(PROJECT / "tests"))}),
         plugs=lambda wildcards: digest({plug.module: said_of(plug) for plug in everything()}),
         scales=lambda wildcards: {study.name: other_scales(study) for study in STUDIES.values()},
         studies=list(STUDIES),

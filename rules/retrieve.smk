@@ -1,7 +1,6 @@
 """Data sets: downloaded, checked and unpacked before the jobs that read them, where a network can be reached."""
 
 from assay import datasets
-from assay.language.inputs import shown
 
 
 def materials(*data):

@@ -13,15 +13,19 @@ from rich.table import Table
 
 from assay.errors import AssayError, StudyError, unknown
 from assay.language.catalogue import load as load_catalogue
+from assay.language.inputs import shown
 from assay.language.plugs import everything, find, kinds
 from assay.language.scales import scales
 from assay.language.studies import NAME, load_studies, study_paths
 from assay.language.study import Study
 from assay.overview.coverage import coverage as compute_coverage
 from assay.overview.coverage import introduced, row_at, vouches
-from assay.storage.files import ROOT, read_json, write_atomic
+from assay.pipeline import place
+from assay.storage.files import read_json, write_atomic
+from assay.storage.places import PROJECT, WORK, require_checkout
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
+place.register(app)
 out = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AtScale = Annotated[str, typer.Option("--scale", help="A file in config/scales/.")]
@@ -48,7 +52,7 @@ def print_json(data: Any) -> None:
 
 def verdicts_at(scale: str) -> dict[str, dict]:
     """Verdicts by study at a scale; empty before the first run."""
-    path = ROOT / "results" / scale / "verdicts.json"
+    path = WORK / "results" / scale / "verdicts.json"
     return read_json(path)["studies"] if path.exists() else {}
 
 
@@ -139,12 +143,12 @@ def _facts(study: Study, paper: Any) -> dict:
         "study": study.name,
         "family": study.family,
         "paper": {"id": paper.id, "title": paper.title, "claim": paper.claim},
-        "file": str(study.path.relative_to(ROOT)),
+        "file": shown(study.path),
         "question": study.file.question,
         "arms": study.file.arms,
         "networks": [recipe.name for recipe in study.recipes],
         "introduces": introduced(study),
-        "vouched_by": sorted({v.test for v in vouches(ROOT / "tests") if v.paper == paper.id}),
+        "vouched_by": sorted({v.test for v in vouches(PROJECT / "tests") if v.paper == paper.id}),
         "verdict": verdicts_at(study.scale).get(study.name),
         "working": row.working,
         "missing": row.missing,
@@ -195,19 +199,20 @@ def _study_problems() -> list[str]:
 @in_one_line
 def new(paper: str, name: Annotated[str | None, typer.Option(help="The study's name.")] = None, as_json: AsJson = False) -> None:
     """Write the skeleton of a study for a paper of the catalogue."""
+    require_checkout("new studies")
     row = load_catalogue()[paper]
     name = name or re.sub(r"[^a-z0-9]+", "-", row.method.lower().split("(")[0]).strip("-")[:64]
     if not NAME.fullmatch(name):
         raise StudyError(f"--name: '{name}' is not allowed; use lower-case letters, digits, - and _")
     taken = study_paths()
     if name in taken:
-        raise StudyError(f"--name: '{name}' is taken by {taken[name].relative_to(ROOT)}; choose another")
-    path = ROOT / "config" / "studies" / row.family / f"{name}.yaml"
+        raise StudyError(f"--name: '{name}' is taken by {shown(taken[name])}; choose another")
+    path = PROJECT / "config" / "studies" / row.family / f"{name}.yaml"
     write_atomic(path, skeleton(row))
     if as_json:
-        print_json({"study": name, "file": str(path.relative_to(ROOT))})
+        print_json({"study": name, "file": shown(path)})
     else:
-        out.print(f"wrote {path.relative_to(ROOT)}; fill in arms, controls and expect, then: assay check")
+        out.print(f"wrote {shown(path)}; fill in arms, controls and expect, then: assay check")
 
 
 def skeleton(row: Any) -> str:
@@ -377,7 +382,7 @@ def plan(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
     """Show the data and models each study has at a scale, its networks, and the hours they are estimated to take."""
     from assay.pipeline.forecast import forecast_at
 
-    forecast = forecast_at(scale, ROOT)
+    forecast = forecast_at(scale)
     if as_json:
         print_json(forecast.as_json(scale))
     else:

@@ -11,7 +11,7 @@ from project_tree import STUDY, Tree
 from typer.testing import CliRunner
 
 from assay import cli
-from assay.language import scales, studies
+from assay.language import inputs, scales, studies
 from assay.language.plugs import PlugInfo
 from assay.overview import coverage
 
@@ -20,7 +20,8 @@ from assay.overview import coverage
 def tree(tmp_path, monkeypatch):
     tree = Tree(tmp_path).complete()
     config = tmp_path / "config"
-    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    for module, place in ((cli, "PROJECT"), (cli, "WORK"), (inputs, "WORK")):
+        monkeypatch.setattr(module, place, tmp_path)
     monkeypatch.setattr(cli, "load_studies", partial(studies.load_studies, config=config))
     monkeypatch.setattr(cli, "study_paths", partial(studies.study_paths, config))
     monkeypatch.setattr(cli, "scales", partial(scales.scales, config))

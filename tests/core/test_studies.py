@@ -14,7 +14,7 @@ from assay.language.recipes import Recipe
 from assay.language.scales import load_scale, scales
 from assay.language.studies import compile_study, load_studies
 from assay.language.study import Study
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 GOOD = {
     "paper": "P166",
@@ -131,7 +131,7 @@ def test_every_committed_study_compiles_at_every_scale():
 def test_checking_imports_no_torch():
     heavy = "{'torch', 'timm', 'pandas', 'scipy'}"
     code = f"import sys, assay.cli as cli; cli.load_studies('laptop'); print(sorted({heavy} & set(sys.modules)))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
     assert said.stdout.strip() == "[]"
 
 

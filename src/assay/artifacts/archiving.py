@@ -10,7 +10,6 @@ Weights are not archived: seeds and recipes make them again. Nothing in it is ev
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +23,10 @@ from assay.evidence.tables import Evidence, read_arrays, read_evidence, stalenes
 from assay.language.inputs import parse
 from assay.language.scales import load_scale, scales
 from assay.language.studies import Study, load_studies
-from assay.storage.files import ROOT, read_json, write_atomic
+from assay.provenance.commits import commit, git
+from assay.storage.files import read_json, write_atomic
 from assay.storage.manifest import checked, read_manifest
+from assay.storage.places import WORK, require_checkout
 
 ARCHIVE = "archive"
 EVIDENCE = ("observations.csv", "arrays.npz", "provenance.json")
@@ -52,12 +53,12 @@ class Release(BaseModel):
         return f"{self.date}, commit {self.commit[:7]}"
 
 
-def exists(root: Path = ROOT) -> bool:
+def exists(root: Path = WORK) -> bool:
     """Whether anything was ever archived."""
     return (root / f"{ARCHIVE}.sha256").exists()
 
 
-def open_archive(scale: str, root: Path = ROOT) -> Release:
+def open_archive(scale: str, root: Path = WORK) -> Release:
     """Pull the archive; ArtifactError unless it holds evidence at this scale."""
     pull(ARCHIVE, root=root)
     release = read_release(root)
@@ -68,13 +69,13 @@ def open_archive(scale: str, root: Path = ROOT) -> Release:
     return release
 
 
-def read_release(root: Path = ROOT) -> Release:
+def read_release(root: Path = WORK) -> Release:
     """What is archived; ArtifactError if the archive is not there or altered."""
     path = checked("release.json", ARCHIVE, root)
     return parse(Release, read_json(path), path)
 
 
-def archived(studies: dict[str, Study], root: Path = ROOT) -> dict[str, Study]:
+def archived(studies: dict[str, Study], root: Path = WORK) -> dict[str, Study]:
     """The studies that the archive has evidence for, by its manifest alone; ArtifactError if there is none of them."""
     if not exists(root):
         raise ArtifactError("evidence: archive: nothing is archived yet (no archive.sha256); run: make archive")
@@ -85,12 +86,12 @@ def archived(studies: dict[str, Study], root: Path = ROOT) -> dict[str, Study]:
     return found
 
 
-def archived_names(root: Path = ROOT) -> set[str]:
+def archived_names(root: Path = WORK) -> set[str]:
     """The names of all studies that the archive has evidence for."""
     return {name.split("/")[1] for name in read_manifest(ARCHIVE, root) if name.startswith("observations/")}
 
 
-def evidence_folder(study: Study, root: Path = ROOT) -> Path:
+def evidence_folder(study: Study, root: Path = WORK) -> Path:
     """Where evidence of a study lies: results/<scale> if it was recomputed here, else the archive if that holds it."""
     results = root / "results" / study.scale
     if (results / "observations" / study.name / "provenance.json").exists() or not exists(root):
@@ -102,36 +103,37 @@ def evidence_folder(study: Study, root: Path = ROOT) -> Path:
     return root / ARCHIVE if read_release(root).scale == study.scale else results
 
 
-def archived_worlds(studies: Iterable[Study], root: Path = ROOT) -> dict[str, dict]:
+def archived_worlds(studies: Iterable[Study], root: Path = WORK) -> dict[str, dict]:
     """Those of these studies' worlds that the archive has a card of, by the card's name."""
     listed = read_manifest(ARCHIVE, root)
     return {name: spec for name, spec in worlds_of(studies).items() if f"worlds/{name}/card.json" in listed}
 
 
-def unpack(paths: Iterable[Path], results: Path, root: Path = ROOT) -> None:
+def unpack(paths: Iterable[Path], results: Path, root: Path = WORK) -> None:
     """Copy archived files to the same places below a results folder, checked against the manifest."""
     for path in paths:
         source = checked(path.relative_to(results).as_posix(), ARCHIVE, root)
         write_atomic(path, source.read_bytes())
 
 
-def promote(scale: str, root: Path = ROOT) -> Release:
+def promote(scale: str, root: Path = WORK) -> Release:
     """Make the results of a scale the archive, track it and push it to the default remote.
 
     ArtifactError or EvidenceError, in one line, where the results cannot stand for the commit: changed code, a scale that
     concludes nothing, evidence that is missing, stale or lacks a seed, a study without a verdict on it.
     """
+    require_checkout("the archive")
     if not load_scale(scale, root / "config").conclusive:
         allowed = [name for name in scales(root / "config") if load_scale(name, root / "config").conclusive]
         raise ArtifactError(f"--scale: nothing can be concluded from '{scale}' (allowed: {', '.join(allowed)})")
-    commit = _clean_commit(root)
+    head = _clean_commit(root)
     studies = load_studies(scale, root / "config")
     results = root / "results" / scale
     evidence = {name: _whole(study, results) for name, study in studies.items()}
     _refuse_unjudged(evidence, results)
     release = Release(
         scale=scale,
-        commit=commit,
+        commit=head,
         date=datetime.now(UTC).date().isoformat(),
         seeds=load_scale(scale, root / "config").seeds,
         studies=len(studies),
@@ -153,19 +155,16 @@ def promote(scale: str, root: Path = ROOT) -> Release:
 def _clean_commit(root: Path) -> str:
     """The commit that the tree is at. Nothing tracked may differ from it, nor may there be code that it does not have."""
     own = [f":!{ARCHIVE}.dvc", f":!{ARCHIVE}.sha256", ":!dvcstore"]
-    try:
-        head = _git(root, "rev-parse", "HEAD").strip()
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *own).splitlines()
-        changed += _git(root, "status", "--porcelain", "--", *CODE).splitlines()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ArtifactError(f"{root}: its commit cannot be told ({error}); evidence is archived with one") from None
+    head, _ = commit(root)
+    if head is None:
+        raise ArtifactError(
+            f"{root}: its commit cannot be told (no git repository with its top here); evidence is archived with one"
+        )
+    changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *own).splitlines()
+    changed += git(root, "status", "--porcelain", "--", *CODE).splitlines()
     if changed:
         raise ArtifactError(f"{changed[0][3:]}: differs from the commit; commit it (or take it away), then archive again")
     return head
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 def _whole(study: Study, results: Path) -> Evidence:

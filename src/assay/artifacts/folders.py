@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from assay.errors import ArtifactError, StudyError, unknown
 from assay.language.inputs import parse, read_yaml
-from assay.storage.files import ROOT
 from assay.storage.manifest import differing, inside, matches, read_manifest, write_manifest
+from assay.storage.places import WORK, require_checkout
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -112,7 +112,7 @@ class _Store:
         return not self.odb.fs.exists(path) or self.odb.fs.size(path) != self.place(oid).stat().st_size
 
 
-def pull(target: str, remote: str | None = None, *, force: bool = False, root: Path = ROOT) -> bool:
+def pull(target: str, remote: str | None = None, *, force: bool = False, root: Path = WORK) -> bool:
     """Bring the folder `target` to the state its pointer and manifest name; False if it was there already.
 
     remote: a name in .dvc/config, the default one if not given. force: replace files that were edited. Another pull at work in
@@ -139,7 +139,7 @@ def pull(target: str, remote: str | None = None, *, force: bool = False, root: P
     return True
 
 
-def push(target: str, remote: str | None = None, root: Path = ROOT) -> int:
+def push(target: str, remote: str | None = None, root: Path = WORK) -> int:
     """Send what `<target>.dvc` points to from the cache to a remote; the number of objects that were missing there.
 
     The listing goes last, so that a remote which has it has everything. Raises ArtifactError.
@@ -155,7 +155,7 @@ def push(target: str, remote: str | None = None, root: Path = ROOT) -> int:
     return len(sent)
 
 
-def track(target: str, root: Path = ROOT) -> None:
+def track(target: str, root: Path = WORK) -> None:
     """Write the folder's manifest, and its pointer with `dvc add`, which copies its files to the cache."""
     with _opened(root) as repo, _lasting(target):
         write_manifest(target, root)
@@ -168,6 +168,7 @@ def _opened(root: Path) -> Iterator["Repo"]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo, lock_repo
 
+    require_checkout("what DVC keeps")
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     logging.getLogger("dvc_data").setLevel(logging.CRITICAL)
     _check_configuration(root)

@@ -9,7 +9,7 @@ from assay.errors import StudyError, unknown
 from assay.language.inputs import parse
 from assay.language.scales import load_scale
 from assay.language.studies import study_paths
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 
 class Config(BaseModel):
@@ -37,7 +37,7 @@ class Config(BaseModel):
         return int(self.device == "cuda")
 
 
-def load_config(given: dict, root: Path = ROOT) -> Config:
+def load_config(given: dict, root: Path = PROJECT) -> Config:
     """Check the configuration; StudyError names the key, the value seen and the values allowed."""
     path = root / "config" / "config.yaml"
     config = parse(Config, dict(given), path)

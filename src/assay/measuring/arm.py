@@ -16,11 +16,12 @@ from torch import Tensor
 from assay.data.batch import TensorWorld, to_tensors
 from assay.data.seeds import Draw, seed_of
 from assay.errors import EvidenceError, StudyError, unknown
-from assay.evidence.tables import TRAINING_LOSS, Observation, commit, study_code, write_evidence
+from assay.evidence.tables import TRAINING_LOSS, Observation, study_code, write_evidence
 from assay.language.plugs import load_all
 from assay.language.recipes import Recipe, bind, identity, plug_name
 from assay.networks.store import NetworkStore
-from assay.storage.files import ROOT
+from assay.provenance.commits import commit
+from assay.storage.places import PROJECT
 from assay.training.network import Network, Trained
 from assay.training.trainer import make_world, precision_name
 
@@ -204,7 +205,7 @@ def training_losses(study: "Study", store: NetworkStore) -> dict[str, np.ndarray
 
 def provenance(study: "Study", store: NetworkStore, measure_core_seconds: float, data: dict[str, str]) -> dict:
     """What the observations rest on: study, code, networks, versions, machine, cost."""
-    head, dirty = commit(ROOT)
+    head, dirty = commit(PROJECT)
     networks = {recipe: [store.about(recipe, seed) for seed in range(study.seeds)] for recipe in study.recipes}
     return {
         "study": study.name,

@@ -7,7 +7,8 @@ from pathlib import Path
 from assay.artifacts.archiving import evidence_folder
 from assay.errors import EvidenceError
 from assay.language.study import Study
-from assay.storage.files import ROOT, read_json
+from assay.storage.files import read_json
+from assay.storage.places import WORK
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Bill:
         return asdict(self)
 
 
-def bill(chosen: Iterable[str], studies: Mapping[str, Study], root: Path = ROOT) -> Bill:
+def bill(chosen: Iterable[str], studies: Mapping[str, Study], root: Path = WORK) -> Bill:
     """The costs of the chosen among all studies of a scale; EvidenceError for one without evidence, recomputed or archived."""
     chosen = list(chosen)
     spent = {name: _spent(studies[name], root) for name in chosen}

@@ -26,7 +26,8 @@ from assay.provenance.fingerprints import closure
 from assay.report import MethodView, Page, StudyView, build, figure, read_page, read_verdicts
 from assay.report.paper import paper_files
 from assay.report.worlds import written
-from assay.storage.files import ROOT, read_json, sha256, write_atomic
+from assay.storage.files import read_json, sha256, write_atomic
+from assay.storage.places import WORK, project_of
 
 KEY = re.compile(r"\bP\d{3,}\b")
 
@@ -61,7 +62,7 @@ def checked_view(study: Study, results: Path) -> StudyView:
     root, evidence = _where(results)
     return replace(
         study_view(study),
-        introduces=tuple(introductions(study, root / "tests")),
+        introduces=tuple(introductions(study, project_of(root) / "tests")),
         stale=_stale(study, results),
         missing=tuple(row_at(study, root, results).missing),
         evidence=evidence,
@@ -71,7 +72,7 @@ def checked_view(study: Study, results: Path) -> StudyView:
     )
 
 
-def method_views(studies: list[Study], root: Path = ROOT) -> list[MethodView]:
+def method_views(studies: list[Study], root: Path = WORK) -> list[MethodView]:
     """Every plug with what its source says of it, the tests that vouch for it, and the studies made with it."""
     used = {study.name: _modules(study) for study in studies}
     return [
@@ -84,7 +85,7 @@ def method_views(studies: list[Study], root: Path = ROOT) -> list[MethodView]:
             parameters=tuple((p.name, p.text, "" if p.required else json.dumps(p.default)) for p in info.parameters.values()),
             metrics=info.constants.get("METRICS", {}),
             papers=tuple(dict.fromkeys(KEY.findall(info.doc))),
-            vouches=tuple(vouch for vouch in vouches(root / "tests") if vouch.plug == f"{info.kind}/{info.name}"),
+            vouches=tuple(vouch for vouch in vouches(project_of(root) / "tests") if vouch.plug == f"{info.kind}/{info.name}"),
             studies=tuple(name for name, modules in used.items() if info.module in modules),
         )
         for info in everything()
@@ -109,7 +110,7 @@ def _modules(study: Study) -> set[str]:
 
 def _where(results: Path) -> tuple[Path, str]:
     """The project that results/<scale> or results/archive/<scale> belongs to, and where its evidence comes from."""
-    folder = results.resolve()
+    folder = results.absolute()  # results/ may be a link to another disk
     return (folder.parents[2], "archived") if folder.parent.name == archiving.ARCHIVE else (folder.parents[1], "recomputed")
 
 
@@ -186,7 +187,7 @@ def write_report(studies: list[Study], results: Path, verdicts: str = "verdicts.
     """Bring results/<scale>/report/ up to date; the manifest of a complete report goes until it is known to be one."""
     (results / "report" / "manifest.json").unlink(missing_ok=True)
     views = [checked_view(study, results) for study in studies]
-    methods = method_views(studies, results.resolve().parents[1])
+    methods = method_views(studies, _where(results)[0])
     written = build(results, results / "report", views, load_catalogue(), methods, verdicts)
     print(f"written: {', '.join(written) or 'nothing; every page is up to date'}")
 
