@@ -23,11 +23,11 @@ from assay.errors import StudyError, unknown
 from assay.language.timm_names import TimmName
 
 PACKAGE = Path(__file__).parents[1]
-# Folders of the package that hold no plugs.
-ROOMS = {
-    *("artifacts", "cluster", "data", "datasets", "evidence", "judging", "language", "measuring", "networks", "overview"),
-    *("pipeline", "provenance", "report", "storage", "training"),
-}
+# Folders of the package that hold no plugs, from the ground up: a room imports from those before it, never from those after.
+ROOMS = (
+    *("storage", "language", "provenance", "data", "datasets", "training", "evidence", "artifacts", "networks", "measuring"),
+    *("judging", "cluster", "pipeline", "overview", "report"),
+)
 
 
 def parsed(path: Path) -> ast.Module:
