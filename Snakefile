@@ -1,9 +1,12 @@
 from snakemake.utils import min_version
 
+from assay.language.inputs import shown
+from assay.storage.places import PROJECT
+
 min_version("9.0")
 
 
-configfile: "config/config.yaml"
+configfile: shown(PROJECT / "config/config.yaml")
 
 
 report: "report/captions/workflow.rst"

@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from assay.evidence.tables import pack_arrays
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 from assay.worlds import photos, stereo, textures
 
 SKIMAGE = Path(skimage.__file__).parent / "data"
@@ -32,7 +32,7 @@ def write_data(folder: Path) -> None:
     (folder / "digits.npz").write_bytes(pack_arrays(digits))
     (folder / "faces.npz").write_bytes(pack_arrays({"images": np.load(SKIMAGE / "lfw_subset.npy")}))
     (folder / "motorcycle_disparity.npz").write_bytes(pack_arrays({"disparity": disparity[disparity.files[0]]}))
-    shutil.copy(ROOT / "src/assay/worlds/LICENSES.md", folder)
+    shutil.copy(PROJECT / "src/assay/worlds/LICENSES.md", folder)
 
 
 def _picture(stem: str, target: Path) -> None:
@@ -45,4 +45,4 @@ def _picture(stem: str, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_data(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "data")
+    write_data(Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT / "data")

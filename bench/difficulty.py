@@ -28,7 +28,8 @@ from assay.language.recipes import AXES, Recipe
 from assay.language.scales import load_scale
 from assay.measuring.evaluate import predict
 from assay.report.difficulty import COLUMNS, TABLE, as_markdown, read_difficulties
-from assay.storage.files import ROOT, write_atomic
+from assay.storage.files import write_atomic
+from assay.storage.places import PROJECT
 from assay.training.trainer import train
 
 SCALE = load_scale("laptop")
@@ -38,7 +39,7 @@ NETWORKS = {"resnet": ("sgd", 1), "vit": ("adam", 2), "mlp": ("adam", 1)}
 ONCE = "vit"
 SQUARE = {"vit", "mlp"}  # take no signals of one row
 PIXEL_MODELS = {"linear": partial(LogisticRegression, C=0.01, max_iter=300), "nearest": partial(KNeighborsClassifier, 1)}
-PAGE = ROOT / "docs" / "worlds.md"
+PAGE = PROJECT / "docs" / "worlds.md"
 MARKS = ("<!-- difficulty -->\n", "<!-- end -->")
 
 

@@ -16,7 +16,7 @@ from assay.artifacts.folders import pull
 from assay.cluster.slurm import end_earlier_jobs, job_prefix
 from assay.errors import AssayError
 from assay.evidence.cards import worlds_of
-from assay.evidence.tables import FILES, code_digest, commit
+from assay.evidence.tables import FILES, code_digest
 from assay.language.configuration import load_config
 from assay.language.draws import JUDGED, VARIABLE
 from assay.language.frozen import refuse_unfrozen
@@ -29,8 +29,13 @@ from assay.pipeline.deciding import decide
 from assay.pipeline.forecast import Forecast
 from assay.pipeline.rechecking import choose, keep_choice
 from assay.pipeline.sources import Sources
+from assay.provenance.commits import commit
 from assay.provenance.fingerprints import data_behind, digest, fingerprint
 from assay.provenance.platforms import device_here, platform_here
+from assay.storage.places import PROJECT, require_checkout, warning_of_other_checkout
+
+if workflow.is_main_process and (warning := warning_of_other_checkout(Path.cwd(), Path(workflow.basedir))):
+    print(warning, file=sys.stderr)
 
 try:
     CONFIG = load_config(config)
@@ -61,7 +66,7 @@ def with_rechecks(found):
     by_name = not isinstance(CONFIG.recheck, float)
     if not workflow.is_main_process or CONFIG.evidence != "auto" or not (by_name or CONFIG.studies == "all" and CONFIG.recheck):
         return found
-    return replace(found, rechecked=choose(CONFIG.recheck, found, STUDIES, PLATFORM, commit(Path("."))[0]))
+    return replace(found, rechecked=choose(CONFIG.recheck, found, STUDIES, PLATFORM, commit(PROJECT)[0]))
 
 
 def measured():
@@ -116,12 +121,18 @@ def pull_inputs():
         if CONFIG.evidence != "recomputed":
             sys.exit(str(error))
         print(error, file=sys.stderr)  # the report says that it compares with nothing
-    plugs = set().union(*(STUDIES[name].plugs for name in {*DRAWN_HERE, *MEASURED}))
+    readers = [name for name in [*DRAWN_HERE, *MEASURED] if data_behind(STUDIES[name].plugs)]
     try:
-        if data_behind(plugs):
+        if readers:
+            require_checkout(f"data/ (read by {', '.join(readers[:3])}{', ...' if readers[3:] else ''})")
             pull("data")
     except AssayError as error:
         sys.exit(str(error))
+
+
+def own(path):
+    """One of the project's own files, wherever it lies; in a checkout by its path from there."""
+    return shown(PROJECT / path)
 
 
 def materials(*data):
@@ -249,4 +260,4 @@ atexit.register(show_plan)
 
 def render_what_there_is():
     """After a failure, still show the studies that worked and say why the others did not."""
-    subprocess.run([sys.executable, "workflow/scripts/partial_report.py", RESULTS, CONFIG.scale], check=False)
+    subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale], check=False)

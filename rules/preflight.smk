@@ -85,7 +85,7 @@ def sources_of_rules():
     """The scripts of all rules, and the inputs that no rule makes."""
     for rule in workflow.rules:
         if rule.script:
-            yield Path(os.path.normpath(f"rules/{rule.script}"))
+            yield Path(own(os.path.normpath(f"rules/{rule.script}")))
         for item in rule.input:
             if not callable(item) and not item.startswith(f"{RESULTS}/"):
                 yield Path(item)

@@ -60,7 +60,7 @@ rule figures:
     input:
         f"{RESULTS}/verdicts.json",
         expand(f"{RESULTS}/figures/{{study}}.svg", study=SOURCES.shown),
-        styles=["report/figures.mplstyle", "report/paper.mplstyle"],
+        styles=[own("report/figures.mplstyle"), own("report/paper.mplstyle")],
     output:
         expand(f"{RESULTS}/paper/{{study}}{{end}}", study=SOURCES.shown, end=PAPER),
         [marked(f"{RESULTS}/paper/{study}-tables.html", study, "tables", "tables") for study in SOURCES.shown],
@@ -88,15 +88,15 @@ rule report:
         figures=expand(f"{RESULTS}/figures/{{study}}.svg", study=SOURCES.shown),
         worlds=expand(f"{RESULTS}/worlds/{{world}}/card.json", world=WORLDS),
         rechecks=expand(f"{RESULTS}/recheck/{{again}}/agreement.json", again=RECHECKED),
-        catalogue="config/papers.json",
-        tables=sorted(str(path) for path in Path("docs/data").glob("*.csv")),
-        templates=sorted(str(path) for path in Path("report").rglob("*") if path.is_file()),
+        catalogue=own("config/papers.json"),
+        tables=sorted(shown(path) for path in (PROJECT / "docs/data").glob("*.csv")),
+        templates=sorted(shown(path) for path in (PROJECT / "report").rglob("*") if path.is_file()),
     output:
         f"{RESULTS}/report/manifest.json",
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
         evidence=evidence_lines(),
-        tests=lambda wildcards: digest({"vouches": str(vouches(Path("tests")))}),
+        tests=lambda wildcards: digest({"vouches": str(vouches(PROJECT / "tests"))}),
         plugs=lambda wildcards: digest({plug.module: said_of(plug) for plug in everything()}),
         scales=lambda wildcards: canonical({study.name: other_scales(study) for study in STUDIES.values()}),
         archive=digest({key: entry.line for key, entry in ENTRIES.items()}),

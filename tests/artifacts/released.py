@@ -7,7 +7,7 @@ from pathlib import Path
 from project_tree import Tree
 
 from assay.evidence.cards import worlds_of, write_card
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 IGNORED = "/results\n/archive\n/data\n.snakemake\n.dvc/tmp\n.dvc/cache\n__pycache__\n"
 
@@ -29,7 +29,7 @@ def ready(root: Path) -> Tree:
     for name, spec in worlds_of([tree.compiled()]).items():
         write_card(spec, tree.results / "worlds" / name)
     (root / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc/config", root / ".dvc")
+    shutil.copy(PROJECT / ".dvc/config", root / ".dvc")
     (root / ".gitignore").write_text(IGNORED)
     git(root, "init", "-q")
     commit(root)

@@ -14,7 +14,7 @@ import pytest
 
 from assay.artifacts.folders import pull, push, track
 from assay.errors import ArtifactError
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 FILES = {"one.bin": b"first " * 50, "deep/two.bin": b"second" * 50, "three.txt": b"third\n"}
 DVC = [sys.executable, "-m", "dvc"]
@@ -35,7 +35,7 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 def published(root: Path, files: dict[str, bytes]) -> Path:
     """A project whose store holds data/."""
     (root / ".dvc").mkdir(parents=True)
-    shutil.copy(ROOT / ".dvc/config", root / ".dvc")
+    shutil.copy(PROJECT / ".dvc/config", root / ".dvc")
     write(root / "data", files)
     track("data", root)
     push("data", root=root)

@@ -18,9 +18,9 @@ from assay.language.studies import load_studies
 from assay.provenance import fingerprints
 from assay.provenance.fingerprints import inputs
 from assay.storage import manifest
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
-DATA = ROOT / "data"
+DATA = PROJECT / "data"
 LEFT, RIGHT, DISPARITY = skimage.data.stereo_motorcycle()
 PICTURES = {
     "astronaut": skimage.data.astronaut,
@@ -59,12 +59,12 @@ def test_arrays_have_the_packages_own_values(file, key):
 
 
 def test_sha256sum_itself_accepts_the_manifest_and_it_lists_everything():
-    done = subprocess.run(["sha256sum", "--check", "--strict", "data.sha256"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["sha256sum", "--check", "--strict", "data.sha256"], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     files = {f"{name}.png" for name in PICTURES} | {file for file, _ in ARRAYS} | {"LICENSES.md"}
     assert set(manifest.read_manifest("data")) == files
     licences = (DATA / "LICENSES.md").read_text()
-    assert licences == (ROOT / "src/assay/worlds/LICENSES.md").read_text()
+    assert licences == (PROJECT / "src/assay/worlds/LICENSES.md").read_text()
     assert [name for name in files - {"LICENSES.md"} if name not in licences] == []
 
 

@@ -7,7 +7,7 @@ from assay.errors import StudyError
 from assay.language.configuration import load_config
 from assay.language.inputs import parse, read_yaml
 from assay.language.scales import Scale, load_scale, scales
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_what_is_wrong_is_said_in_one_line(given, said):
 
 
 def test_the_committed_configuration_is_valid():
-    assert load_config(read_yaml(ROOT / "config" / "config.yaml")).scale == "laptop"
+    assert load_config(read_yaml(PROJECT / "config" / "config.yaml")).scale == "laptop"
 
 
 @pytest.mark.parametrize(
@@ -54,5 +54,5 @@ def test_only_ci_is_inconclusive():
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schemas_are_in_step_with_the_code(name):
-    path = ROOT / "config" / "schemas" / f"{name}.schema.json"
+    path = PROJECT / "config" / "schemas" / f"{name}.schema.json"
     assert path.read_text() == schema_text(name), "run `make schemas`"

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from assay.errors import EvidenceError
 from assay.evidence import tables
-from assay.evidence.tables import Observation, commit, coordinate, pack_arrays, read_evidence, staleness, write_evidence
+from assay.evidence.tables import Observation, coordinate, pack_arrays, read_evidence, staleness, write_evidence
 from assay.storage.files import sha256
 
 ROWS = [
@@ -151,24 +150,6 @@ def test_staleness_names_every_module_that_moved(monkeypatch):
         "metrics/ece.py is new",
     ]
     assert len(staleness(study, {})) == 4
-
-
-def test_commit_is_that_of_git_and_notices_local_changes(tmp_path):
-    assert commit(tmp_path) == (None, None)
-
-    def git(*arguments: str) -> str:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        return subprocess.run(["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-
-    git("init", "-q")
-    (tmp_path / "a").write_text("1")
-    git("add", "a")
-    git("commit", "-q", "-m", "a")
-    assert commit(tmp_path) == (git("rev-parse", "HEAD").strip(), False)
-    (tmp_path / "b").write_text("untracked")
-    assert commit(tmp_path)[1] is False
-    (tmp_path / "a").write_text("2")
-    assert commit(tmp_path)[1] is True
 
 
 def test_checksums_are_those_of_the_standard_tool(folder):

@@ -14,7 +14,7 @@ from assay.language.recipes import Recipe
 from assay.language.scales import load_scale, scales
 from assay.language.studies import compile_study, load_studies
 from assay.language.study import Study
-from assay.storage.files import ROOT
+from assay.storage.places import WORK
 
 GOOD = {
     "paper": "P166",
@@ -132,7 +132,7 @@ def test_checking_imports_no_torch():
     heavy = "{'torch', 'timm', 'pandas', 'scipy'}"
     load = "from assay.cli.authoring import load_studies; load_studies('laptop')"
     code = f"import sys; {load}; print(sorted({heavy} & set(sys.modules)))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=WORK)
     assert said.stdout.strip() == "[]"
 
 

@@ -428,7 +428,7 @@ def test_imagenet_is_placed_by_hand_and_arranged_by_its_development_kit(offer, b
 
 def test_archives_are_tracked_by_dvc_where_the_repository_is(photos, place, tmp_path, monkeypatch):
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=tmp_path, check=True)
-    monkeypatch.setattr(retrieving, "ROOT", tmp_path)
+    monkeypatch.setattr(retrieving, "WORK", tmp_path)
     said = []
     retrieve("photos", said.append)
     assert any("tracked by DVC" in line for line in said), said

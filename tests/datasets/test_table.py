@@ -14,7 +14,7 @@ from assay.datasets import TABLE, Table, entry, folder, needed, table
 from assay.errors import StudyError
 from assay.language.inputs import parse, read_yaml
 from assay.language.plugs import find
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT, WORK
 
 WORLDS = {name: info for name, info in find("worlds").items() if "DATASETS" in info.constants}
 
@@ -84,9 +84,9 @@ def test_the_folder_is_that_of_the_variable_else_that_of_the_configuration(tmp_p
     monkeypatch.setenv("ASSAY_DATASETS", str(tmp_path))
     assert folder() == tmp_path
     monkeypatch.setenv("ASSAY_DATASETS", "shared/data")
-    assert folder() == ROOT / "shared" / "data"
+    assert folder() == WORK / "shared" / "data"
     monkeypatch.delenv("ASSAY_DATASETS")
-    assert folder() == ROOT / read_yaml(ROOT / "config" / "config.yaml")["datasets"]
+    assert folder() == WORK / read_yaml(PROJECT / "config" / "config.yaml")["datasets"]
 
 
 def test_the_command_lists_what_there_is_and_retrieves_what_is_named(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from relay import Relay
 
 from assay.artifacts import remotes
 from assay.errors import ArtifactError
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 
 def error_of(action) -> str:
@@ -215,7 +215,7 @@ def test_what_the_error_tells_to_add_to_known_hosts_is_what_lets_one_in(author, 
 
 def test_the_documented_commands(author, reader, remote):
     for clone in (author, reader):
-        shutil.copytree(ROOT / "src/assay", clone.root / "src/assay", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / "src/assay", clone.root / "src/assay", ignore=shutil.ignore_patterns("__pycache__"))
         (clone.root / ".dvc/config").write_text(CORE)
         run(clone, "dvc", "remote", "add", "lab", address(remote))
         if remote.kind == "s3":
@@ -233,5 +233,5 @@ def run(clone: Clone, module: str, *arguments: str) -> None:
 
 
 def test_secrets_are_kept_where_git_does_not_look():
-    ignored = subprocess.run(["git", "check-ignore", "-q", ".dvc/config.local"], cwd=ROOT)
+    ignored = subprocess.run(["git", "check-ignore", "-q", ".dvc/config.local"], cwd=PROJECT)
     assert ignored.returncode == 0

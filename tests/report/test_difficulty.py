@@ -9,7 +9,7 @@ from assay import report
 from assay.errors import EvidenceError
 from assay.language.plugs import find
 from assay.report.difficulty import COLUMNS, TABLE, as_markdown, effort, read_difficulties
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 WITHOUT = {
     "one class": {"dead_leaves", "defects", "stereo"},
@@ -52,7 +52,7 @@ def test_rows_are_of_worlds_there_are_with_classes_to_tell_apart():
 
 
 def test_the_documentation_has_the_table():
-    page = (ROOT / "docs" / "worlds.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs" / "worlds.md").read_text(encoding="utf-8")
     assert f"<!-- difficulty -->\n\n{as_markdown(read_difficulties())}\n<!-- end -->" in page
 
 

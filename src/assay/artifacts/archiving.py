@@ -34,8 +34,10 @@ from assay.language.draws import JUDGED, made_under
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies
 from assay.language.study import Study
+from assay.provenance.commits import commit, git
 from assay.provenance.platforms import platform_key
-from assay.storage.files import ROOT, read_json, sha256
+from assay.storage.files import read_json, sha256
+from assay.storage.places import WORK, project_of
 
 CARD = ("card.json", "samples.npz")
 CODE = ("src", "config", "rules", "workflow", "Snakefile")
@@ -62,7 +64,7 @@ class _Found:
     evidence: Evidence
 
 
-def pull(remote: str | None = None, keys: Iterable[str] | None = None, *, force: bool = False, root: Path = ROOT) -> bool:
+def pull(remote: str | None = None, keys: Iterable[str] | None = None, *, force: bool = False, root: Path = WORK) -> bool:
     """Bring the files of all entries, or of those of these keys, to archive/, every byte checked; False if all were there.
 
     Raises ArtifactError as `assay.artifacts.folders.pull` does.
@@ -82,7 +84,7 @@ def pull(remote: str | None = None, keys: Iterable[str] | None = None, *, force:
     return True
 
 
-def push(remote: str | None = None, root: Path = ROOT) -> int:
+def push(remote: str | None = None, root: Path = WORK) -> int:
     """Send the bytes of all entries from the cache to a remote; the number of objects that were missing there."""
     objects = dict.fromkeys(file.md5 for entry in read_entries(root).values() for file in entry.files.values())
     with _lasting(), opened_project(root) as repo, reached(repo, remote) as store:
@@ -110,7 +112,7 @@ def _is(path: Path, wanted: str) -> bool:
         return False
 
 
-def read_archived(entry: Entry, root: Path = ROOT) -> Evidence:
+def read_archived(entry: Entry, root: Path = WORK) -> Evidence:
     """The evidence of an archived block; EvidenceError where it is not there, altered, or another than its line says."""
     folder = root / entry.folder
     for name, file in entry.files.items():
@@ -129,10 +131,10 @@ def freshness_of(study: Study, entry: Entry) -> Freshness:
     return freshness(study, {"study_sha256": entry.plan, "code": entry.code})
 
 
-def status(scale: str, root: Path = ROOT) -> list[Status]:
+def status(scale: str, root: Path = WORK) -> list[Status]:
     """How every study stands in the archive at a scale."""
     entries = read_entries(root)
-    return [_status(study, entries) for study in load_studies(scale, root / "config").values()]
+    return [_status(study, entries) for study in load_studies(scale, project_of(root) / "config").values()]
 
 
 def _status(study: Study, entries: dict[str, Entry]) -> Status:
@@ -147,7 +149,7 @@ def _status(study: Study, entries: dict[str, Entry]) -> Status:
     return Status(study.name, worst.word, worst.reasons, tuple(e.key for each in platforms.values() for e in each))
 
 
-def archive(scale: str, names: Iterable[str] = (), root: Path = ROOT) -> list[str]:
+def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[str]:
     """Add or replace the entries of these studies, or of all that have evidence in results/<scale>; the keys written.
 
     All other lines of the manifest stay byte for byte. ArtifactError or EvidenceError, in one line and before anything is
@@ -155,8 +157,8 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = ROOT) -> list[st
     incomplete, stale or unproven, drawn for a trial, or without a verdict on it.
     """
     _refuse_inconclusive(scale, root)
-    commit = _clean_commit(root)
-    studies = load_studies(scale, root / "config")
+    head = _clean_commit(root)
+    studies = load_studies(scale, project_of(root) / "config")
     results = root / results_folder(scale)
     chosen = list(names) or [name for name in studies if (results / "observations" / name).exists()]
     for name in chosen:
@@ -170,30 +172,30 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = ROOT) -> list[st
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entries = read_entries(root)
         sources = {block_key(scale, b.study.name, b.block, _platform(b)): b.folder for b in found}
-        made = {key: _entry(key, block, verdicts, now, commit) for key, block in zip(sources, found, strict=True)}
+        made = {key: _entry(key, block, verdicts, now, head) for key, block in zip(sources, found, strict=True)}
         for card in worlds_of([studies[name] for name in chosen]):
             key, folder = world_key(scale, card), results / "worlds" / card
             if folder.exists() or key not in entries:
                 _check_card(folder, scale)
-                sources[key], made[key] = folder, _card(key, folder, now, commit)
+                sources[key], made[key] = folder, _card(key, folder, now, head)
         _store(made, sources, root)
         write_entries({key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
     pull(keys=made, force=True, root=root)
     return [key for key, entry in made.items() if entry.study]
 
 
-def withdraw(scale: str, name: str, why: str, root: Path = ROOT) -> list[str]:
+def withdraw(scale: str, name: str, why: str, root: Path = WORK) -> list[str]:
     """Take a study's evidence back: its entries keep their keys and the reason, and count no more. The keys withdrawn."""
     if not why.strip():
         raise ArtifactError("--why: is empty; say in a sentence why the evidence is withdrawn")
-    commit = _clean_commit(root)
+    head = _clean_commit(root)
     with _one_at_a_time(root):
         entries = blocks_of(read_entries(root).values(), scale, name)
         if not entries:
             raise ArtifactError(f"{name}: nothing of it is archived at scale '{scale}'; see: assay archive --status")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         gone = [entry.key for each in entries.values() for entry in each]
-        write_entries({k: Entry(format=FORMAT, key=k, archived=now, commit=commit, withdrawn=why.strip()) for k in gone}, root)
+        write_entries({k: Entry(format=FORMAT, key=k, archived=now, commit=head, withdrawn=why.strip()) for k in gone}, root)
     return gone
 
 
@@ -208,27 +210,27 @@ def _one_at_a_time(root: Path) -> Iterator[None]:
 
 
 def _refuse_inconclusive(scale: str, root: Path) -> None:
-    if not load_scale(scale, root / "config").conclusive:
-        allowed = [name for name in scales(root / "config") if load_scale(name, root / "config").conclusive]
+    if not load_scale(scale, project_of(root) / "config").conclusive:
+        allowed = [
+            name for name in scales(project_of(root) / "config") if load_scale(name, project_of(root) / "config").conclusive
+        ]
         raise ArtifactError(f"--scale: nothing can be concluded from '{scale}' (allowed: {', '.join(allowed)})")
 
 
 def _clean_commit(root: Path) -> str:
     """The commit that the tree is at. Nothing tracked may differ from it, nor may there be code that it does not have."""
     own = [f":!{MANIFEST}", ":!dvcstore"]
+    head, _ = commit(root)
+    if head is None:
+        raise ArtifactError(f"{root}: is not the top of a git work tree, so it has no commit; evidence is archived with one")
     try:
-        head = _git(root, "rev-parse", "HEAD").strip()
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *own).splitlines()
-        changed += _git(root, "status", "--porcelain", "--", *CODE).splitlines()
+        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *own).splitlines()
+        changed += git(root, "status", "--porcelain", "--", *CODE).splitlines()
     except (OSError, subprocess.CalledProcessError) as error:
         raise ArtifactError(f"{root}: its commit cannot be told ({error}); evidence is archived with one") from None
     if changed:
         raise ArtifactError(f"{changed[0][3:]}: differs from the commit; commit it (or take it away), then archive again")
     return head
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 def _whole(study: Study, results: Path) -> list[_Found]:
@@ -273,14 +275,14 @@ def _platform(block: _Found) -> str:
     return platform_key(block.evidence.provenance["platform"])
 
 
-def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, commit: str) -> Entry:
+def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, head: str) -> Entry:
     provenance = block.evidence.provenance
     cost = provenance["cost"]
     return Entry(
         format=FORMAT,
         key=key,
         archived=now,
-        commit=commit,
+        commit=head,
         files=_files(block.folder, FILES),
         plan=provenance["study_sha256"],
         code=provenance["code"],
@@ -291,8 +293,8 @@ def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, commit: 
     )
 
 
-def _card(key: str, folder: Path, now: str, commit: str) -> Entry:
-    return Entry(format=FORMAT, key=key, archived=now, commit=commit, files=_files(folder, CARD))
+def _card(key: str, folder: Path, now: str, head: str) -> Entry:
+    return Entry(format=FORMAT, key=key, archived=now, commit=head, files=_files(folder, CARD))
 
 
 def _check_card(folder: Path, scale: str) -> None:

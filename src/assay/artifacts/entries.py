@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from assay.errors import ArtifactError
 from assay.language.blocks import Block
 from assay.language.recipes import canonical
-from assay.storage.files import ROOT, write_atomic
+from assay.storage.files import write_atomic
+from assay.storage.places import WORK
 
 ARCHIVE = "archive"
 MANIFEST = "archive.jsonl"
@@ -101,7 +102,7 @@ def world_key(scale: str, card: str) -> str:
     return f"{scale}/worlds/{card}"
 
 
-def read_entries(root: Path = ROOT) -> dict[str, Entry]:
+def read_entries(root: Path = WORK) -> dict[str, Entry]:
     """All entries by key, in order; none before anything was archived. ArtifactError names a line that is no entry."""
     try:
         text = (root / MANIFEST).read_text(encoding="utf-8")
@@ -145,7 +146,7 @@ def _entry(number: int, line: str) -> Entry:
         raise ArtifactError(f"{MANIFEST}:{number}: key '{where}': {problem['msg'].lower()}; {again}") from None
 
 
-def write_entries(changed: Mapping[str, Entry | None], root: Path = ROOT) -> None:
+def write_entries(changed: Mapping[str, Entry | None], root: Path = WORK) -> None:
     """Add or replace entries, or take away those given as None; every other line stays byte for byte."""
     path = root / MANIFEST
     lines = {_entry(number, line).key: line for number, line in enumerate(_lines(path), 1)}

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from assay.artifacts.stores import Store, Wanted, bring, opened_project, reached, send
 from assay.errors import ArtifactError, StudyError
 from assay.language.inputs import parse, read_yaml
-from assay.storage.files import ROOT
 from assay.storage.manifest import differing, inside, read_manifest, write_manifest
+from assay.storage.places import WORK
 
 
 class _Out(BaseModel):
@@ -41,7 +41,7 @@ class _Entry(BaseModel):
     relpath: str
 
 
-def pull(target: str, remote: str | None = None, *, force: bool = False, root: Path = ROOT) -> bool:
+def pull(target: str, remote: str | None = None, *, force: bool = False, root: Path = WORK) -> bool:
     """Bring the folder `target` to the state its pointer and manifest name; False if it was there already.
 
     remote: a name in .dvc/config, the default one if not given. force: replace files that were edited. Another pull at work in
@@ -58,7 +58,7 @@ def pull(target: str, remote: str | None = None, *, force: bool = False, root: P
     return True
 
 
-def push(target: str, remote: str | None = None, root: Path = ROOT) -> int:
+def push(target: str, remote: str | None = None, root: Path = WORK) -> int:
     """Send what `<target>.dvc` points to from the cache to a remote; the number of objects that were missing there.
 
     The listing goes last, so that a remote which has it has everything. Raises ArtifactError.
@@ -74,7 +74,7 @@ def push(target: str, remote: str | None = None, root: Path = ROOT) -> int:
     return len(sent)
 
 
-def track(target: str, root: Path = ROOT) -> None:
+def track(target: str, root: Path = WORK) -> None:
     """Write the folder's manifest, and its pointer with `dvc add`, which copies its files to the cache."""
     with opened_project(root) as repo, _lasting(target):
         write_manifest(target, root)

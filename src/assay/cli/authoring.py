@@ -10,10 +10,12 @@ from assay.cli.common import AsJson, in_one_line, out, print_json
 from assay.cli.freezing import notices
 from assay.errors import StudyError
 from assay.language.catalogue import load as load_catalogue
+from assay.language.inputs import shown
 from assay.language.plugs import everything
 from assay.language.scales import scales
 from assay.language.studies import NAME, load_studies, study_paths
-from assay.storage.files import ROOT, write_atomic
+from assay.storage.files import write_atomic
+from assay.storage.places import PROJECT, require_checkout
 
 commands = typer.Typer()
 
@@ -22,19 +24,20 @@ commands = typer.Typer()
 @in_one_line
 def new(paper: str, name: Annotated[str | None, typer.Option(help="The study's name.")] = None, as_json: AsJson = False) -> None:
     """Write the skeleton of a study for a paper of the catalogue."""
+    require_checkout("new studies")
     row = load_catalogue()[paper]
     name = name or re.sub(r"[^a-z0-9]+", "-", row.method.lower().split("(")[0]).strip("-")[:64]
     if not NAME.fullmatch(name):
         raise StudyError(f"--name: '{name}' is not allowed; use lower-case letters, digits, - and _")
     taken = study_paths()
     if name in taken:
-        raise StudyError(f"--name: '{name}' is taken by {taken[name].relative_to(ROOT)}; choose another")
-    path = ROOT / "config" / "studies" / row.family / f"{name}.yaml"
+        raise StudyError(f"--name: '{name}' is taken by {shown(taken[name])}; choose another")
+    path = PROJECT / "config" / "studies" / row.family / f"{name}.yaml"
     write_atomic(path, skeleton(row))
     if as_json:
-        print_json({"study": name, "file": str(path.relative_to(ROOT))})
+        print_json({"study": name, "file": shown(path)})
     else:
-        out.print(f"wrote {path.relative_to(ROOT)}; fill in arms, controls and expect, then: assay check")
+        out.print(f"wrote {shown(path)}; fill in arms, controls and expect, then: assay check")
 
 
 def skeleton(row: Any) -> str:
@@ -62,7 +65,7 @@ figure: bars                  # a file in src/assay/figures/
 @in_one_line
 def check(as_json: AsJson = False) -> None:
     """Check every study at every scale, every recipe and every plug, without importing any of them."""
-    damaged, warnings, before = notices(ROOT / "config")
+    damaged, warnings, before = notices(PROJECT / "config")
     problems = [*_plug_problems(), *_study_problems(), *damaged]
     counts = {"studies": len(study_paths()), "scales": len(scales()), "plugs": sum(1 for _ in everything())}
     if as_json:

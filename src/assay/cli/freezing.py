@@ -11,9 +11,10 @@ from assay.cli.common import AsJson, AtScale, in_one_line
 from assay.errors import StudyError
 from assay.language.configuration import Config
 from assay.language.frozen import frozen_before, warnings_of, was_before, write_record
+from assay.language.inputs import shown
 from assay.language.studies import load_studies, study_paths
 from assay.language.study import Study
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 commands = typer.Typer()
 
@@ -46,10 +47,10 @@ def freeze(
         typer.echo(f"{name}: accuracy left out, {why}")
     for warning in warnings_of(compiled):
         typer.echo(f"warning: {warning}")
-    typer.echo(f"wrote {path.relative_to(ROOT)}; commit it with the study before its judged draws are made")
+    typer.echo(f"wrote {shown(path)}; commit it with the study before its judged draws are made")
 
 
-def notices(config: Path = ROOT / "config", scale: str = Config().scale) -> tuple[list[str], list[str], str]:
+def notices(config: Path = PROJECT / "config", scale: str = Config().scale) -> tuple[list[str], list[str], str]:
     """Records of trials that cannot be used, warnings from the others, and a line on the studies that were judged before there
     were any ("" if none). What is wrong with a study itself is said elsewhere."""
     problems, warnings, before = [], [], 0

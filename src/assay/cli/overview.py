@@ -10,7 +10,6 @@ from assay.errors import StudyError, unknown
 from assay.language.catalogue import load as load_catalogue
 from assay.language.studies import load_studies
 from assay.overview.coverage import coverage as compute_coverage
-from assay.storage.files import ROOT
 
 commands = typer.Typer()
 
@@ -65,7 +64,7 @@ def plan(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
     """Show the data and models each study has at a scale, its networks, and the hours they are estimated to take."""
     from assay.pipeline.forecast import forecast_at
 
-    forecast = forecast_at(scale, ROOT)
+    forecast = forecast_at(scale)
     if as_json:
         print_json(forecast.as_json(scale))
     else:

@@ -10,7 +10,8 @@ from assay.language.configuration import Config
 from assay.language.scales import Scale
 from assay.language.study import StudyFile
 from assay.pipeline.estimates import Throughputs
-from assay.storage.files import ROOT, write_atomic
+from assay.storage.files import write_atomic
+from assay.storage.places import PROJECT
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "config": Config,
@@ -26,7 +27,7 @@ def schema_text(name: str) -> str:
     return json.dumps(SCHEMAS[name].model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
-def write_schemas(folder: Path = ROOT / "config" / "schemas") -> None:
+def write_schemas(folder: Path = PROJECT / "config" / "schemas") -> None:
     """Write one schema a kind of file."""
     for name in SCHEMAS:
         write_atomic(folder / f"{name}.schema.json", schema_text(name))

@@ -11,11 +11,13 @@ from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json
 from assay.errors import StudyError, unknown
 from assay.language.catalogue import load as load_catalogue
 from assay.language.configuration import results_folder
+from assay.language.inputs import shown
 from assay.language.plugs import find, kinds
 from assay.language.studies import load_studies
 from assay.language.study import Study
 from assay.overview.coverage import introduced, row_at, vouches
-from assay.storage.files import ROOT, read_json
+from assay.storage.files import read_json
+from assay.storage.places import PROJECT, WORK
 
 commands = typer.Typer()
 COLOURS = {"supported": "green", "contradicted": "magenta", "no effect": "blue", "inconclusive": "yellow", "invalid": "red"}
@@ -23,7 +25,7 @@ COLOURS = {"supported": "green", "contradicted": "magenta", "no effect": "blue",
 
 def verdicts_at(scale: str) -> dict[str, dict]:
     """Verdicts by study at a scale; empty before the first run."""
-    path = ROOT / results_folder(scale) / "verdicts.json"
+    path = WORK / results_folder(scale) / "verdicts.json"
     return read_json(path)["studies"] if path.exists() else {}
 
 
@@ -122,12 +124,12 @@ def _facts(study: Study, paper: Any) -> dict:
         "study": study.name,
         "family": study.family,
         "paper": {"id": paper.id, "title": paper.title, "claim": paper.claim},
-        "file": str(study.path.relative_to(ROOT)),
+        "file": shown(study.path),
         "question": study.file.question,
         "arms": study.file.arms,
         "networks": [recipe.name for recipe in study.recipes],
         "introduces": introduced(study),
-        "vouched_by": sorted({v.test for v in vouches(ROOT / "tests") if v.paper == paper.id}),
+        "vouched_by": sorted({v.test for v in vouches(PROJECT / "tests") if v.paper == paper.id}),
         "verdict": verdicts_at(study.scale).get(study.name),
         "archived": archived_words(study.scale).get(study.name),
         "working": row.working,

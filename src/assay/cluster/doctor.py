@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from assay.cluster.slurm import ask
 from assay.errors import AssayError, StudyError, unknown
 from assay.language.inputs import parse, read_yaml
-from assay.storage.files import ROOT
+from assay.storage.places import WORK
 
 SITE = Path("slurm/site.yaml")
 COMMANDS = ("sinfo", "squeue", "sbatch", "srun", "scontrol", "scancel")
@@ -83,7 +83,7 @@ class Site(BaseModel):
     partitions: dict[str, PartitionLimits] = Field(description="the partitions that jobs may be sent to")
 
 
-def examine(root: Path = ROOT) -> Iterator[Finding]:
+def examine(root: Path = WORK) -> Iterator[Finding]:
     """Check this machine, then the cluster if there is one."""
     yield from (free_space(root), room(), file_times(root), locks(root))
     missing = [name for name in COMMANDS if shutil.which(name) is None]

@@ -23,9 +23,10 @@ from assay.errors import DataError, EvidenceError, unknown
 from assay.language.inputs import parse, read_yaml
 from assay.language.plugs import describe
 from assay.language.recipes import walk
-from assay.storage.files import ROOT, read_json
+from assay.storage.files import read_json
+from assay.storage.places import PROJECT, WORK
 
-TABLE = ROOT / "config" / "datasets.yaml"
+TABLE = PROJECT / "config" / "datasets.yaml"
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 FILE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 SHOWN = 3  # names shown of many
@@ -99,13 +100,13 @@ def entry(name: str) -> Entry:
 
 
 def folder() -> Path:
-    """Where data sets lie: ASSAY_DATASETS, else `datasets` in config/config.yaml; a relative path starts at the repository."""
-    return ROOT / (os.environ.get("ASSAY_DATASETS") or _configured_folder())
+    """Where data sets lie: ASSAY_DATASETS, else `datasets` in config/config.yaml; a relative path starts at the place of work."""
+    return WORK / (os.environ.get("ASSAY_DATASETS") or _configured_folder())
 
 
 @cache
 def _configured_folder() -> str:
-    return read_yaml(ROOT / "config" / "config.yaml").get("datasets", "datasets")
+    return read_yaml(PROJECT / "config" / "config.yaml").get("datasets", "datasets")
 
 
 def marker(name: str) -> Path:

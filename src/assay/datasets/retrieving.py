@@ -24,7 +24,8 @@ from assay import datasets
 from assay.datasets import Download, Entry
 from assay.datasets.unpacking import arrange, remove, unpack
 from assay.errors import DataError, EvidenceError
-from assay.storage.files import ROOT, read_json, write_atomic
+from assay.storage.files import read_json, write_atomic
+from assay.storage.places import WORK
 
 Say = Callable[[str], None]
 
@@ -359,15 +360,15 @@ def _walk(root: Path) -> Iterator[tuple[str, int]]:
 def _track(name: str, say: Say) -> None:
     """`dvc add` the archives, where the repository is under DVC's control and they lie inside it."""
     path = datasets.archives(name)
-    if not (ROOT / ".dvc").is_dir() or not path.resolve().is_relative_to(ROOT):
+    if not (WORK / ".dvc").is_dir() or not path.resolve().is_relative_to(WORK):
         return
     with open(datasets.folder() / ".dvc.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # DVC lets one process at a time into a repository, and does not wait for long
         done = subprocess.run(
-            [sys.executable, "-m", "dvc", "add", "--quiet", str(path)], cwd=ROOT, capture_output=True, text=True
+            [sys.executable, "-m", "dvc", "add", "--quiet", str(path)], cwd=WORK, capture_output=True, text=True
         )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        say(f"{name}: not tracked by DVC ({last}); later: dvc add {path.relative_to(ROOT)}")
+        say(f"{name}: not tracked by DVC ({last}); later: dvc add {path.relative_to(WORK)}")
     else:
-        say(f"{name}: tracked by DVC as {path.relative_to(ROOT)}.dvc")
+        say(f"{name}: tracked by DVC as {path.relative_to(WORK)}.dvc")

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import math
-import subprocess
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -216,16 +215,3 @@ def coordinate(text: str) -> float | str | None:
 def code_digest(study: "Study") -> str:
     """One hash over the code behind a study, and over all code proven to compute the same."""
     return proofs.code_digest(study_code(study))
-
-
-def commit(root: Path) -> tuple[str | None, bool | None]:
-    """The git commit of the working tree and whether tracked files differ from it; None where there is no git."""
-    try:
-        head = _git(root, "rev-parse", "HEAD")
-        return head, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
-        return None, None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout.strip()

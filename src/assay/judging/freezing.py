@@ -13,12 +13,12 @@ from assay.language.expectations import Table, margin_of, parse
 from assay.language.frozen import Accuracy, Claim, Frozen
 from assay.language.scales import load_scale, scales
 from assay.language.study import Study
-from assay.storage.files import ROOT
+from assay.storage.places import WORK, project_of
 
 DIGITS = 6  # significant ones in a record
 
 
-def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: Path = ROOT) -> Frozen:
+def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: Path = WORK) -> Frozen:
     """The record of a study's trial.
 
     Trains the first repetition of each classifier once more at twice the epochs, with all it is made from: of five repetitions,
@@ -28,8 +28,8 @@ def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: P
     """
     if checked(draws, "--draws") == JUDGED:
         raise StudyError(f"--draws: '{JUDGED}' are what the frozen study will be judged on; name the draws it was tried on")
-    if not load_scale(study.scale, root / "config").conclusive or study.seeds < 2:
-        names = [name for name in scales(root / "config") if load_scale(name, root / "config").conclusive]
+    if not load_scale(study.scale, project_of(root) / "config").conclusive or study.seeds < 2:
+        names = [name for name in scales(project_of(root) / "config") if load_scale(name, project_of(root) / "config").conclusive]
         raise StudyError(f"--scale: no spread can be told from '{study.scale}' (allowed: {', '.join(names)})")
     results = root / results_folder(study.scale, draws)
     evidence = _trial(study, draws, results)
@@ -82,7 +82,7 @@ def _accuracies(
     from assay.measuring.budgets import accuracy_by_budget, chosen
 
     networks, left_out = chosen(study)
-    threads = load_scale(study.scale, root / "config").job.threads
+    threads = load_scale(study.scale, project_of(root) / "config").job.threads
     with drawing(draws):
         found = accuracy_by_budget(study.name, networks, range(study.seeds), results / "networks", threads, say)
     left_out |= {name: "its outputs are no logits of the classes" for name, values in found.items() if values is None}

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from assay.errors import StudyError, unknown
+from assay.storage.places import PROJECT
 
-PAPERS = Path(__file__).parents[3] / "config" / "papers.json"
+PAPERS = PROJECT / "config" / "papers.json"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from assay.errors import StudyError, unknown
-from assay.storage.files import ROOT
+from assay.storage.places import WORK
 
 DEEPEST = 50  # levels of nesting; the loader written in C crashes Python some thousands further down
 MOST_VALUES = 100_000  # with every alias written out
@@ -77,8 +77,8 @@ _UniqueKeys.add_implicit_resolver(
 
 
 def shown(path: Path) -> str:
-    """The path as a reader knows it: from the project's root, if it lies there."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    """The path as a reader knows it: from the place of work, if it lies there."""
+    return str(path.relative_to(WORK)) if path.is_relative_to(WORK) else str(path)
 
 
 def parse(model: type[BaseModel], data: Any, path: Path) -> Any:

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assay.errors import StudyError, unknown
 from assay.language.timm_names import TimmName
-from assay.storage.files import ROOT
+from assay.storage.places import WORK
 
 PACKAGE = Path(__file__).parents[1]
 # Folders of the package that hold no plugs.
@@ -61,7 +61,7 @@ class Weights:
 def weights_file(named: str) -> Path | None:
     """The local file that a parameter marked with `Weights` names; None if it names a repository of the hub. A relative path
     starts at the project's root."""
-    return ROOT / named if named.endswith(".safetensors") else None
+    return WORK / named if named.endswith(".safetensors") else None
 
 
 class _Trained:

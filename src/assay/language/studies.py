@@ -10,14 +10,14 @@ from assay.language.compiling import Compiler
 from assay.language.inputs import parse, read_yaml, shown
 from assay.language.scales import Replacing, Scale, StandInError, StandIns, load_scale, setting_for
 from assay.language.study import Cell, Study, StudyFile
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
 __all__ = ["NAME", "Cell", "Study", "StudyFile", "compile_study", "load_studies", "study_paths"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-def study_paths(config: Path = ROOT / "config") -> dict[str, Path]:
+def study_paths(config: Path = PROJECT / "config") -> dict[str, Path]:
     """All study files by study name; names are unique over families."""
     found: dict[str, Path] = {}
     for path in sorted((config / "studies").glob("*/*.yaml")):
@@ -30,7 +30,7 @@ def study_paths(config: Path = ROOT / "config") -> dict[str, Path]:
     return found
 
 
-def load_studies(scale: str, config: Path = ROOT / "config", only: Iterable[str] | None = None) -> dict[str, Study]:
+def load_studies(scale: str, config: Path = PROJECT / "config", only: Iterable[str] | None = None) -> dict[str, Study]:
     """Read, check and compile all studies (or those named) at a scale, sorted by name."""
     paths = study_paths(config)
     names = sorted(paths) if only is None else list(only)

@@ -31,10 +31,11 @@ from assay.language.studies import load_studies
 from assay.networks.jobs import code_of
 from assay.networks.plan import Bundle, Plan
 from assay.networks.store import NetworkStore, made_with
-from assay.storage.files import ROOT, read_json, write_atomic
+from assay.storage.files import read_json, write_atomic
+from assay.storage.places import WORK
 from assay.storage.receipts import networks_listed, receipt_of_job
 
-RECORDS = ROOT / ".snakemake" / "metadata"
+RECORDS = WORK / ".snakemake" / "metadata"
 LARGEST_TEXT = 10_000_000  # bytes of a manifest, record or sidecar
 
 
@@ -52,7 +53,7 @@ def push(scale: str, remote: str | None = None, studies: Iterable[str] | None = 
 
     Of the result, `taken` was packed and `outdated` left out. Raises ArtifactError if there is nothing to pack.
     """
-    folder = ROOT / f"networks-{scale}"
+    folder = WORK / f"networks-{scale}"
     outcome = Outcome()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -65,8 +66,8 @@ def push(scale: str, remote: str | None = None, studies: Iterable[str] | None = 
         if not outcome.taken:
             where = f"{results_folder(scale)}/networks"
             raise ArtifactError(f"{where}: nothing complete and made with the present code; run snakemake first")
-        folders.track(folder.name, ROOT)
-        folders.push(folder.name, remote, ROOT)
+        folders.track(folder.name, WORK)
+        folders.push(folder.name, remote, WORK)
     finally:
         shutil.rmtree(folder)
     return outcome
@@ -77,11 +78,11 @@ def pull(scale: str, remote: str | None = None, studies: Iterable[str] | None = 
 
     Raises ArtifactError, before anything of an archive is written, if one holds something other than it should.
     """
-    folder = ROOT / f"networks-{scale}"
+    folder = WORK / f"networks-{scale}"
     jobs = _jobs(scale, studies)
     outcome = Outcome()
     try:
-        folders.pull(folder.name, remote, root=ROOT)
+        folders.pull(folder.name, remote, root=WORK)
         found = [jobs[path.stem] for path in sorted(folder.glob("*.tar")) if path.stem in jobs]
         offers = [Offer(bundle, folder / f"{bundle.name}.tar") for bundle in found]
         for offer in sorted(offers, key=lambda offer: max(recipe.depth for recipe in offer.bundle.recipes)):
@@ -181,7 +182,7 @@ class Offer:
 def _take(offer: Offer, scale: str) -> None:
     """Write networks, manifest and receipt as the training job would, then Snakemake's record that it ran."""
     manifest = _manifest(scale, offer.bundle)
-    with receipt_of_job(ROOT / results_folder(scale) / "logs" / "train" / f"{offer.bundle.name}.log") as receipt:
+    with receipt_of_job(WORK / results_folder(scale) / "logs" / "train" / f"{offer.bundle.name}.log") as receipt:
         offer.write(_store(scale))
         write_atomic(manifest, json.dumps(offer.manifest, indent=1, sort_keys=True))
         receipt.write([manifest, *networks_listed(manifest)])
@@ -235,16 +236,16 @@ def _jobs(scale: str, studies: Iterable[str] | None) -> dict[str, Bundle]:
 
 
 def _store(scale: str) -> NetworkStore:
-    return NetworkStore(ROOT / results_folder(scale) / "networks", torch.device("cpu"))
+    return NetworkStore(WORK / results_folder(scale) / "networks", torch.device("cpu"))
 
 
 def _manifest(scale: str, bundle: Bundle) -> Path:
-    return ROOT / results_folder(scale) / "networks" / f"{bundle.name}.json"
+    return WORK / results_folder(scale) / "networks" / f"{bundle.name}.json"
 
 
 def _record(scale: str, bundle: Bundle) -> Path:
     """Where Snakemake keeps its record of a job's manifest: under the manifest's path, in base64."""
-    output = str(_manifest(scale, bundle).relative_to(ROOT))
+    output = str(_manifest(scale, bundle).relative_to(WORK))
     return RECORDS / base64.urlsafe_b64encode(output.encode()).decode()
 
 

@@ -8,7 +8,7 @@ from assay.artifacts.archiving import pull
 from assay.language.configuration import results_folder
 from assay.language.study import Study
 from assay.pipeline.deciding import sources_now
-from assay.storage.files import ROOT
+from assay.storage.places import WORK
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Bill:
         return asdict(self)
 
 
-def bill(chosen: Iterable[str], studies: Mapping[str, Study], root: Path = ROOT) -> Bill:
+def bill(chosen: Iterable[str], studies: Mapping[str, Study], root: Path = WORK) -> Bill:
     """The costs of the chosen among all studies of a scale; EvidenceError for one without evidence, recomputed or archived."""
     chosen = list(chosen)
     spent = {name: _spent(studies[name], root) for name in chosen}

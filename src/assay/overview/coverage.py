@@ -22,7 +22,8 @@ from assay.language.study import Study
 from assay.pipeline.deciding import sources_now
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import source_hash
-from assay.storage.files import ROOT, read_json
+from assay.storage.files import read_json
+from assay.storage.places import PROJECT, WORK, project_of
 
 DEFAULT_SCALE = Config().scale
 
@@ -55,10 +56,10 @@ class Introduction:
     tests: tuple[str, ...]
 
 
-def coverage(catalogue: Catalogue, root: Path = ROOT) -> dict:
+def coverage(catalogue: Catalogue, root: Path = WORK) -> dict:
     """Rows by paper, counted by family: {"total", "working", "families", "papers"}."""
     rows = {paper: Row(None, None, False, ["no study"]) for paper in catalogue}
-    for study_name in study_paths(root / "config"):
+    for study_name in study_paths(project_of(root) / "config"):
         paper, row = _row_of(study_name, root)
         if paper in rows and not rows[paper].working:
             rows[paper] = row
@@ -73,11 +74,12 @@ def coverage(catalogue: Catalogue, root: Path = ROOT) -> dict:
 def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
     """The best row over all conclusive scales; of equal ones that at the scale which runs by default."""
     best: tuple[str | None, Row] | None = None
-    for scale in sorted(scales(root / "config"), key=lambda scale: scale != DEFAULT_SCALE):
-        if not load_scale(scale, root / "config").conclusive:
+    config = project_of(root) / "config"
+    for scale in sorted(scales(config), key=lambda scale: scale != DEFAULT_SCALE):
+        if not load_scale(scale, config).conclusive:
             continue
         try:
-            study = load_studies(scale, root / "config", only=[name])[name]
+            study = load_studies(scale, config, only=[name])[name]
         except AssayError as error:
             return None, Row(name, None, False, [str(error)])
         row = row_at(study, root)
@@ -91,11 +93,11 @@ def _rank(row: Row) -> tuple[bool, int]:
     return row.verdict is not None, -len(row.missing)
 
 
-def row_at(study: Study, root: Path = ROOT, sources: Sources | None = None) -> Row:
+def row_at(study: Study, root: Path = WORK, sources: Sources | None = None) -> Row:
     """The row of a study's paper, by the evidence that a run took or, if none is given, that counts now."""
     sources = sources or sources_now({study.name: study}, root / results_folder(study.scale), root)
     verdict, missing = _evidence(study, sources, root)
-    missing += _untested(study, root / "tests")
+    missing += _untested(study, project_of(root) / "tests")
     return Row(study.name, verdict, not missing, missing)
 
 
@@ -123,11 +125,11 @@ def _record(name: str, sources: Sources) -> dict | None:
     return record if record and record["rests_on"]["blocks"] == sources.checksums(name) else None
 
 
-def other_scales(study: Study, root: Path = ROOT) -> list[str]:
+def other_scales(study: Study, root: Path = WORK) -> list[str]:
     """The scales besides the study's own at which its evidence lies in results/."""
     return [
         scale
-        for scale in scales(root / "config")
+        for scale in scales(project_of(root) / "config")
         if scale != study.scale and any((root / results_folder(scale) / "observations" / study.name).glob("*/provenance.json"))
     ]
 
@@ -143,7 +145,7 @@ def introduced(study: Study) -> list[str]:
     return sorted(plug for plug in study.plugs if cited.search(describe(*plug.split("/")).doc))
 
 
-def introductions(study: Study, tests: Path = ROOT / "tests") -> list[Introduction]:
+def introductions(study: Study, tests: Path = PROJECT / "tests") -> list[Introduction]:
     """What the study's paper brings, with the tests that vouch for each plug on that paper's behalf."""
     by_plug: dict[str, list[str]] = {}
     for vouch in vouches(tests):

@@ -19,14 +19,15 @@ from assay.language.plugs import kinds
 from assay.language.study import Study
 from assay.pipeline.sources import Place, Sources
 from assay.provenance.platforms import platform_key
-from assay.storage.files import ROOT, read_json
+from assay.storage.files import read_json
+from assay.storage.places import WORK
 from assay.storage.receipts import Receipt
 
 Mode = Literal["auto", "recomputed", "archive"]
 
 
 def decide(
-    studies: Mapping[str, Study], chosen: Collection[str], mode: Mode, results: Path, platform: dict, root: Path = ROOT
+    studies: Mapping[str, Study], chosen: Collection[str], mode: Mode, results: Path, platform: dict, root: Path = WORK
 ) -> Sources:
     """Where the evidence of all studies of a scale comes from.
 
@@ -42,7 +43,7 @@ def decide(
     return Sources(results, places, {name: why for name, why in lacking.items() if why}, {})
 
 
-def sources_now(studies: Mapping[str, Study], results: Path, root: Path = ROOT) -> Sources:
+def sources_now(studies: Mapping[str, Study], results: Path, root: Path = WORK) -> Sources:
     """What counts as the evidence of these studies now, where nothing is computed."""
     return decide(studies, (), "auto", results, {}, root)
 

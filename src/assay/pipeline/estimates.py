@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from assay.errors import EvidenceError
 from assay.language.inputs import parse, read_yaml
 from assay.language.recipes import Recipe, plug_name, walk
-from assay.storage.files import ROOT, read_json
+from assay.storage.files import read_json
+from assay.storage.places import PROJECT
 
-TABLE = ROOT / "config" / "throughputs.yaml"
+TABLE = PROJECT / "config" / "throughputs.yaml"
 Positive = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1)]
 

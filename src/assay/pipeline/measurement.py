@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.evidence.tables import FORMAT, TRAINING_LOSS, commit, study_code, write_evidence
+from assay.evidence.tables import FORMAT, TRAINING_LOSS, study_code, write_evidence
 from assay.evidence.tested import tested
 from assay.language import draws
 from assay.language.blocks import Block
@@ -16,8 +16,9 @@ from assay.language.study import Study
 from assay.measuring.observing import observe
 from assay.networks.jobs import device_name
 from assay.networks.store import NetworkStore
+from assay.provenance.commits import commit
 from assay.provenance.platforms import platform_here, versions
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 from assay.training.run import precision_name
 
 
@@ -47,7 +48,7 @@ def provenance(
     study: Study, block: Block, store: NetworkStore, threads: int, measure_core_seconds: float, data: dict[str, str]
 ) -> dict:
     """What a block's observations rest on: study, code, networks, versions, platform, cost."""
-    head, dirty = commit(ROOT)
+    head, dirty = commit(PROJECT)
     networks = {recipe: [store.about(recipe, seed) for seed in block.repetitions] for recipe in study.recipes}
     return {
         "format": FORMAT,

@@ -29,7 +29,8 @@ from assay.language.study import Study
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import digest
 from assay.provenance.platforms import platform_key, platform_name
-from assay.storage.files import ROOT, read_json, write_atomic
+from assay.storage.files import read_json, write_atomic
+from assay.storage.places import WORK, project_of
 
 CHOSEN = "recheck.json"
 FOLDER = "recheck"
@@ -59,7 +60,7 @@ def choose(
     studies: Mapping[str, Study],
     platform: dict,
     commit: str | None,
-    root: Path = ROOT,
+    root: Path = WORK,
 ) -> tuple[tuple[str, Block], ...]:
     """The blocks to compute again: the first ones of the studies asked for by name, or of as many archived studies as fit into
     that many core minutes.
@@ -112,7 +113,7 @@ def _within(core_seconds: float, archived: Mapping[str, Entry], commit: str | No
     return sorted(chosen)
 
 
-def compare_with_archive(study: Study, block: Block, folder: Path, root: Path = ROOT) -> Recheck:
+def compare_with_archive(study: Study, block: Block, folder: Path, root: Path = WORK) -> Recheck:
     """Compare a block that was computed again, in the folder, with the archive's, and write down what came out."""
     sources = Sources.read(folder.parents[2])
     place = next(place for place in sources.places[study.name] if place.block == block)
@@ -149,12 +150,12 @@ def _visible_shift(study: Study, agreement: Agreement, archived: Evidence, here:
     return max((explained(*both, agreement.means) for both in values.values()), default=None)
 
 
-def recheck_now(study: str, scale: str, root: Path = ROOT) -> Recheck:
+def recheck_now(study: str, scale: str, root: Path = WORK) -> Recheck:
     """Compute the first archived block of a study again, in a run of Snakemake, and say what came out.
 
     StudyError or EvidenceError, in a line, where there is nothing to compute again or the run failed.
     """
-    studies = load_studies(scale, root / "config")
+    studies = load_studies(scale, project_of(root) / "config")
     if study not in studies:
         raise StudyError(unknown("study", study, studies))
     entries = blocks_of(read_entries(root).values(), scale, study)

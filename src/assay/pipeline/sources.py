@@ -16,7 +16,8 @@ from assay.errors import EvidenceError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness
 from assay.evidence.tables import Evidence, joined, read_evidence
 from assay.language.blocks import Block
-from assay.storage.files import ROOT, read_json, write_atomic
+from assay.storage.files import read_json, write_atomic
+from assay.storage.places import WORK
 
 FORMAT = 1
 FILE = "plan.json"
@@ -92,7 +93,7 @@ class Sources:
         """Where a block lies in the results folder, whatever counts."""
         return self.results / "observations" / study / block.name
 
-    def evidence(self, study: str, root: Path = ROOT) -> Evidence:
+    def evidence(self, study: str, root: Path = WORK) -> Evidence:
         """The study's evidence, all blocks together; EvidenceError where there is none, or it is damaged."""
         places = self.places.get(study, ())
         if not places:
@@ -124,7 +125,7 @@ class Sources:
         trained = [logs / "train" / f"{job}.failed.json" for job in self.needs.get(study, ())]
         return next((read_json(path) for path in (*measured, *trained) if path.exists()), None)
 
-    def card(self, world: str, root: Path = ROOT) -> Path:
+    def card(self, world: str, root: Path = WORK) -> Path:
         """The folder of a world's card: the archive's if it has one, else that of this run."""
         key = world_key(self.results.name, world)
         return root / ARCHIVE / key if key in read_entries(root) else self.results / "worlds" / world

@@ -22,9 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from assay.errors import EvidenceError
 from assay.language.plugs import kinds
 from assay.provenance.fingerprints import digest
-from assay.storage.files import ROOT, write_atomic
+from assay.storage.files import write_atomic
+from assay.storage.places import PROJECT
 
-FILE = ROOT / "proofs.txt"
+FILE = PROJECT / "proofs.txt"
 FORMAT = 1
 MEND = "LC_ALL=C sort -u -o proofs.txt proofs.txt"
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]

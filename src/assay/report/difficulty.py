@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import mean
 
 from assay.errors import EvidenceError
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
-TABLE = ROOT / "docs" / "data" / "difficulty.csv"
+TABLE = PROJECT / "docs" / "data" / "difficulty.csv"
 COLUMNS = ("world", "image", "train", "test", "classes", "chance", "learner", "epochs", "seed", "accuracy")
 AGAIN = "python bench/difficulty.py"
 LEARNERS = {

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,8 +13,9 @@ from assay.evidence.summary import curves, plain, summarise
 from assay.language.plugs import describe, load
 from assay.report.page import Page
 from assay.report.words import number
+from assay.storage.places import PROJECT
 
-ASSETS = Path(__file__).parents[3] / "report"
+ASSETS = PROJECT / "report"
 NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 ALT_METRICS = 3
 

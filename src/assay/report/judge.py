@@ -13,9 +13,9 @@ from assay.errors import EvidenceError
 from assay.report.atlas import Entry
 from assay.report.parts import Part
 from assay.report.rates import corrections, false_findings, powers
-from assay.storage.files import ROOT
+from assay.storage.places import PROJECT
 
-MEASURED = ROOT / "docs" / "data"
+MEASURED = PROJECT / "docs" / "data"
 AGAIN = "python bench/calibrate.py"
 COLUMNS = {
     "null": ("noise", "seeds", "null", "supported", "studies"),

@@ -30,7 +30,8 @@ from assay.provenance.fingerprints import closure
 from assay.report import MethodView, Page, StudyView, build, figure, read_page, read_verdicts
 from assay.report.paper import paper_files
 from assay.report.worlds import written
-from assay.storage.files import ROOT, sha256, write_atomic
+from assay.storage.files import sha256, write_atomic
+from assay.storage.places import WORK, project_of
 
 KEY = re.compile(r"\bP\d{3,}\b")
 
@@ -60,13 +61,13 @@ def study_view(study: Study) -> StudyView:
     )
 
 
-def checked_view(study: Study, sources: Sources, root: Path = ROOT) -> StudyView:
+def checked_view(study: Study, sources: Sources, root: Path = WORK) -> StudyView:
     """The study with how its row stands: what its paper brings, which tests vouch for that, how fresh the evidence is."""
     here = not sources.from_archive(study.name)
     state = sources.freshness(study.name) if sources.places.get(study.name) else None
     return replace(
         study_view(study),
-        introduces=tuple(introductions(study, root / "tests")),
+        introduces=tuple(introductions(study, project_of(root) / "tests")),
         stale=None if state is None else state.reasons if state.word == STALE else (),
         unproven=state.reasons if state and state.word == UNPROVEN else (),
         lacking=sources.lacking.get(study.name, ()),
@@ -79,7 +80,7 @@ def checked_view(study: Study, sources: Sources, root: Path = ROOT) -> StudyView
     )
 
 
-def method_views(studies: list[Study], root: Path = ROOT) -> list[MethodView]:
+def method_views(studies: list[Study], root: Path = WORK) -> list[MethodView]:
     """Every plug with what its source says of it, the tests that vouch for it, and the studies made with it."""
     used = {study.name: _modules(study) for study in studies}
     return [
@@ -92,7 +93,7 @@ def method_views(studies: list[Study], root: Path = ROOT) -> list[MethodView]:
             parameters=tuple((p.name, p.text, "" if p.required else json.dumps(p.default)) for p in info.parameters.values()),
             metrics=info.constants.get("METRICS", {}),
             papers=tuple(dict.fromkeys(KEY.findall(info.doc))),
-            vouches=tuple(vouch for vouch in vouches(root / "tests") if vouch.plug == f"{info.kind}/{info.name}"),
+            vouches=tuple(vouch for vouch in vouches(project_of(root) / "tests") if vouch.plug == f"{info.kind}/{info.name}"),
             studies=tuple(name for name, modules in used.items() if info.module in modules),
         )
         for info in everything()

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from assay.errors import EvidenceError
 
-ROOT = Path(__file__).resolve().parents[3]
-
 
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write to a temporary name beside the path, flush to disk, and rename; a kill leaves the old file or the new one."""

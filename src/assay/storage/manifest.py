@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from assay.errors import ArtifactError, unknown
-from assay.storage.files import ROOT, sha256, write_atomic
+from assay.storage.files import sha256, write_atomic
+from assay.storage.places import PROJECT, WORK, require_checkout
 
 LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
@@ -20,12 +21,13 @@ def inside(path: str) -> bool:
     return "\\" not in path and str(parts) == path and not parts.is_absolute() and ".." not in parts.parts and path != "."
 
 
-def read_manifest(folder: str, root: Path = ROOT) -> dict[str, str]:
+def read_manifest(folder: str, root: Path = WORK) -> dict[str, str]:
     """SHA-256 by path below the folder, as committed in `<folder>.sha256`; ArtifactError names the line that is not one."""
     path = root / f"{folder}.sha256"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
+        require_checkout(f"{folder}/")
         raise ArtifactError(unknown("versioned folder", folder, (file.stem for file in root.glob("*.sha256")))) from None
     found = {}
     for number, line in enumerate(lines, 1):
@@ -39,13 +41,13 @@ def read_manifest(folder: str, root: Path = ROOT) -> dict[str, str]:
     return found
 
 
-def write_manifest(folder: str, root: Path = ROOT) -> None:
+def write_manifest(folder: str, root: Path = WORK) -> None:
     """List every file in the folder."""
     files = sorted(path.relative_to(root).as_posix() for path in (root / folder).rglob("*") if path.is_file())
     write_atomic(root / f"{folder}.sha256", "".join(f"{sha256(root / name)}  {name}\n" for name in files))
 
 
-def differing(folder: str, root: Path = ROOT) -> list[str]:
+def differing(folder: str, root: Path = WORK) -> list[str]:
     """The files below the folder that are missing or not what the manifest says; empty if all are."""
     return [name for name, wanted in read_manifest(folder, root).items() if not matches(root / folder / name, wanted)]
 
@@ -59,7 +61,7 @@ def matches(path: Path, wanted: str) -> bool:
 
 
 @cache
-def checked(name: str, folder: str = "data", root: Path = ROOT) -> Path:
+def checked(name: str, folder: str = "data", root: Path = WORK) -> Path:
     """The path of a versioned file whose bytes are those of the manifest; ArtifactError says what is wrong and how to get it."""
     wanted = checksums([name], folder, root)[f"{folder}/{name}"]
     path = root / folder / name
@@ -70,7 +72,7 @@ def checked(name: str, folder: str = "data", root: Path = ROOT) -> Path:
     return path
 
 
-def checksums(names: Iterable[str], folder: str = "data", root: Path = ROOT) -> dict[str, str]:
+def checksums(names: Iterable[str], folder: str = "data", root: Path = PROJECT) -> dict[str, str]:
     """SHA-256 of versioned files by `<folder>/<name>`; ArtifactError for one the manifest does not list."""
     names = list(names)
     listed = read_manifest(folder, root) if names else {}
