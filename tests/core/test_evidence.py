@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import subprocess
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import EvidenceError
-from assay.evidence import tables
-from assay.evidence.tables import Observation, commit, coordinate, pack_arrays, read_evidence, staleness, write_evidence
+from assay.evidence.tables import Observation, commit, coordinate, pack_arrays, read_evidence, write_evidence
 from assay.storage.files import sha256
 
 ROWS = [
@@ -136,21 +134,6 @@ def test_what_is_no_archive_is_refused(folder):
     resign(folder, arrays=b"PK\x03\x04 not an archive")
     with pytest.raises(EvidenceError, match=r"arrays\.npz: arrays cannot be read"):
         read_evidence(folder)
-
-
-def test_staleness_names_every_module_that_moved(monkeypatch):
-    code = {"assay.measuring.arm": "1", "assay.augment.mixup": "2", "assay.metrics.ece": "3"}
-    monkeypatch.setattr(tables, "study_code", lambda study: study.code)
-    study = SimpleNamespace(digest="d", code=code)
-    assert staleness(study, {"study_sha256": "d", "code": code}) == []
-    assert staleness(study, {"study_sha256": "e", "code": code}) == ["what the study measures changed"]
-    old = {"assay.measuring.arm": "1", "assay.augment.mixup": "0", "assay.augment.cutmix": "4"}
-    assert staleness(study, {"study_sha256": "d", "code": old}) == [
-        "augment/cutmix.py is no longer used",
-        "augment/mixup.py changed",
-        "metrics/ece.py is new",
-    ]
-    assert len(staleness(study, {})) == 4
 
 
 def test_commit_is_that_of_git_and_notices_local_changes(tmp_path):

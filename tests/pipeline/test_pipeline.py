@@ -132,7 +132,8 @@ def test_stale_evidence_says_what_changed(finished):
         "from assay.language.studies import load_studies; from assay.evidence.freshness import freshness;"
         "from assay.storage.files import read_json;"
         "studies = load_studies('ci');"
-        "print([list(freshness(s, read_json(f'results/ci/observations/{n}/provenance.json')).reasons) for n, s in studies.items()])"
+        "read = lambda name: read_json(f'results/ci/observations/{name}/provenance.json');"
+        "print([list(freshness(study, read(name)).reasons) for name, study in studies.items()])"
     )
     said = finished.python(code).stdout
     finished.edit(path, "batch.images - scale", "batch.images + scale")
