@@ -62,7 +62,7 @@ def test_evidence_of_other_code(tree):
     code = json.loads((tree.results / "observations/mixup/provenance.json").read_text())["code"]
     tree.measure(code={**code, "assay.augment.mixup": "other"})
     tree.judge()
-    assert missing(tree) == "evidence is stale: augment/mixup.py changed"
+    assert missing(tree) == "evidence is unproven: augment/mixup.py changed"
 
 
 def test_evidence_of_another_study_text(tree):

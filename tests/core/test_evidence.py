@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from types import SimpleNamespace
+import subprocess
 
 import numpy as np
 import pytest
@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import EvidenceError
-from assay.evidence import tables
-from assay.evidence.tables import Observation, coordinate, pack_arrays, read_evidence, staleness, write_evidence
+from assay.evidence.tables import Observation, commit, coordinate, pack_arrays, read_evidence, write_evidence
 from assay.storage.files import sha256
 
 ROWS = [
@@ -137,19 +136,22 @@ def test_what_is_no_archive_is_refused(folder):
         read_evidence(folder)
 
 
-def test_staleness_names_every_module_that_moved(monkeypatch):
-    code = {"assay.measuring.arm": "1", "assay.augment.mixup": "2", "assay.metrics.ece": "3"}
-    monkeypatch.setattr(tables, "study_code", lambda study: study.code)
-    study = SimpleNamespace(digest="d", code=code)
-    assert staleness(study, {"study_sha256": "d", "code": code}) == []
-    assert staleness(study, {"study_sha256": "e", "code": code}) == ["what the study measures changed"]
-    old = {"assay.measuring.arm": "1", "assay.augment.mixup": "0", "assay.augment.cutmix": "4"}
-    assert staleness(study, {"study_sha256": "d", "code": old}) == [
-        "augment/cutmix.py is no longer used",
-        "augment/mixup.py changed",
-        "metrics/ece.py is new",
-    ]
-    assert len(staleness(study, {})) == 4
+def test_commit_is_that_of_git_and_notices_local_changes(tmp_path):
+    assert commit(tmp_path) == (None, None)
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    git("init", "-q")
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-q", "-m", "a")
+    assert commit(tmp_path) == (git("rev-parse", "HEAD").strip(), False)
+    (tmp_path / "b").write_text("untracked")
+    assert commit(tmp_path)[1] is False
+    (tmp_path / "a").write_text("2")
+    assert commit(tmp_path)[1] is True
 
 
 def test_checksums_are_those_of_the_standard_tool(folder):

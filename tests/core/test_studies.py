@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 
 from assay.errors import StudyError
 from assay.language.compiling import merge
-from assay.language.recipes import Recipe
+from assay.language.recipes import Recipe, each_once
 from assay.language.scales import load_scale, scales
 from assay.language.studies import compile_study, load_studies
 from assay.language.study import Study
@@ -204,3 +205,104 @@ def test_parents_come_before_children_and_ancestors_are_included(tmp_path):
 def test_a_recipe_survives_its_own_json(tmp_path):
     recipe = compiled(tmp_path).recipes[0]
     assert Recipe(json.loads(recipe.json)) == recipe
+
+
+SAME = {
+    "a parameter at its default": {"base": {"world": GOOD["base"]["world"], "model": {"resnet": {"width": 8}}}},
+    "a default written as a whole number": {"arms": {"erm": {}, "mixup": {"augment": {"mixup": {"alpha": 1}}}}},
+    "fields at their defaults": {
+        "base": {
+            **GOOD["base"],
+            "objective": "cross_entropy",
+            "optimizer": {"sgd": {"lr": 0.2}},
+            "schedule": "cosine",
+            "surgery": [],
+            "draws": {"init": 0},
+        }
+    },
+    "what is only recorded": {"base": {**GOOD["base"], "record": ["margins"]}},
+    "a parameter of the protocol at its default": {"protocol": {"classify": {"attack": None}}},
+}
+OTHER = {
+    "a parameter": {"base": {"world": GOOD["base"]["world"], "model": {"resnet": {"width": 4}}}},
+    "a parameter below another plug": {"arms": {"erm": {}, "mixup": {"augment": {"mixup": {"alpha": 0.5}}}}},
+    "a field": {"base": {**GOOD["base"], "schedule": "constant"}},
+    "a draw": {"base": {**GOOD["base"], "draws": {"init": 1}}},
+    "the name of an arm": {
+        "arms": {"plain": {}, "mixup": GOOD["arms"]["mixup"]},
+        "controls": ["plain.top1 > 0.3"],
+        "expect": ["mixup.top1 > plain.top1"],
+    },
+    "the value of a sweep": {"sweep": {"world.label_noise": [0.4]}},
+    "the protocol": {"protocol": {"classify": {"attack": "fgsm"}}},
+    "a network behind": {"networks": {"first": {}}, "arms": {"erm": {"start": "first"}, "mixup": GOOD["arms"]["mixup"]}},
+}
+
+
+@pytest.mark.parametrize("changes", SAME.values(), ids=SAME)
+def test_what_is_by_default_or_only_recorded_changes_no_plan_and_no_network(tmp_path, changes):
+    plain, spelled = compiled(tmp_path), compiled(tmp_path, **changes)
+    assert spelled.digest == plain.digest
+    assert spelled.recipes == plain.recipes
+    assert [recipe.name for recipe in spelled.recipes] == [recipe.name for recipe in plain.recipes]
+    assert {recipe.world for recipe in spelled.recipes} == {recipe.world for recipe in plain.recipes}
+
+
+@pytest.mark.parametrize("changes", OTHER.values(), ids=OTHER)
+def test_what_is_measured_is_the_plan(tmp_path, changes):
+    assert compiled(tmp_path, **changes).digest != compiled(tmp_path).digest
+
+
+def test_the_number_of_repetitions_is_not_part_of_the_plan(tmp_path):
+    assert replace(compiled(tmp_path), seeds=2).digest == compiled(tmp_path).digest
+
+
+def test_defaults_are_left_out_below_other_plugs_and_parents(tmp_path):
+    def digest(width: dict, attack: object) -> str:
+        first = {"model": {"resnet": width}, "objective": {"adversarial_training": {"attack": attack}}}
+        arms = {"erm": {"start": "first"}, "mixup": {"model": {"squeezed": {"of": {"resnet": width}}}}}
+        return compiled(tmp_path, networks={"first": first}, arms=arms).digest
+
+    assert digest({}, "pgd") == digest({"width": 8}, {"pgd": {}}) == digest({"width": 8, "blocks": 1}, {"pgd": {"steps": 10}})
+    assert len({digest({}, "pgd"), digest({"width": 4}, "pgd"), digest({}, "fgsm"), digest({}, {"pgd": {"steps": 3}})}) == 4
+
+
+def test_a_network_records_what_any_part_of_the_study_asks_for(tmp_path):
+    study = compiled(tmp_path, arms={"erm": {"start": "kept"}, "mixup": {}}, networks={"kept": {"record": ["margins"]}})
+    kept = study.networks["kept"]
+    assert kept == study.cells[1].recipe
+    assert [recipe.records for recipe in study.recipes] == [("margins",), ()]
+    plain = study.cells[1].recipe
+    assert plain.records == ()
+    assert plain.recording(["margins"]).data == kept.data
+    assert [recipe.records for recipe in each_once([plain, kept, plain])] == [("margins",)]
+    assert plain.is_met_by(kept.data)
+    assert not kept.is_met_by(plain.data)
+
+
+@pytest.mark.parametrize(
+    "data", [None, 3, [], {}, {"world": 1}, {"draws": 3, "record": 4}, {"model": {"plug": "x", "parameters": {}}}]
+)
+def test_foreign_data_meet_no_recipe(tmp_path, data):
+    assert not compiled(tmp_path).recipes[0].is_met_by(data)
+
+
+def test_deeply_nested_data_meet_no_recipe(tmp_path):
+    data: dict = {}
+    for _ in range(3000):
+        data = {"of": data}
+    assert not compiled(tmp_path).recipes[0].is_met_by(data)
+
+
+def test_weights_that_are_not_there_are_named(tmp_path):
+    model = {"timm": {"name": "resnet18", "weights": "weights/mine.safetensors"}}
+    assert message(tmp_path, base={"world": "shapes", "model": model}) == (
+        "arms.erm.model.timm.weights: 'weights/mine.safetensors' is no file;"
+        " bring the .safetensors file there, or name a repository as owner/name"
+    )
+    (tmp_path / "mine.safetensors").write_bytes(b"")
+    there = {"timm": {"name": "resnet18", "weights": str(tmp_path / "mine.safetensors")}}
+    study = compiled(tmp_path, base={"world": "shapes", "model": {"squeezed": {"of": there}}})
+    assert study.reads == {str(tmp_path / "mine.safetensors")}
+    hub = {"timm": {"name": "resnet18", "weights": "timm/resnet18.a1_in1k"}}
+    assert compiled(tmp_path, base={"world": "shapes", "model": hub}).reads == set()

@@ -210,7 +210,7 @@ class Compiler:
         data["draws"] = self._draws(fields["draws"], f"{where}.draws")
         data["record"] = self._record(fields["record"], f"{where}.record")
         start = fields["start"]
-        data["start"] = {"recipe": self._network(start, f"{where}.start").data} if start else None
+        data["start"] = self._network(start, f"{where}.start").reference if start else None
         return Recipe(data)
 
     def _plug_spec(self, where: str, kind: str, spec: Any, check: bool = False) -> tuple[str, dict]:
@@ -260,7 +260,7 @@ class Compiler:
     def _reference(self, parameter: Parameter, item: Any, where: str) -> dict:
         if parameter.plug:
             return self._complete(parameter.plug, item, where)
-        return {"recipe": self._network(item, where).data}
+        return self._network(item, where).reference
 
     def _capped(self, name: str, value: Any) -> Any:
         limit = self.scale.cap.get(name)

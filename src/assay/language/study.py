@@ -141,8 +141,8 @@ class Study:
     @cached_property
     def plan(self) -> str:
         """Canonical JSON of what is measured, without defaults; with the code, all that an observation depends on."""
-        cells = [{"arm": c.arm, "x": c.x, "recipe": {"recipe": c.recipe.data}, "protocol": c.protocol} for c in self.cells]
-        return canonical({"study": self.name, "cells": without_defaults(cells)})
+        cells = [{"arm": c.arm, "x": c.x, "network": c.recipe.reference, "protocol": c.protocol} for c in self.cells]
+        return canonical(without_defaults({"study": self.name, "cells": cells}))
 
     @cached_property
     def judged_digest(self) -> str:
