@@ -19,7 +19,7 @@ from assay.report.figure import as_svg
 from assay.storage.files import write_atomic
 
 PICTURE = Path(__file__).parents[1] / "docs" / "img" / "house.svg"
-ORDER = ("errors", *ROOMS, "cli")
+ORDER = ("errors", *ROOMS)
 
 WIDTH, ANNEXE, GAP, PADDING = 675, 168, 9, 7  # points; 675 are 900 pixels
 HEAD, TEXT, SMALL, LINE = 9.5, 8.2, 7.6, 10.6

@@ -26,11 +26,11 @@ from assay.language.timm_names import TimmName
 from assay.storage.places import WORK
 
 PACKAGE = Path(__file__).parents[1]
-# Folders of the package that hold no plugs.
-ROOMS = {
-    *("artifacts", "cli", "cluster", "data", "datasets", "evidence", "judging", "language", "measuring", "networks"),
-    *("overview", "pipeline", "provenance", "report", "storage", "training"),
-}
+# Folders of the package that hold no plugs. Each imports only from those before it.
+ROOMS = (
+    *("storage", "language", "provenance", "data", "datasets", "training", "evidence", "artifacts", "networks", "measuring"),
+    *("judging", "cluster", "pipeline", "overview", "report", "cli"),
+)
 
 
 def parsed(path: Path) -> ast.Module:
