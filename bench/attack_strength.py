@@ -1,8 +1,8 @@
 """Do stronger attacks change what studies conclude? Errors and smallest perturbations by strength, as tables for docs/attacks.md.
 
 `OMP_NUM_THREADS=1 python bench/attack_strength.py` trains networks of the studies fgsm and deepfool at laptop scale, once each,
-and attacks their first 64 test images. To look at stronger attacks is to look at results: run it under a root name (`seeds.py`)
-that no verdict rests on.
+and attacks their first 64 test images. To look at stronger attacks is to look at results: set ASSAY_DRAWS=trial, draws that no
+verdict rests on.
 """
 
 from functools import partial

@@ -155,6 +155,8 @@ def test_accuracies_are_those_of_trainings_on_the_trial_draws_at_one_and_two_bud
             assert (found.once, found.twice) == pytest.approx((seen[0], accuracy(longer, 0)), rel=1e-5)
             assert found.deviation == pytest.approx(stdev(seen), rel=1e-5)
             assert mean(seen) > 0
+            longer_ones = tree.results / "networks" / longer.name
+            assert [path.name for path in longer_ones.glob("*.safetensors")] == ["seed-0.safetensors"]
     assert VARIABLE not in os.environ
 
 
@@ -385,6 +387,7 @@ def test_a_margin_below_half_of_the_spread_is_warned_of(tree, margin, deviation,
         ({"top1": 0.02}, 0.07, 0.53, False),
         ({"loss": 1.0}, 0.01, 0.51, True),
         ({}, 0.03, 0.51, False),
+        ({}, 0.03, 0.52, True),
     ],
 )
 def test_a_budget_whose_double_changes_accuracy_is_warned_of(tree, margin, deviation, twice, warned):
