@@ -14,6 +14,7 @@ rule measure:
         code=lambda wildcards: code_digest(STUDIES[wildcards.study]),
         scale=CONFIG.scale,
         device=CONFIG.device,
+        precision=SCALE.precision,
     log:
         RESULTS + "/logs/measure/{study}.log",
     benchmark:

@@ -13,6 +13,7 @@ rule train:
         seeds=lambda wildcards: len(PLAN.bundle(wildcards.bundle).seeds),
         first_seed=lambda wildcards: PLAN.bundle(wildcards.bundle).seeds.start,
         device=CONFIG.device,
+        precision=SCALE.precision,
     log:
         RESULTS + "/logs/train/{bundle}.log",
     benchmark:

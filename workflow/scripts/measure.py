@@ -4,7 +4,7 @@ from pathlib import Path
 
 from assay.language.studies import load_studies
 from assay.measuring.arm import measure_study
-from assay.networks.jobs import choose_device
+from assay.networks.jobs import set_up
 from assay.networks.store import NetworkStore
 from assay.pipeline.running import job
 
@@ -13,4 +13,6 @@ networks = folder.parent.parent / "networks"
 
 with job(snakemake) as say:  # noqa: F821
     study = load_studies(snakemake.params.scale, only=[snakemake.wildcards.study])[snakemake.wildcards.study]  # noqa: F821
-    measure_study(study, NetworkStore(networks, choose_device(snakemake.params.device)), folder, say)  # noqa: F821
+    device, precision = snakemake.params.device, snakemake.params.precision  # noqa: F821
+    store = NetworkStore(networks, set_up(device, snakemake.threads, precision), precision)  # noqa: F821
+    measure_study(study, store, folder, say)

@@ -24,7 +24,6 @@ from assay.storage.files import ROOT
 from assay.training.beginnings import make_world
 from assay.training.binding import bind, identity
 from assay.training.network import Network, Trained
-from assay.training.run import precision_name
 
 if TYPE_CHECKING:
     from assay.language.studies import Cell, Study
@@ -92,6 +91,11 @@ class Arm:
     def seeds(self) -> range:
         """All repetitions of the study."""
         return range(self._session.study.seeds)
+
+    @property
+    def precision(self) -> str:
+        """What protocols train in that train networks inside."""
+        return self._session.store.precision
 
     @property
     def recipe(self) -> dict:
@@ -222,7 +226,7 @@ def provenance(study: "Study", store: NetworkStore, measure_core_seconds: float,
             "machine": platform.machine(),
             "cpu": cpu_name(),
             "device": torch.cuda.get_device_name() if store.device.type == "cuda" else "cpu",
-            "precision": precision_name(store.device),
+            "precision": store.precision,
             "trained_on": sorted({f"{a['processes']} x {a['device']}" for found in networks.values() for a in found}),
         },
         "data": data,

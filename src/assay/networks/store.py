@@ -22,13 +22,14 @@ from assay.language.recipes import Recipe
 from assay.storage.files import read_json, sha256, write_atomic
 from assay.training.beginnings import build
 from assay.training.network import Trained
+from assay.training.precision import FLOAT32
 
 
 class NetworkStore:
-    """The networks of one scale, below `folder`, on `device` when loaded."""
+    """The networks of one scale, below `folder`, trained in its precision, on `device` when loaded."""
 
-    def __init__(self, folder: Path, device: torch.device):
-        self.folder, self.device = Path(folder), device
+    def __init__(self, folder: Path, device: torch.device, precision: str = FLOAT32):
+        self.folder, self.device, self.precision = Path(folder), device, precision
 
     def weights(self, recipe: Recipe, seed: int) -> Path:
         return recipe.weights(self.folder, seed)
@@ -62,15 +63,16 @@ class NetworkStore:
         self.checkpoint(recipe, seed).unlink(missing_ok=True)
 
     def about(self, recipe: Recipe, seed: int, code: str | None = None) -> dict | None:
-        """The sidecar if the network is there and unharmed (and made with this code, if given), else None."""
+        """The sidecar if the network is there and unharmed (and made with this code, if given, in this precision), else None."""
         path = self.sidecar(recipe, seed)
         try:
             about = read_json(path)
         except EvidenceError:
             return None
         weights = self.weights(recipe, seed)
-        same = about.get("recipe") == recipe.data and (code is None or about.get("code") == code)
-        return about if same and weights.exists() and sha256(weights) == about.get("sha256") else None
+        made = code is None or (about.get("code"), about.get("precision")) == (code, self.precision)
+        same = about.get("recipe") == recipe.data
+        return about if same and made and weights.exists() and sha256(weights) == about.get("sha256") else None
 
     def load(self, recipe: Recipe, seed: int) -> Trained:
         """The trained network, its bytes checked. EvidenceError if it is missing or altered."""
