@@ -49,7 +49,7 @@ except AssayError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = CONFIG.results
-PLATFORM = platform_here(device_here(CONFIG.device), SCALE.job.threads, "float32")
+PLATFORM = platform_here(device_here(CONFIG.device), SCALE.job.threads, SCALE.precision)
 
 
 def sources():

@@ -15,6 +15,7 @@ rule measure:
         scale=CONFIG.scale,
         device=CONFIG.device,
         draws=CONFIG.draws,
+        precision=SCALE.precision,
     log:
         f"{RESULTS}/logs/measure/{{part}}.log",
     benchmark:

@@ -13,6 +13,7 @@ rule train:
         block=lambda wildcards: PLAN.bundle(wildcards.bundle).block.name,
         device=CONFIG.device,
         draws=CONFIG.draws,
+        precision=SCALE.precision,
     log:
         f"{RESULTS}/logs/train/{{bundle}}.log",
     benchmark:

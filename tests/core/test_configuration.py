@@ -39,6 +39,7 @@ def test_the_committed_configuration_is_valid():
         ({"wrold": {}}, "unknown key 'wrold'; did you mean 'world'?"),
         ({"budget": {"epochs": 2, "batch": 8, "steps": 3}}, "unknown key 'budget.steps'"),
         ({"cap": {"train": "few"}}, "key 'cap.train': "),
+        ({"precision": "float16"}, "key 'precision': "),
     ],
 )
 def test_a_wrong_scale_is_named_with_its_key(tmp_path, change, said):
@@ -46,6 +47,10 @@ def test_a_wrong_scale_is_named_with_its_key(tmp_path, change, said):
     with pytest.raises(StudyError) as caught:
         parse(Scale, {**good, **change}, tmp_path / "ci.yaml")
     assert said in str(caught.value)
+
+
+def test_what_is_made_for_gpus_alone_computes_in_bfloat16():
+    assert [name for name in scales() if load_scale(name).precision != "float32"] == ["cluster", "gpu"]
 
 
 def test_only_ci_is_inconclusive():

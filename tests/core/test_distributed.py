@@ -62,7 +62,7 @@ LONG = recipe(
 
 
 def job(folder: Path, *recipes: Recipe) -> TrainingJob:
-    return TrainingJob([each.data for each in recipes], 1, "cpu", str(folder / "manifest.json"))
+    return TrainingJob([each.data for each in recipes], 1, "cpu", str(folder / "manifest.json"), threads=PROCESSES)
 
 
 def weights(folder: Path, of: Recipe) -> dict[str, torch.Tensor]:
@@ -111,7 +111,9 @@ except AssayError as error:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    run(job(folder, SHORT, LONG), PROCESSES, folder / "log")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", str(PROCESSES))
+        run(job(folder, SHORT, LONG), PROCESSES, folder / "log")
     return folder
 
 
@@ -129,6 +131,8 @@ def test_two_processes_train_the_network_that_one_trains(undisturbed):
 def test_the_sidecar_says_how_it_was_trained(undisturbed):
     about = json.loads((undisturbed / SHORT.name / "seed-0.json").read_text())
     assert about["processes"] == PROCESSES
+    assert about["threads"] == 1  # each process its share of the job's, and not what OMP_NUM_THREADS says
+    assert about["precision"] == "float32"
     assert about["device"] == "cpu"
     assert about["images_per_second"] > 0
 

@@ -1,9 +1,12 @@
 """A training that is stopped at any step and goes on ends as if it had not been; a checkpoint that does not fit is not used."""
 
 import hashlib
+import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 from functools import cache
 from types import SimpleNamespace
 
@@ -169,6 +172,39 @@ def test_no_network_is_charged_for_importing_its_methods(tmp_path, monkeypatch):
     with pytest.raises(PreemptedError, match="enough"):
         train_bundle([recipe()], range(1), NetworkStore(tmp_path, torch.device("cpu")), tmp_path / "manifest.json")
     assert done == [*sorted(recipe().plugs), "clock", "train"]
+
+
+def test_a_network_in_another_precision_is_trained_anew(tmp_path):
+    stores = [NetworkStore(tmp_path, torch.device("cpu"), precision) for precision in ("float32", "bfloat16")]
+    found = []
+    for store in [*stores, stores[1]]:
+        train_bundle([recipe()], range(1), store, tmp_path / "manifest.json")
+        found.append(store.about(recipe(), 0))
+    assert [about["precision"] for about in found] == ["float32", "bfloat16", "bfloat16"]
+    assert found[0]["sha256"] != found[1]["sha256"]
+    assert found[1] == found[2]  # to the cost: the third job had nothing to do
+
+
+SET_UP = """
+import json, sys, torch
+from threadpoolctl import threadpool_info
+from assay.networks.jobs import set_up
+set_up("cpu", int(sys.argv[1]), sys.argv[2])
+import scipy.linalg, sklearn.metrics
+print(json.dumps([torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]))
+print(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+"""
+
+
+@pytest.mark.parametrize(("told", "asked"), [("1", 2), ("2", 1)])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_job_computes_with_its_threads_whatever_the_environment_says(told, asked, precision):
+    environment = {**os.environ, "OMP_NUM_THREADS": told, "OPENBLAS_NUM_THREADS": told, "MKL_NUM_THREADS": told}
+    command = [sys.executable, "-c", SET_UP, str(asked), precision]
+    threads, tf32 = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert set(json.loads(threads)) == {asked}
+    assert len(json.loads(threads)) > 2  # torch, and the pools of NumPy and SciPy
+    assert tf32 == str(precision != "float32")
 
 
 def test_networks_of_a_repetition_share_the_draw_of_their_world(tmp_path, monkeypatch):

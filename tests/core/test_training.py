@@ -138,18 +138,45 @@ def test_a_loss_that_is_not_finite_stops_with_step_network_and_last_finite_loss(
     assert "of 12 (epoch 1), last finite loss 2." in text
 
 
+FROZEN = recipe(
+    model=plug("models/linear"),
+    optimizer=plug("optimizers/sgd", lr=1e-30, momentum=0.0, weight_decay=0.0),
+    record=["margins"],
+)
+
+
 def test_the_recorded_margin_is_that_of_the_assigned_label_while_training():
-    frozen = recipe(
-        model=plug("models/linear"),
-        optimizer=plug("optimizers/sgd", lr=1e-30, momentum=0.0, weight_decay=0.0),
-        record=["margins"],
-    )
-    trained = train(frozen, 0)
-    world = to_tensors(make_world(frozen, 0), torch.device("cpu"))
+    trained = train(FROZEN, 0)
+    world = to_tensors(make_world(FROZEN, 0), torch.device("cpu"))
     logits = trained.network(world.train.images)
     by_hand = torch.stack([z[y] - torch.cat([z[:y], z[y + 1 :]]).max() for z, y in zip(logits, world.train.labels, strict=True)])
     assert trained.records["margins"].shape == (3, 128)
     assert torch.allclose(trained.records["margins"], by_hand.expand(3, -1), atol=1e-5)
+
+
+def test_bfloat16_rounds_what_is_multiplied_and_leaves_weights_alone():
+    world = to_tensors(make_world(FROZEN, 0), torch.device("cpu"))
+    exact, rounded = (train(FROZEN, 0, Setting(precision=each)) for each in ("float32", "bfloat16"))
+    assert all(value.dtype == torch.float32 for value in rounded.network.state_dict().values())
+    assert same(exact.network, rounded.network)
+    # A logit is a sum of products of two rounded numbers, rounded once more; a margin is the difference of two.
+    inputs, layer = exact.network.normalise(world.train.images).flatten(1), exact.network.model.fc
+    largest = (inputs.abs() @ layer.weight.abs().T + layer.bias.abs()).max()
+    error = (rounded.records["margins"] - exact.records["margins"]).abs()
+    assert 1e-4 < error.max() <= 2 * 3 * 2**-8 * largest
+
+
+def test_a_checkpoint_in_another_precision_is_not_used(tmp_path):
+    def stop(done, total, loss):
+        raise KeyboardInterrupt
+
+    checkpoint, said = tmp_path / "checkpoint", []
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe(), 0, Setting(checkpoint=checkpoint, checkpoint_seconds=0, report=stop))
+    anew = train(recipe(), 0, Setting(precision="bfloat16", checkpoint=checkpoint, say=said.append))
+    assert "it was written with another precision" in said[0]
+    assert same(anew.network, train(recipe(), 0, Setting(precision="bfloat16")).network)
+    assert not same(anew.network, train(recipe(), 0).network)
 
 
 def test_margins_by_hand():

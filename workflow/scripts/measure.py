@@ -4,7 +4,7 @@ from pathlib import Path
 
 from assay.language.blocks import Block
 from assay.language.studies import load_studies
-from assay.networks.jobs import choose_device
+from assay.networks.jobs import set_up
 from assay.networks.store import NetworkStore
 from assay.pipeline.measurement import measure_block
 from assay.pipeline.rechecking import compare_with_archive
@@ -16,7 +16,8 @@ name, block = folder.parent.name, Block.named(folder.name)
 
 with job(snakemake) as say:  # noqa: F821
     study = load_studies(snakemake.params.scale, only=[name])[name]  # noqa: F821
-    store = NetworkStore(networks, choose_device(snakemake.params.device))  # noqa: F821
+    device, precision = snakemake.params.device, snakemake.params.precision  # noqa: F821
+    store = NetworkStore(networks, set_up(device, snakemake.threads, precision), precision)  # noqa: F821
     measure_block(study, block, store, folder, snakemake.threads, say)  # noqa: F821
     if snakemake.rule == "recheck":  # noqa: F821
         say(f"compared with the archive: {compare_with_archive(study, block, folder).word}")

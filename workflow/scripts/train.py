@@ -11,6 +11,13 @@ made: list[Path] = []
 
 with job(snakemake, made) as say:  # noqa: F821
     params, gpus = snakemake.params, snakemake.resources.get("gpu", 0)  # noqa: F821
-    asked = TrainingJob(json.loads(params.recipes), params.block, params.device, snakemake.output[0])  # noqa: F821
+    asked = TrainingJob(
+        json.loads(params.recipes),
+        params.block,
+        params.device,
+        snakemake.output[0],  # noqa: F821
+        snakemake.threads,  # noqa: F821
+        params.precision,
+    )
     run(asked, max(1, gpus), Path(snakemake.log[0]), say)  # noqa: F821
     made += networks_listed(Path(asked.manifest))

@@ -82,9 +82,11 @@ def _accuracies(
     from assay.measuring.budgets import accuracy_by_budget, chosen
 
     networks, left_out = chosen(study)
-    threads = load_scale(study.scale, project_of(root) / "config").job.threads
+    scale = load_scale(study.scale, project_of(root) / "config")
     with drawing(draws):
-        found = accuracy_by_budget(study.name, networks, range(study.seeds), results / "networks", threads, say)
+        found = accuracy_by_budget(
+            study.name, networks, range(study.seeds), results / "networks", scale.job.threads, scale.precision, say
+        )
     left_out |= {name: "its outputs are no logits of the classes" for name, values in found.items() if values is None}
     return {name: Accuracy(**{k: _short(v) for k, v in values.items()}) for name, values in found.items() if values}, left_out
 

@@ -8,7 +8,7 @@ it needs a factor that no data set has, or sets a parameter that the stand-in la
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -50,7 +50,7 @@ class Job(_Strict):
     """What one job asks a scheduler for at its first attempt."""
 
     gpus: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="GPUs of a training and of a measuring job")
-    threads: Whole = Field(1, description="cores of a job; streamed images are decoded by as many threads")
+    threads: Whole = Field(1, description="threads a job computes with; streamed images are decoded by as many")
     train_mb: Whole = Field(1500, description="main memory of a training job, MB")
     measure_mb: Whole = Field(2000, description="main memory of a measuring job, MB")
     minutes: Whole = Field(60, description="time of a job for which there is no estimate")
@@ -83,6 +83,9 @@ class Scale(_Strict):
     world: WorldSize
     budget: Budget
     cap: dict[str, Whole] = Field({}, description="upper limits on parameters of these names, wherever a study sets them")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="what networks train in, on a CPU as on a GPU; bfloat16 is autocast"
+    )
     job: Job = Field(Job(), description="what a job asks a scheduler for")
     gpus: dict[str, Whole] = Field({}, description="model -> GPUs of one training, where it is not job.gpus")
     settings: dict[str, Setting] = Field({}, description="data sets and full-size models that stand in, with their budgets")

@@ -71,6 +71,11 @@ class Arm:
         self.device = session.store.device
 
     @property
+    def precision(self) -> str:
+        """What protocols train in that train networks inside."""
+        return self._session.store.precision
+
+    @property
     def recipe(self) -> dict:
         """The arm's recipe as canonical data."""
         return self._cell.recipe.data

@@ -5,13 +5,12 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from assay.language.recipes import Recipe
 from assay.language.study import Study
 from assay.measuring.evaluate import predict
-from assay.networks.jobs import LastWorld, choose_device, train_bundle
+from assay.networks.jobs import LastWorld, set_up, train_bundle
 from assay.networks.store import NetworkStore
 
 
@@ -47,16 +46,15 @@ def chosen(study: Study) -> tuple[list[Recipe], dict[str, str]]:
 
 
 def accuracy_by_budget(
-    study: str, recipes: list[Recipe], seeds: range, networks: Path, threads: int, say: Callable[[str], None]
+    study: str, recipes: list[Recipe], seeds: range, networks: Path, threads: int, precision: str, say: Callable[[str], None]
 ) -> dict[str, dict[str, float] | None]:
     """For each network, by name: test accuracy of the first repetition at its budget ("once") and at twice the epochs ("twice"),
     and the standard deviation over `seeds` of the former ("deviation"); None where outputs are no logits of the world's classes.
 
-    networks: the folder where trained ones lie; missing ones, and those at twice the epochs, are trained into it. threads: of
-    torch, as of the jobs that trained the others, since bytes depend on them.
+    networks: the folder where trained ones lie; missing ones, and those at twice the epochs, are trained into it. threads and
+    precision: as of the jobs that trained the others, since bytes depend on them.
     """
-    torch.set_num_threads(threads)
-    store = NetworkStore(networks, choose_device("auto"))
+    store = NetworkStore(networks, set_up("auto", threads, precision), precision)
     longer = {recipe: doubled(recipe) for recipe in recipes}
     _train(recipes, seeds, store, f"frozen-{study}-once", say)
     _train(longer.values(), seeds[:1], store, f"frozen-{study}-twice", say)

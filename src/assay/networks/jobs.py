@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from assay.data.batch import TensorWorld, to_tensors
 from assay.errors import PreemptedError, StudyError
@@ -23,19 +24,35 @@ from assay.provenance.proofs import code_digest
 from assay.storage.files import write_atomic
 from assay.training.beginnings import make_world
 from assay.training.distributed import ALONE, Group, local_rank
-from assay.training.run import precision_name
+from assay.training.precision import FLOAT32, forbid_tf32
 from assay.training.setting import Setting
 from assay.training.trainer import train
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what Slurm sends ahead of a kill, by itself and by --signal
 
 
+def set_up(device: str, threads: int, precision: str) -> torch.device:
+    """Set this process up to compute: on the device the configuration names, with so many threads, in the scale's precision."""
+    keep_freed_memory()
+    pin_threads(threads)
+    if precision == FLOAT32:
+        forbid_tf32()
+    return choose_device(device)
+
+
+def pin_threads(count: int) -> None:
+    """Compute with so many threads whatever the environment says: how a sum is shared out decides its last bits."""
+    # For libraries that are loaded from now on, then for those that are there.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(count))
+    threadpool_limits(count)
+    torch.set_num_threads(count)
+
+
 def choose_device(name: str) -> torch.device:
     """`auto` takes the GPU if there is one. Of several that are visible, each process of a job takes the one of its number.
 
-    The process is set up for work on it.
+    A GPU is told to give the same bits each time.
     """
-    keep_freed_memory()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -120,6 +137,7 @@ def _train_one(
     started = time.process_time()
     setting = Setting(
         store.device,
+        store.precision,
         partial(_load_parent, store, seed),
         store.checkpoint(recipe, seed),
         code=code,
@@ -139,7 +157,8 @@ def _train_one(
         "input": {"channels": world.train.images.shape[1], "classes": len(world.classes), "size": world.train.images.shape[-1]},
         "parameters": sum(p.numel() for p in trained.network.parameters()),
         "core_seconds": round(core_seconds, 3),
-        "precision": precision_name(store.device),
+        "precision": store.precision,
+        "threads": torch.get_num_threads(),
         "processes": group.size,
         "device": device_name(store.device),
         "images_per_second": round(trained.images_per_second, 1),

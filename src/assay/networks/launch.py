@@ -20,38 +20,41 @@ from assay.data.stream import workers
 from assay.errors import AssayError, PreemptedError, StudyError, TrainingError
 from assay.language.blocks import Block
 from assay.language.recipes import Recipe
-from assay.networks.jobs import STOP_SIGNALS, choose_device, train_bundle
+from assay.networks.jobs import STOP_SIGNALS, set_up, train_bundle
 from assay.networks.store import NetworkStore
 from assay.training.distributed import ALONE, Group, joined
+from assay.training.precision import FLOAT32
 
 SECONDS_TO_STOP = 60  # for the step in hand and the checkpoint, before processes that were asked to stop are killed
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What `rule train` asks for: canonical recipes, the name of the block, the device's name in the configuration, and the
-    manifest."""
+    """What `rule train` asks for: canonical recipes, the name of the block, the device's name in the configuration, the manifest,
+    the threads of all processes together, and the scale's precision."""
 
     recipes: list[dict]
     block: str
     device: str
     manifest: str
+    threads: int = 1
+    precision: str = FLOAT32
 
-    @property
-    def store(self) -> NetworkStore:
-        """The networks beside the manifest."""
-        return NetworkStore(Path(self.manifest).parent, choose_device(self.device))
+    def set_up(self, processes: int) -> torch.device:
+        """Set this process up as one of so many; its device."""
+        return set_up(self.device, max(1, self.threads // processes), self.precision)
 
-    def train(self, say: Callable[[str], None], group: Group = ALONE) -> None:
-        """Train as one of the group's processes."""
+    def train(self, device: torch.device, say: Callable[[str], None], group: Group = ALONE) -> None:
+        """Train as one of the group's processes, into the folder of the manifest."""
+        store = NetworkStore(Path(self.manifest).parent, device, self.precision)
         seeds = Block.named(self.block).repetitions
-        train_bundle(list(map(Recipe, self.recipes)), seeds, self.store, Path(self.manifest), say, group)
+        train_bundle(list(map(Recipe, self.recipes)), seeds, store, Path(self.manifest), say, group)
 
 
 def run(job: TrainingJob, processes: int, log: Path, say: Callable[[str], None] = print) -> None:
     """Train in this process, or in several whose lines go to the log; raises what `train_bundle` raises in any of them."""
     if processes == 1:
-        job.train(say)
+        job.train(job.set_up(processes), say)
         return
     if job.device != "cpu" and torch.cuda.is_available() and torch.cuda.device_count() < processes:
         raise StudyError(
@@ -119,17 +122,18 @@ def _message(failure: ProcessFailure) -> str:
 @record
 def main(description: str, log: str) -> None:
     """One of several processes of a job; the first writes the lines."""
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
-    os.environ.setdefault("ASSAY_WORKERS", str(max(1, workers() // int(os.environ["WORLD_SIZE"]))))
+    processes = int(os.environ["WORLD_SIZE"])
+    os.environ.setdefault("ASSAY_WORKERS", str(max(1, workers() // processes)))
     job = TrainingJob(**json.loads(Path(description).read_text()))
-    with joined(choose_device(job.device)) as group:
+    device = job.set_up(processes)
+    with joined(device) as group:
 
         def say(message: str) -> None:
             if group.leads:
                 with open(log, "a", encoding="utf-8") as file:
                     file.write(f"{time.strftime('%H:%M:%S')} {message}\n")
 
-        job.train(say, group)
+        job.train(device, say, group)
 
 
 if __name__ == "__main__":

@@ -24,13 +24,14 @@ from assay.provenance.proofs import code_digest
 from assay.storage.files import read_json, sha256, write_atomic
 from assay.training.beginnings import build
 from assay.training.network import Trained
+from assay.training.precision import FLOAT32
 
 
 class NetworkStore:
-    """The networks of one scale, below `folder`, on `device` when loaded."""
+    """The networks of one scale, below `folder`, trained in its precision, on `device` when loaded."""
 
-    def __init__(self, folder: Path, device: torch.device):
-        self.folder, self.device = Path(folder), device
+    def __init__(self, folder: Path, device: torch.device, precision: str = FLOAT32):
+        self.folder, self.device, self.precision = Path(folder), device, precision
 
     def weights(self, recipe: Recipe, seed: int) -> Path:
         return recipe.weights(self.folder, seed)
@@ -67,7 +68,7 @@ class NetworkStore:
         """The sidecar if the network is there, unharmed, and of the draws of this process, else None. An equal recipe that
         records more may have made it.
 
-        code: the digest of the code it must have been made with, or with code proven to compute the same.
+        code: the digest of the code it must have been made with, or with code proven to compute the same, in this precision.
         """
         path = self.sidecar(recipe, seed)
         try:
@@ -76,8 +77,8 @@ class NetworkStore:
             return None
         weights = self.weights(recipe, seed)
         asked = recipe.is_met_by(about.get("recipe")) and made_under(about) == current()
-        same = asked and (code is None or made_with(about) == code)
-        return about if same and weights.exists() and sha256(weights) == about.get("sha256") else None
+        made = code is None or (made_with(about), about.get("precision")) == (code, self.precision)
+        return about if asked and made and weights.exists() and sha256(weights) == about.get("sha256") else None
 
     def load(self, recipe: Recipe, seed: int) -> Trained:
         """The trained network, its bytes checked. EvidenceError if it is missing or altered."""

@@ -236,7 +236,7 @@ def _jobs(scale: str, studies: Iterable[str] | None) -> dict[str, Bundle]:
 
 
 def _store(scale: str) -> NetworkStore:
-    return NetworkStore(WORK / results_folder(scale) / "networks", torch.device("cpu"))
+    return NetworkStore(WORK / results_folder(scale) / "networks", torch.device("cpu"), load_scale(scale).precision)
 
 
 def _manifest(scale: str, bundle: Bundle) -> Path:

@@ -19,7 +19,6 @@ from assay.networks.store import NetworkStore
 from assay.provenance.commits import commit
 from assay.provenance.platforms import platform_here, versions
 from assay.storage.places import PROJECT
-from assay.training.run import precision_name
 
 
 def measure_block(
@@ -62,7 +61,7 @@ def provenance(
         "recipes": {recipe.name: [about["sha256"] for about in found] for recipe, found in networks.items()},
         "tested": tested(study, {recipe: [about["parameters"] for about in found] for recipe, found in networks.items()}),
         "versions": versions(),
-        "platform": platform_here(device_name(store.device), threads, precision_name(store.device)),
+        "platform": platform_here(device_name(store.device), threads, store.precision),
         "trained_on": sorted({f"{a['processes']} x {a['device']}" for found in networks.values() for a in found}),
         "data": data,
         "commit": head,

@@ -95,7 +95,7 @@ def _accuracy(recipe: dict, arm: Arm, world: TensorWorld, rows: slice, rate: flo
     own["optimizer"]["parameters"]["lr"] = rate
     factors = {name: value[rows] for name, value in world.train.factors.items()}
     few = replace(world, train=TensorSplit(world.train.images[rows], world.train.labels[rows], factors))
-    trained = train(Recipe(own), arm.seed, Setting(arm.device), few)
+    trained = train(Recipe(own), arm.seed, Setting(arm.device, arm.precision), few)
     return top1(predict(trained.network, world.test.images), world.test.labels)
 
 

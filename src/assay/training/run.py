@@ -19,6 +19,7 @@ from assay.training.binding import bind
 from assay.training.distributed import synchronise_batch_norm
 from assay.training.network import Network
 from assay.training.objective import Objective, Player
+from assay.training.precision import computing_in
 from assay.training.setting import Setting
 
 CHECK_EVERY_STEPS = {"cpu": 1, "cuda": 50}  # how often losses are asked whether they are finite; a GPU is to run ahead
@@ -126,7 +127,7 @@ class Run:
         """The loss at the current weights, its gradient left in them: what an optimizer asks once a step, or more often."""
         # Each player clears what the one before left in shared modules.
         optimizer.zero_grad(set_to_none=True)
-        with _precision(self.setting.device):
+        with computing_in(self.setting.precision, self.setting.device):
             loss = weight * compute_loss(part)
         loss.backward()
         return loss
@@ -201,6 +202,7 @@ class Run:
             "seed": self.seed,
             "code": self.setting.code,
             "device": self.setting.device.type,
+            "precision": self.setting.precision,
             "processes": self.group.size,
         }
 
@@ -258,13 +260,3 @@ def _parameters(player: Player) -> list[nn.Parameter]:
     """The player's trainable parameters, each once."""
     found = {id(p): p for module in player.modules for p in module.parameters() if p.requires_grad}
     return list(found.values())
-
-
-def _precision(device: torch.device):
-    """bfloat16 where the matrix units are (CUDA), full precision elsewhere."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
-
-
-def precision_name(device: torch.device) -> str:
-    """What `_precision` computes in, for the record."""
-    return "bfloat16 autocast" if device.type == "cuda" else "float32"

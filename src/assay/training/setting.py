@@ -10,6 +10,7 @@ from assay.errors import TrainingError
 from assay.language.recipes import Recipe
 from assay.training.distributed import ALONE, Group
 from assay.training.network import Trained
+from assay.training.precision import FLOAT32
 
 
 def no_parents(recipe: Recipe) -> Trained:
@@ -19,15 +20,18 @@ def no_parents(recipe: Recipe) -> Trained:
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how a training runs; on one platform and with one number of processes, none of it changes the result.
+    """Where and how a training runs. On one platform, with one number of processes and in one precision, none of it changes the
+    result.
 
-    load_parent: gives the trained network of a parent recipe at this seed. checkpoint: file to resume from if it was made with
-    the same code, written after the first step that ends checkpoint_seconds after the last writing. stop: asked after each
-    step whether to write the checkpoint and raise PreemptedError. group: the processes that train together, of which this is
-    one. report: called after each epoch with (epochs done, epochs in all, mean loss). say: takes lines for the log.
+    precision: "float32", or "bfloat16" for autocast. load_parent: gives the trained network of a parent recipe at this seed.
+    checkpoint: file to resume from if it was made with the same code, written after the first step that ends checkpoint_seconds
+    after the last writing. stop: asked after each step whether to write the checkpoint and raise PreemptedError. group: the
+    processes that train together, of which this is one. report: called after each epoch with (epochs done, epochs in all, mean
+    loss). say: takes lines for the log.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = FLOAT32
     load_parent: Callable[[Recipe], Trained] = no_parents
     checkpoint: Path | None = None
     checkpoint_seconds: float = 300.0
