@@ -13,6 +13,7 @@ from assay.data.seeds import Draw
 from assay.data.world import World
 from assay.errors import ArtifactError
 from assay.evidence import tables
+from assay.evidence.freshness import Freshness, freshness
 from assay.language.plugs import find, load
 from assay.language.studies import load_studies
 from assay.provenance import fingerprints
@@ -111,9 +112,9 @@ def test_changed_data_changes_the_code_of_what_reads_it_and_of_nothing_else(monk
     assert [plug for plug in plugs if after[plug] != before[plug]] == ["worlds/digits"]
     study = load_studies("ci", only=["cnn_svm"])["cnn_svm"]
     fresh = {"study_sha256": study.digest, "code": tables.study_code(study)}
-    assert tables.staleness(study, fresh) == []
+    assert freshness(study, fresh) == Freshness("fresh")
     monkeypatch.undo()
-    assert tables.staleness(study, fresh) == ["data/digits.npz changed"]
+    assert freshness(study, fresh) == Freshness("stale", ("data/digits.npz changed",))
 
 
 @pytest.mark.parametrize("line", ["data/../../x", "data//etc/x", "/data/x", "other/x", "data/a/../b", "data/."])

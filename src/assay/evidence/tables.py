@@ -219,9 +219,12 @@ def code_digest(study: "Study") -> str:
 
 
 def commit(root: Path) -> tuple[str | None, bool | None]:
-    """The git commit of the working tree and whether tracked files differ from it; None where there is no git."""
+    """The git commit of the working tree and whether tracked files differ from it; None where there is no git, or where a
+    repository begins further up: a project that was unpacked in somebody's repository has no commit of its own."""
     try:
-        head = _git(root, "rev-parse", "HEAD")
+        head, top = _git(root, "rev-parse", "HEAD", "--show-toplevel").splitlines()
+        if Path(top) != root.resolve():
+            return None, None
         return head, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.CalledProcessError):
         return None, None
