@@ -110,9 +110,7 @@ class Preflight:
     def _set_all_aside(self) -> None:
         """Move all that results are made of; locks and marks, whose names begin with a dot, are of the run."""
         done = "are set aside" if self.act else "would be set aside by a run"
-        self.findings.append(
-            f"{self.results}: results of an earlier layout, which nothing reads any more, {done} in {self.aside}"
-        )
+        self.findings.append(f"{self.results}: results of an earlier layout, which nothing reads, {done} in {self.aside}")
         if not self.act:
             return
         self.aside.mkdir(parents=True)
