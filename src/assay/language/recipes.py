@@ -84,11 +84,11 @@ def without_defaults(value: Any) -> Any:
     """Canonical data without parameters and fields that have their default, and without what is only recorded: what names and
     digests are made of. That a default changed is seen in the code of its plug."""
     match value:
-        case {"plug": str() as plug, "parameters": dict() as given}:
+        case {"plug": str() as plug, "parameters": dict() as given, **others} if not others:
             kept = {name: without_defaults(item) for name, item in given.items()}
             defaults = _defaults(plug)
             return {"plug": plug, "parameters": {name: v for name, v in kept.items() if canonical(v) != defaults.get(name)}}
-        case {"recipe": dict() as fields}:
+        case {"recipe": dict() as fields, **others} if not others:
             return {"recipe": _fields_without_defaults(fields)}
         case dict():
             return {key: without_defaults(item) for key, item in value.items()}
