@@ -28,6 +28,8 @@ def prepare_results():
         lock = None if dry else take_lock()
         if lock or dry:
             preflight.check(jobs_of_rules(), sources_of_rules())
+        if lock:
+            write_plan()
     except OSError as error:
         raise WorkflowError(f"{error.filename or RESULTS}: {error.strerror}; results are written below {RESULTS}/") from None
     for line in preflight.lines:
@@ -43,6 +45,11 @@ def take_lock():
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return None
+    return lock
+
+
+def write_plan():
+    """Leave what was decided to the jobs of this run, after what was in its way is set aside."""
     needs = {
         name: tuple(job for block in blocks for job in PLAN.needs(STUDIES[name].recipes, block))
         for name, blocks in MEASURED.items()
@@ -50,7 +57,6 @@ def take_lock():
     replace(SOURCES, needs=needs).write()
     if SOURCES.rechecked and isinstance(CONFIG.recheck, float):
         keep_choice(CONFIG.recheck, SOURCES, STUDIES, PLATFORM)
-    return lock
 
 
 def hold_results_folder():

@@ -30,7 +30,8 @@ def ready(root: Path) -> Tree:
         write_card(spec, tree.results / "worlds" / name)
     (root / ".dvc").mkdir()
     shutil.copy(PROJECT / ".dvc/config", root / ".dvc")
+    shutil.copy(PROJECT / ".gitattributes", root)
     (root / ".gitignore").write_text(IGNORED)
-    git(root, "init", "-q")
+    git(root, "init", "-q", "-b", "main")
     commit(root)
     return tree

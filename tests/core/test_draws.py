@@ -21,7 +21,7 @@ from assay.networks.jobs import train_bundle
 from assay.networks.store import NetworkStore
 from assay.overview.coverage import row_at
 from assay.pipeline.running import job
-from assay.storage.files import ROOT
+from assay.storage.places import WORK as ROOT
 from assay.training.trainer import make_world, train
 
 

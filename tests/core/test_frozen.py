@@ -23,7 +23,8 @@ from assay.language.frozen import Accuracy, Claim, Frozen, records, refuse_unfro
 from assay.language.recipes import Recipe
 from assay.language.studies import load_studies
 from assay.measuring.budgets import chosen, doubled
-from assay.storage.files import ROOT, read_json
+from assay.storage.files import read_json
+from assay.storage.places import WORK as ROOT
 from assay.training.trainer import make_world, train
 
 FORTY = set(read_json(ROOT / "tests/judge/forty_studies.json"))

@@ -15,7 +15,7 @@ import pytest
 
 from assay.language.plugs import PACKAGE, kinds
 from assay.provenance.fingerprints import COMPUTING
-from assay.storage.files import ROOT
+from assay.storage.places import WORK as ROOT
 
 READ = """
 import json
@@ -72,7 +72,7 @@ def test_growth_and_rewording_leave_all_studies_as_they_are(today, tmp_path):
     # Plumbing that is new, and plumbing that changes.
     for path in ("training/trainer.py", "data/batch.py", "protocols/classify.py", "models/resnet.py"):
         grown.edit(
-            path, r"\n(from typing|import) ", r"\nfrom assay.storage.files import ROOT\nimport assay.language.scales\n\g<1> "
+            path, r"\n(from typing|import) ", r"\nfrom assay.storage.files import sha256\nimport assay.language.scales\n\g<1> "
         )
     for path in grown.package.rglob("*.py"):
         if path.parent != grown.package and path.relative_to(grown.package).parts[0] not in (*COMPUTING, *kinds()):

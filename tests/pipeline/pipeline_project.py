@@ -127,9 +127,9 @@ class Project:
         return done.stdout + done.stderr
 
     def planned(self, rule: str) -> set[str]:
-        """What a dry run would do of one rule, by name of the network, study or world."""
+        """What a dry run would do of one rule, by name of the network, study or world, whichever block of it."""
         verb = {"train": "train", "measure": "measure", "world": "draw world", "figure": "draw"}[rule]
-        return set(re.findall(rf"^Job \d+: {verb} ([a-z0-9_-]+)$", self.run("-n"), re.M))
+        return set(re.findall(rf"^Job \d+: {verb} ([a-z0-9_-]+?)(?:[-/]\d+-\d+)?$", self.run("-n"), re.M))
 
     def python(self, code: str) -> subprocess.CompletedProcess:
         return subprocess.run([sys.executable, "-c", code], cwd=self.root, env=self.environment, capture_output=True, text=True)

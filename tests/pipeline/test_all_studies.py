@@ -77,5 +77,5 @@ def test_a_cluster_gives_the_same_bytes(everything, on_cluster, tmp_path):  # no
     states = on_cluster.run("sacct", "-a", "-X", "-n", "-P", "--format", "State").split()
     assert states.count("COMPLETED") >= jobs
     measured, local = project.measured(), everything.measured()
-    assert {f"observations/{name}/observations.csv" for name in studies} <= set(measured)
+    assert {f"observations/{name}/0-0/observations.csv" for name in studies} <= set(measured)
     assert measured == {path: local[path] for path in measured}

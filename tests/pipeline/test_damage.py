@@ -13,9 +13,9 @@ OUTPUTS = (
     "networks/linear-shapes-noisy-*.json",
     "networks/linear-shapes-[0-9a-f]*/seed-0.safetensors",
     "networks/linear-shapes-noisy-*/seed-0.json",
-    "observations/plain/observations.csv",
-    "observations/plain/arrays.npz",
-    "observations/tuned/provenance.json",
+    "observations/plain/0-0/observations.csv",
+    "observations/plain/0-0/arrays.npz",
+    "observations/tuned/0-0/provenance.json",
     "figures/plain.svg",
     "figures/tuned.svg",
     "verdicts.json",
@@ -114,7 +114,7 @@ def test_files_dated_in_the_future_as_after_a_clock_set_back(tmp_path, finished)
         if path.is_file():
             os.utime(path, (tomorrow, tomorrow))
     (tmp_path / "results/ci/figures/plain.svg").unlink()
-    (tmp_path / "results/ci/observations/tuned/observations.csv").unlink()
+    (tmp_path / "results/ci/observations/tuned/0-0/observations.csv").unlink()
     output = project.run()
     assert "dated in the future (was the clock set back?)" in output
     assert everything(project) == everything(finished)

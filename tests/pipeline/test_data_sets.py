@@ -21,7 +21,7 @@ protocol: probe
 controls: [plain.accuracy > -1]
 expect: [smooth.accuracy > plain.accuracy]
 """
-GOAL = "results/ci/observations/{}/provenance.json"
+GOAL = "results/ci/observations/{}/0-0/provenance.json"
 
 
 @pytest.fixture(scope="module")

@@ -169,7 +169,7 @@ def test_a_measurement_that_outlives_the_main_process_is_waited_for(project, und
     run.kill()
     run.wait(600)
     again = start(project)
-    wait_for(lambda: (project.root / "results/ci/logs/measure/slow.log").exists() and "measure" in jobs_of(again))
+    wait_for(lambda: (project.root / "results/ci/logs/measure/slow/0-0.log").exists() and "measure" in jobs_of(again))
     assert len(inside(project, "measure")) == 1
     (project.root / "measure").unlink()
     again.communicate(timeout=600)
@@ -196,7 +196,7 @@ def test_of_two_runs_started_at_once_one_is_refused_and_the_other_finishes(proje
 
 def test_lock_files_that_a_crash_left_behind_hold_nobody_up(project, undisturbed):
     slow_project(project)
-    for path in ("results/ci/.lock", "results/ci/receipts/measure/slow.lock", ".snakemake/locks/0.output.lock"):
+    for path in ("results/ci/.lock", "results/ci/receipts/measure/slow/0-0.lock", ".snakemake/locks/0.output.lock"):
         project.write(path, "results/ci/verdicts.json\n")
     project.run()
     assert project.results() == undisturbed

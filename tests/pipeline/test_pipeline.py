@@ -36,7 +36,7 @@ def test_equal_recipes_are_trained_once_whoever_asks(finished):
 
 def test_evidence_holds_the_training_losses_of_its_networks(finished):
     results = finished.root / "results/ci"
-    with np.load(results / "observations/tuned/arrays.npz") as arrays:
+    with np.load(results / "observations/tuned/0-0/arrays.npz") as arrays:
         kept = {name: arrays[name] for name in arrays if name.endswith("/training_loss")}
     assert set(kept) == {"adam/training_loss", "tuned/training_loss"}
     (weights,) = (results / "networks").glob("linear-shapes-noisy-tuned-*/seed-0.safetensors")

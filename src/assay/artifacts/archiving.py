@@ -26,7 +26,7 @@ from assay.artifacts.entries import (
 from assay.artifacts.stores import Wanted, bring, md5, opened_project, reached, send
 from assay.errors import ArtifactError, EvidenceError, unknown
 from assay.evidence.cards import worlds_of
-from assay.evidence.freshness import FRESH, Freshness, freshness
+from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
 from assay.evidence.tables import FILES, Evidence, read_arrays, read_evidence
 from assay.language.blocks import Block
 from assay.language.configuration import results_folder
@@ -98,11 +98,13 @@ def push(remote: str | None = None, root: Path = WORK) -> int:
 
 @contextlib.contextmanager
 def _lasting() -> Iterator[None]:
-    """Say that an error is about the archive."""
+    """Say that an error is about the archive; one of a full disk, too."""
     try:
         yield
     except ArtifactError as error:
         raise ArtifactError(f"{ARCHIVE}: {error}") from None
+    except OSError as error:
+        raise ArtifactError(f"{ARCHIVE}: {error.filename or 'not written'}: {error.strerror}; nothing was lost") from None
 
 
 def _is(path: Path, wanted: str) -> bool:
@@ -119,9 +121,11 @@ def read_archived(entry: Entry, root: Path = WORK) -> Evidence:
         if not _is(folder / name, file.sha256):
             raise EvidenceError(f"{entry.folder}/{name}: is not the file that {MANIFEST} lists; run: assay pull archive")
     evidence = read_evidence(folder)
-    said = {"study_sha256": entry.plan, "code": entry.code, "block": entry.block.name}
+    found = evidence.provenance
+    made = block_key(found["scale"], found["study"], Block.named(found["block"]), platform_key(found["platform"]))
+    said = {"plan": found["study_sha256"], "code": found["code"], "key": made}
     for key, value in said.items():
-        if evidence.provenance[key] != value:
+        if getattr(entry, key) != value:
             raise EvidenceError(f"{MANIFEST}: {entry.key}: another '{key}' than its provenance has; git checkout {MANIFEST}")
     return evidence
 
@@ -143,10 +147,11 @@ def _status(study: Study, entries: dict[str, Entry]) -> Status:
         withdrawn = [e for e in entries.values() if e.scale == study.scale and e.study == study.name and e.withdrawn]
         reasons = tuple(dict.fromkeys(entry.withdrawn for entry in withdrawn))
         return Status(study.name, WITHDRAWN if withdrawn else MISSING, reasons)
-    first = next(iter(platforms.values()))
-    found = [freshness_of(study, entry) for entry in first]
-    worst = max(found, key=lambda each: each.word != FRESH)
-    return Status(study.name, worst.word, worst.reasons, tuple(e.key for each in platforms.values() for e in each))
+    order = (FRESH, UNPROVEN, STALE)
+    found = [[freshness_of(study, entry) for entry in each] for each in platforms.values()]
+    least = [max(each, key=lambda state: order.index(state.word)) for each in found]
+    best = min(least, key=lambda state: order.index(state.word))
+    return Status(study.name, best.word, best.reasons, tuple(e.key for each in platforms.values() for e in each))
 
 
 def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[str]:
@@ -234,14 +239,13 @@ def _clean_commit(root: Path) -> str:
 
 
 def _whole(study: Study, results: Path) -> list[_Found]:
-    """The study's blocks so far, without a gap from the first on: fresh, and every arm with every repetition."""
+    """The study's blocks, none missing, all fresh, and every arm with every repetition."""
     folder = results / "observations" / study.name
-    there = [block for block in study.blocks if (folder / block.name).exists()]
-    missing = next((block for block in study.blocks if block not in there), None)
-    if missing and (not there or missing < there[-1]):
+    missing = next((block for block in study.blocks if not (folder / block.name).exists()), None)
+    if missing:
         again = f"run snakemake --config scale={study.scale} 'studies=[{study.name}]'"
         raise ArtifactError(f"{study.name}: has no evidence of block {missing.name} in {results.name}; {again}")
-    return [_whole_block(study, block, results) for block in there]
+    return [_whole_block(study, block, results) for block in study.blocks]
 
 
 def _whole_block(study: Study, block: Block, results: Path) -> _Found:

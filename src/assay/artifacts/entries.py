@@ -4,6 +4,9 @@ archive.jsonl                                          committed; sorted lines, 
 archive/<scale>/studies/<study>/<block>-<platform>/    observations.csv, arrays.npz, provenance.json of one block
 archive/<scale>/worlds/<card>/                         card.json, samples.npz
 
+Branches that added different studies of one world have each drawn its card: of such lines the one archived first counts. Two
+lines for one block are an error, since somebody has to choose.
+
 A line says all that is needed to tell whether evidence is fresh, so that a dry run pulls nothing: the digest of what was
 measured, the hashes of the code, commit, date and platform, and the checksums of the files, whose bytes are in a store.
 """
@@ -110,22 +113,23 @@ def read_entries(root: Path = WORK) -> dict[str, Entry]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{MANIFEST}: cannot be read ({error}); restore it: git checkout {MANIFEST}") from None
-    return dict(sorted(_parsed(text).items()))
+    return {key: entry for key, (_, _, entry) in sorted(_lines(text).items())}
 
 
 @cache
-def _parsed(text: str) -> dict[str, Entry]:
-    found: dict[str, tuple[int, str]] = {}
-    entries = {}
+def _lines(text: str) -> dict[str, tuple[int, str, Entry]]:
+    """The lines that count, by key: number, text and entry."""
+    found: dict[str, tuple[int, str, Entry]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         entry = _entry(number, line)
-        if entry.key in found and found[entry.key][1] != line:
+        first, seen, other = found.get(entry.key, (number, line, entry))
+        if entry.study and seen != line:
             raise ArtifactError(
-                f"{MANIFEST}:{number}: a second entry for {entry.key} (the first is in line {found[entry.key][0]});"
-                " keep one of the two lines"
+                f"{MANIFEST}:{number}: a second entry for {entry.key} (the first is in line {first}); keep one of the two lines"
             )
-        found[entry.key], entries[entry.key] = (number, line), entry
-    return entries
+        if (entry.archived, line) <= (other.archived, seen):
+            found[entry.key] = (number, line, entry)
+    return found
 
 
 def _entry(number: int, line: str) -> Entry:
@@ -147,16 +151,19 @@ def _entry(number: int, line: str) -> Entry:
 
 
 def write_entries(changed: Mapping[str, Entry | None], root: Path = WORK) -> None:
-    """Add or replace entries, or take away those given as None; every other line stays byte for byte."""
+    """Add or replace entries, or take away those given as None; every other line stays byte for byte.
+
+    ArtifactError, and the file as it was, where it cannot be written.
+    """
     path = root / MANIFEST
-    lines = {_entry(number, line).key: line for number, line in enumerate(_lines(path), 1)}
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = {key: line for key, (_, line, _) in _lines(text).items()}
     lines |= {key: entry.line for key, entry in changed.items() if entry}
     kept = [line for key, line in sorted(lines.items()) if changed.get(key, True)]
-    write_atomic(path, "".join(line + "\n" for line in kept))
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    try:
+        write_atomic(path, "".join(line + "\n" for line in kept))
+    except OSError as error:
+        raise ArtifactError(f"{MANIFEST}: cannot be written ({error.strerror}), and is as it was; then archive again") from None
 
 
 def blocks_of(entries: Iterable[Entry], scale: str, study: str) -> dict[str, list[Entry]]:

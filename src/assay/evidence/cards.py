@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,15 +51,12 @@ def _hashable(images: np.ndarray | Stream) -> np.ndarray:
 
 def write_card(spec: dict, folder: Path) -> None:
     """Draw the world's first repetition and write card.json and samples.npz (the first training images with their factors)."""
-    started = time.process_time()
     world = bind(spec, _no_parents)(Draw("world", 0, 0))
-    seconds = time.process_time() - started
     card = {
         "world": spec,
         "classes": list(world.classes),
         "splits": {name: _describe(split) for name, split in world.splits().items()},
         "sha256": data_digest(world),
-        "core_seconds": round(seconds, 3),
     }
     first = world.train.take(np.arange(min(SAMPLES, len(world.train))))
     write_atomic(folder / "samples.npz", pack_arrays({"images": whole(first.images), "labels": first.labels, **first.factors}))

@@ -59,7 +59,7 @@ def _decide_one(
     if mode == "archive":
         best = max([*usable, *archived], key=len, default=())
         return best, () if best else ("the archive has no evidence of it",)
-    here = _here(study, mode, results)
+    here = _here(study, mode, results, wanted)
     complete = next((each for each in here.values() if len(each) == len(study.blocks)), ())
     if complete:
         return complete, ()
@@ -92,8 +92,9 @@ def _prefix(places: Iterable[Place]) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def _here(study: Study, mode: Mode, results: Path) -> dict[str, tuple[Place, ...]]:
-    """A study's blocks in the results folder that are whole and count, by platform."""
+def _here(study: Study, mode: Mode, results: Path, wanted: bool) -> dict[str, tuple[Place, ...]]:
+    """A study's blocks in the results folder that are whole and count, by platform. Where nothing of it is computed, what a
+    method now computes otherwise is shown as it is, since a page never goes because of a selection."""
     found: dict[str, list[Place]] = {}
     for block in study.blocks:
         folder = results / "observations" / study.name / block.name
@@ -107,7 +108,8 @@ def _here(study: Study, mode: Mode, results: Path) -> dict[str, tuple[Place, ...
             continue
         if made_under(provenance) != current():
             continue
-        if state.word == FRESH or (mode == "auto" and state.word == UNPROVEN and not _plug_changed(study, provenance)):
+        again = wanted and _plug_changed(study, provenance)
+        if state.word == FRESH or (mode == "auto" and state.word == UNPROVEN and not again):
             place = Place(block, "here", state.word, state.reasons, sha256=provenance["sha256"])
             found.setdefault(platform, []).append(place)
     return {platform: tuple(places) for platform, places in found.items()}

@@ -1,7 +1,8 @@
 """Before a run: files that are not as their jobs left them are set aside, and files dated in the future are dated now.
 
 Snakemake sees that a file is there and when it changed, not that it was cut, emptied or replaced. What cannot be trusted is moved
-to results/<scale>/set-aside/<time>/, never deleted, and Snakemake then makes it again. No torch here.
+to results/<scale>/set-aside/<time>/, never deleted, and Snakemake then makes it again. So is a whole folder of results that an
+earlier version of assay laid out in another way. No torch here.
 """
 
 import base64
@@ -87,6 +88,10 @@ class Preflight:
 
     def check(self, jobs: Iterable[JobFiles], sources: Iterable[Path]) -> None:
         """Check what jobs left in earlier runs, and the dates of that and of the sources."""
+        if self._is_of_an_earlier_layout():
+            self._set_all_aside()
+            if not self.act:
+                return
         jobs = list(jobs)
         self._date_now([*sources, *(path for job in jobs for path in (*job.outputs, *job.networks))])
         records = Records(self.state)
@@ -96,6 +101,22 @@ class Preflight:
             receipt = Receipt(job.log)
             self._clear_the_way([*job.outputs, *job.networks, *receipt.files, job.log, job.benchmark, receipt.path, receipt.lock])
             self._check_job(job, receipt, records)
+
+    def _is_of_an_earlier_layout(self) -> bool:
+        """Whether evidence lies here in one table a study, and none in blocks, beside which nobody reads such a table."""
+        observations = self.results / "observations"
+        return any(observations.glob("*/observations.csv")) and not any(observations.glob("*/*-*/"))
+
+    def _set_all_aside(self) -> None:
+        """Move all that results are made of; locks and marks, whose names begin with a dot, are of the run."""
+        done = "are set aside" if self.act else "would be set aside by a run"
+        self.findings.append(f"{self.results}: results of an earlier layout, which nothing reads, {done} in {self.aside}")
+        if not self.act:
+            return
+        self.aside.mkdir(parents=True)
+        for path in sorted(self.results.iterdir()):
+            if path.name != "set-aside" and not path.name.startswith("."):
+                shutil.move(path, self.aside / path.name)
 
     def _date_now(self, paths: list[Path]) -> None:
         """Snakemake fails every job that has an input younger than the output it has just written."""
