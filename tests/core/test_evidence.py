@@ -1,6 +1,8 @@
 """Evidence on disk: exact round trips, bytes that repeat, and one line for whatever was cut, altered or never a number."""
 
+import csv
 import hashlib
+import io
 import json
 import math
 import subprocess
@@ -18,6 +20,7 @@ from assay.evidence.tables import (
     FORMAT,
     Evidence,
     Observation,
+    as_csv,
     commit,
     coordinate,
     joined,
@@ -71,6 +74,14 @@ def test_every_finite_number_survives_the_table(value):
 @pytest.mark.parametrize(("text", "x"), [("", None), ("0.5", 0.5), ("3", 3.0), ("conv1", "conv1"), ("1e-3", 0.001)])
 def test_coordinates_are_nothing_numbers_or_names(text, x):
     assert coordinate(text) == x
+
+
+@given(st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(["conv1", "a,b", '"']))
+def test_a_table_that_was_read_is_written_with_the_same_bytes(x):
+    """Readers download what was measured: 3 stays 3, and 3.0 stays 3.0."""
+    text = as_csv([Observation("mixup", "erm", 0, "top1", x, 0.5)])
+    _, (*row, value) = csv.reader(io.StringIO(text, newline=""))
+    assert as_csv([Observation(*row[:2], int(row[2]), row[3], coordinate(row[4]), float(value))]) == text
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -116,7 +116,7 @@ def test_a_shared_training_records_what_studies_beside_want_recorded(tmp_path):
     tree = Tree(tmp_path)
     tree.scale()
     tree.study()
-    tree.study("other", arms={"erm": {"record": ["margins"]}, "mlp": {"model": "mlp"}})
+    tree.study("other", arms={"erm": {"record": ["margins"]}, "mixup": {"model": "mlp"}})
     study, other = tree.compiled(), tree.compiled("other")
     shared = study.cells[0].recipe
     assert shared in other.recipes
