@@ -32,7 +32,7 @@ def forecast(tmp_path, monkeypatch, scale=None, **changes) -> Forecast:
     monkeypatch.setattr("assay.pipeline.forecast.throughputs", lambda: TABLE)
     scale = {"job": JOB} | (scale or {})
     study = compiled(tmp_path, scale, **changes)
-    return Forecast(Plan([study], 1), Scale.model_validate(SCALE | scale), tmp_path / "networks")
+    return Forecast(Plan([(study, study.blocks)], 1), Scale.model_validate(SCALE | scale), tmp_path / "networks")
 
 
 def test_hours_are_images_over_images_a_second(tmp_path, monkeypatch):
@@ -93,7 +93,8 @@ def test_sidecars_that_say_nothing_of_a_gpu_do_not_count(tmp_path, monkeypatch, 
 
 def test_jobs_ask_for_the_time_of_their_network_with_slack(tmp_path, monkeypatch):
     found = forecast(tmp_path, monkeypatch)
-    bundle = found.plan.bundle(found.plan.needs([found.plan.studies["study"].cells[0].recipe])[0])
+    study = found.plan.studies["study"]
+    bundle = found.plan.bundle_of[study.cells[0].recipe, study.blocks[0]]
     hours = 50000 * 200 / 400 / 3600
     assert found.gpus(bundle) == 1
     assert found.minutes(bundle) == pytest.approx(START_MINUTES + SLACK * 60 * hours, abs=1)

@@ -4,16 +4,16 @@ import pytest
 import yaml
 
 from assay.errors import StudyError
+from assay.evidence.tested import tested as phrase
 from assay.language.recipes import walk
 from assay.language.scales import Scale, load_scale
 from assay.language.studies import Study, compile_study, load_studies
-from assay.measuring import arm as measuring
 from assay.networks.plan import Plan
 
 SCALE = {
     "description": "for tests",
     "seeds": 3,
-    "seeds_per_job": 1,
+    "block": 1,
     "world": {"size": 16, "train": 64, "test": 32},
     "budget": {"epochs": 4, "batch": 32},
     "settings": {
@@ -211,28 +211,30 @@ def test_full_budgets_on_full_data_sets(cluster):
 
 
 def test_a_job_is_one_network_at_one_seed(cluster):
-    plan = Plan(cluster.values(), seeds_per_job=1)
+    scale = load_scale("cluster")
+    plan = Plan.at(scale, cluster.values())
     assert all(len(bundle.recipes) == len(bundle.seeds) == 1 for bundle in plan.bundles.values())
     recipes = {recipe for study in cluster.values() for recipe in study.recipes}
-    assert len(plan.bundles) == len(recipes) * load_scale("cluster").seeds
-    child = next(bundle for bundle in plan.bundles.values() if bundle.parents and bundle.seeds.start == 3)
-    needed = plan.needs(child.parents, child.seeds)
+    assert len(plan.bundles) == len(recipes) * scale.seeds
+    child = next(bundle for bundle in plan.bundles.values() if bundle.parents and bundle.block.first == 3)
+    needed = plan.needs(child.parents, child.block)
     assert needed
-    assert all(name.endswith("-seed-3") for name in needed)
+    assert all(name.endswith("-3-3") for name in needed)
 
 
 def test_several_seeds_a_job_cover_all_of_them(tmp_path):
-    study = compiled(tmp_path)
-    plan = Plan([study], seeds_per_job=2)
+    study = compiled(tmp_path, {"seeds": 4, "block": 2})
+    plan = Plan([(study, study.blocks)])
     seeds = [bundle.seeds for bundle in plan.bundles.values() if study.cells[0].recipe in bundle.recipes]
-    assert [list(part) for part in seeds] == [[0, 1], [2]]
-    whole = Plan([study])
+    assert [list(part) for part in seeds] == [[0, 1], [2, 3]]
+    study = compiled(tmp_path, {"seeds": 3, "block": 3})
+    whole = Plan([(study, study.blocks)])
     assert [list(bundle.seeds) for bundle in whole.bundles.values()] == [[0, 1, 2]] * 2
 
 
 def test_what_was_tested_names_what_stood_in(tmp_path):
     study = compiled(tmp_path)
-    networks = {recipe: [{"parameters": 11_173_962}] for recipe in study.recipes}
-    assert measuring.tested(study, networks) == "32 px cifar10 (50000 training images), 11.2M-parameter resnet18, 3 seeds"
+    networks = {recipe: [11_173_962] for recipe in study.recipes}
+    assert phrase(study, networks) == "32 px cifar10 (50000 training images), 11.2M-parameter resnet18"
     published = compiled(tmp_path, base={"world": "shapes", "model": {"timm": {"name": "resnet18", "pretrained": True}}})
-    assert "resnet18 from published weights" in measuring.tested(published, {})
+    assert "resnet18 from published weights" in phrase(published, {})

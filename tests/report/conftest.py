@@ -8,6 +8,7 @@ import synthetic
 
 from assay import report
 from assay.language import catalogue
+from assay.pipeline.sources import Sources
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,7 @@ def papers() -> catalogue.Catalogue:
 def site(results, studies, papers, tmp_path_factory) -> Path:
     """A built report."""
     out = tmp_path_factory.mktemp("site")
-    report.build(results, out, studies, papers, synthetic.METHODS)
+    report.build(Sources.read(results), out, studies, papers, synthetic.METHODS)
     return out
 
 

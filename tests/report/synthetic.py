@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from assay import report
-from assay.evidence.tables import COLUMNS
+from assay.evidence.tables import COLUMNS, FORMAT
 from assay.language import catalogue
 from assay.overview.coverage import Introduction, Vouch
+from assay.pipeline.sources import Sources
 
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7*7 }}$x$"
 VERDICTS = {
@@ -98,40 +99,47 @@ def rows(study: report.StudyView, seeds: int = 5) -> list[list]:
     return table
 
 
-TESTED = "16 px shapes, 78k-parameter ResNet, 5 seeds"
+TESTED = "16 px shapes, 78k-parameter ResNet"
+BLOCK = "0-4"
 
 
 def store(results: Path, study: report.StudyView, table: list[list], tested: str = TESTED) -> None:
     """Write one study's evidence and its figure."""
     store_evidence(results, study, table, tested)
-    page = report.read_page(results, study, catalogue.load()[study.paper])
+    page = report.read_page(Sources.read(results), study, catalogue.load()[study.paper])
     (results / "figures").mkdir(exist_ok=True)
     (results / "figures" / f"{study.name}.svg").write_bytes(report.figure(page))
 
 
 def store_evidence(results: Path, study: report.StudyView, table: list[list], tested: str = TESTED) -> None:
-    """Write observations, arrays and provenance of one study."""
-    folder = results / "observations" / study.name
+    """Write observations, arrays and provenance of one study, in a single block."""
+    folder = results / "observations" / study.name / BLOCK
     folder.mkdir(parents=True)
     with open(folder / "observations.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *table])
     np.savez(folder / "arrays.npz", **{"erm/map": np.linspace(-1, 1, 128).reshape(2, 8, 8)})
     provenance = {
+        "format": FORMAT,
         "study": study.name,
         "scale": results.name,
+        "block": BLOCK,
+        "draws": "judged",
         "rows": len(table),
         "sha256": hashlib.sha256((folder / "observations.csv").read_bytes()).hexdigest(),
         "arrays_sha256": hashlib.sha256((folder / "arrays.npz").read_bytes()).hexdigest(),
         "study_sha256": "ab" * 32,
         "code": {"assay.augment.mixup": "cd" * 8},
-        "recipes": ["resnet-shapes-erm-3f9a2c1e"],
+        "recipes": {"resnet-shapes-erm-3f9a2c1e": ["01" * 32]},
+        "data": {},
         "seeds": sorted({row[2] for row in table}),
         "versions": {"python": "3.11.7", "torch": "2.13.0"},
-        "platform": {"system": "Linux", "machine": "x86_64", "cpu": tested[:4], "device": "cpu", "precision": "float32"}
-        | {"trained_on": ["1 x cpu"]},
+        "platform": {"system": "Linux", "machine": "x86_64", "cpu": tested[:4], "vendor": "maker", "features": ["avx2", "fma"]}
+        | {"device": "cpu", "threads": 1, "precision": "float32", "torch": "2.13.0", "timm": "1.0.20"},
+        "trained_on": ["1 x cpu"],
         "commit": "868a97f",
         "dirty": False,
-        "cost": {"train_core_s": 42.5, "measure_core_s": 3.25},
+        "date": "2026-11-01",
+        "cost": {"train_core_s": 42.5, "networks": {"resnet-shapes-erm-3f9a2c1e": 42.5}, "measure_core_s": 3.25},
         "tested": tested,
     }
     (folder / "provenance.json").write_text(json.dumps(provenance))
@@ -239,7 +247,7 @@ def write_results(results: Path) -> list[report.StudyView]:
             study = replace(study, evidence="archived", other_scales=("gpu",), stale=None)
         store(results, study, rows(study))
         if name == "mixup":
-            keep_pictures_and_losses(results / "observations" / name)
+            keep_pictures_and_losses(results / "observations" / name / BLOCK)
         verdicts[name] = judged(study, verdict, 0.05 - 0.025 * number)
         studies.append(study)
     hostile_arms = {HOSTILE: {}, "erm": {HOSTILE: HOSTILE}}
@@ -270,7 +278,7 @@ def write_many(results: Path, count: int) -> list[report.StudyView]:
         verdicts[study.name] = verdict | {"expectations": verdict["expectations"] * 3}
         studies.append(study)
     (results / "figures").mkdir()
-    drawn = report.figure(report.read_page(results, studies[0], catalogue.load()[studies[0].paper]))
+    drawn = report.figure(report.read_page(Sources.read(results), studies[0], catalogue.load()[studies[0].paper]))
     for study in studies:
         (results / "figures" / f"{study.name}.svg").write_bytes(drawn)
     (results / "verdicts.json").write_text(json.dumps({"alpha": 0.05, "studies": verdicts, "failed": {}}))

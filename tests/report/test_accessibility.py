@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from assay import report
 from assay.language.catalogue import Catalogue
+from assay.pipeline.sources import Sources
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +54,7 @@ def short(results, studies, papers, tmp_path_factory) -> Path:
     """The report over the studied papers and a few others: rows of every kind, but not 764, over which axe-core takes minutes."""
     out = tmp_path_factory.mktemp("short")
     kept = [paper for number, paper in enumerate(papers.values()) if number < 8 or paper.id in {s.paper for s in studies}]
-    report.build(results, out, studies, Catalogue(kept), synthetic.METHODS)
+    report.build(Sources.read(results), out, studies, Catalogue(kept), synthetic.METHODS)
     return out
 
 

@@ -8,6 +8,7 @@ import synthetic
 from assay import report
 from assay.errors import EvidenceError
 from assay.language.plugs import find
+from assay.pipeline.sources import Sources
 from assay.report.difficulty import COLUMNS, TABLE, as_markdown, effort, read_difficulties
 from assay.storage.places import PROJECT
 
@@ -89,4 +90,4 @@ def test_a_table_that_is_lost_or_cut_is_one_line_with_the_fix(tmp_path, content)
 def test_a_report_without_the_table_says_how_to_make_it(tmp_path, monkeypatch, papers):
     monkeypatch.setattr(read_difficulties, "__defaults__", (tmp_path / TABLE.name,))
     with pytest.raises(EvidenceError, match=r"make it with python bench/difficulty\.py"):
-        report.build(tmp_path, tmp_path / "report", [], papers, synthetic.METHODS)
+        report.build(Sources.read(tmp_path), tmp_path / "report", [], papers, synthetic.METHODS)

@@ -12,6 +12,7 @@ from assay import report
 from assay.errors import EvidenceError
 from assay.judging.calibration import alone, observed
 from assay.language import catalogue
+from assay.pipeline.sources import Sources
 from assay.report import judge
 from assay.report.judge import false_support, measured, power_curves
 from assay.report.rates import corrections, false_findings, flipped, p_supported, power, powers, signs
@@ -119,7 +120,7 @@ def test_rates_are_those_of_the_documentation():
 def page(tmp_path_factory) -> str:
     out = tmp_path_factory.mktemp("report")
     studies = synthetic.write_results(out / "results" / "laptop")
-    report.build(out / "results" / "laptop", out / "html", studies, catalogue.load())
+    report.build(Sources.read(out / "results" / "laptop"), out / "html", studies, catalogue.load())
     assert 'href="judge.html"' in (out / "html" / "index.html").read_text()
     return unescape((out / "html" / "judge.html").read_text())
 

@@ -1,5 +1,7 @@
 """A page's evidence: the stored numbers as a table, and nothing at all when a file was cut, altered or lost."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import synthetic
@@ -8,6 +10,7 @@ from assay import report
 from assay.errors import EvidenceError
 from assay.evidence.tables import Observation
 from assay.language import catalogue
+from assay.pipeline.sources import Sources
 from assay.report.page import as_table
 
 
@@ -15,11 +18,11 @@ from assay.report.page import as_table
 def stored(tmp_path):
     study = synthetic.view("mixup", "P166", "training-recipes")
     synthetic.store(tmp_path, study, synthetic.rows(study))
-    return tmp_path, study
+    return Sources.read(tmp_path), study
 
 
-def read(results, study):
-    return report.read_page(results, study, catalogue.load()[study.paper])
+def read(sources, study):
+    return report.read_page(sources, study, catalogue.load()[study.paper])
 
 
 def test_observations_come_back_exactly(stored):
@@ -51,7 +54,7 @@ def test_no_observations_make_an_empty_table():
 
 @pytest.mark.parametrize("name", ["observations.csv", "arrays.npz"])
 def test_altered_file_is_named(stored, name):
-    path = stored[0] / "observations" / "mixup" / name
+    path = stored[0].results / "observations" / "mixup" / "0-4" / name
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(EvidenceError, match=rf"{name}: truncated or altered"):
         read(*stored)
@@ -59,9 +62,14 @@ def test_altered_file_is_named(stored, name):
 
 @pytest.mark.parametrize("name", ["observations.csv", "arrays.npz", "provenance.json"])
 def test_missing_file_is_named(stored, name):
-    (stored[0] / "observations" / "mixup" / name).unlink()
+    (stored[0].results / "observations" / "mixup" / "0-4" / name).unlink()
     with pytest.raises(EvidenceError, match=name):
         read(*stored)
+
+
+def test_a_study_without_evidence_is_named(stored):
+    with pytest.raises(EvidenceError, match=r"^other: no evidence in .*; run snakemake$"):
+        read(stored[0], replace(stored[1], name="other"))
 
 
 def test_a_metric_measured_with_and_without_coordinates_is_named_once(tmp_path):
@@ -70,7 +78,7 @@ def test_a_metric_measured_with_and_without_coordinates_is_named_once(tmp_path):
     results = tmp_path / "results"
     results.mkdir()
     synthetic.store(results, study, synthetic.rows(study) + means)
-    report.build(results, tmp_path / "site", [study], catalogue.load())
+    report.build(Sources.read(results), tmp_path / "site", [study], catalogue.load())
     page = (tmp_path / "site" / "studies" / "mixup.html").read_text()
     named = page[page.index('<th scope="row">Metrics</th>') :].splitlines()[0]
     assert named.endswith(("<td>top1, robust</td></tr>", "<td>robust, top1</td></tr>"))

@@ -12,6 +12,7 @@ import synthetic
 from assay import report
 from assay.evidence.agreement import not_compared
 from assay.language.published import Published, PublishedNumber
+from assay.pipeline.sources import Sources
 from assay.report.figure import ASSETS
 from assay.report.page import StudyView
 from assay.report.parts import machinery
@@ -33,7 +34,7 @@ def built(results, site, studies, papers, tmp_path):
     """A results folder of one's own with the report made from it; paths in error messages are those of the copy."""
     shutil.copytree(results, tmp_path / "laptop")
     shutil.copytree(site, tmp_path / "out")
-    report.build(tmp_path / "laptop", tmp_path / "out", studies, papers, synthetic.METHODS)
+    report.build(Sources.read(tmp_path / "laptop"), tmp_path / "out", studies, papers, synthetic.METHODS)
     return tmp_path / "laptop", tmp_path / "out", studies
 
 
@@ -43,18 +44,18 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def test_nothing_is_built_twice(built, papers):
     results, out, studies = built
-    assert report.build(results, out, studies, papers, synthetic.METHODS) == []
+    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == []
 
 
 def test_new_evidence_rebuilds_its_study_and_the_index(built, papers):
     results, out, studies = built
-    folder = results / "observations" / "mixup"
+    folder = results / "observations" / "mixup" / "0-4"
     table = (folder / "observations.csv").read_text().replace("0.6", "0.7", 1)
     (folder / "observations.csv").write_text(table)
     provenance = json.loads((folder / "provenance.json").read_text())
     provenance["sha256"] = hashlib.sha256(table.encode()).hexdigest()
     (folder / "provenance.json").write_text(json.dumps(provenance))
-    assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/mixup", "across", "index"]
+    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == ["studies/mixup", "across", "index"]
     assert (out / "studies" / "mixup.csv").read_text() == table
 
 
@@ -63,13 +64,18 @@ def test_another_verdict_figure_or_world_rebuilds_the_pages_that_show_it(built, 
     verdicts = json.loads((results / "verdicts.json").read_text())
     verdicts["studies"]["odin"]["q"] = 0.9
     (results / "verdicts.json").write_text(json.dumps(verdicts))
-    assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/odin", "across", "judge", "index"]
+    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == [
+        "studies/odin",
+        "across",
+        "judge",
+        "index",
+    ]
     drawn = results / "figures" / "fgsm.svg"
     drawn.write_text(drawn.read_text() + "<!-- again -->")
-    assert report.build(results, out, studies, papers, synthetic.METHODS) == ["studies/fgsm"]
+    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == ["studies/fgsm"]
     card = results / "worlds" / "hostile-0a1b2c3d" / "card.json"
     card.write_text(card.read_text().replace("1536", "1537"))
-    assert report.build(results, out, studies, papers, synthetic.METHODS) == [
+    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == [
         "studies/hostile",
         "worlds",
         "worlds/hostile-0a1b2c3d",
@@ -83,14 +89,14 @@ def test_whatever_a_study_says_counts(built, papers):
     others = [study for study in studies if study.name != "mixup"]
     for name in [field.name for field in fields(StudyView) if field.name not in ("name", "paper")]:
         study = replace(study, **{name: CHANGED[name if name in CHANGED else type(getattr(study, name))]})
-        written = set(report.build(results, out, [*others, study], papers, synthetic.METHODS))
+        written = set(report.build(Sources.read(results), out, [*others, study], papers, synthetic.METHODS))
         assert {"studies/mixup", "index"} <= written <= {"studies/mixup", *OVERVIEWS}, name
 
 
 def test_a_new_neighbour_in_the_family_changes_the_pages_beside_it(built, papers):
     results, out, studies = built
     neighbour = synthetic.view("zoom", "P166", "training-recipes")
-    written = set(report.build(results, out, [*studies, neighbour], papers, synthetic.METHODS))
+    written = set(report.build(Sources.read(results), out, [*studies, neighbour], papers, synthetic.METHODS))
     assert written == {"studies/mixup", "studies/zoom", *OVERVIEWS}
 
 
@@ -100,7 +106,7 @@ def test_a_damaged_or_lost_page_is_made_again(built, papers):
     page = out / "studies" / "mixup.html"
     page.write_bytes(page.read_bytes()[:100])
     (out / "figures" / "odin.svg").unlink()
-    assert set(report.build(results, out, studies, papers, synthetic.METHODS)) == {"studies/mixup", "studies/odin"}
+    assert set(report.build(Sources.read(results), out, studies, papers, synthetic.METHODS)) == {"studies/mixup", "studies/odin"}
     assert snapshot(out) == before
 
 
@@ -112,14 +118,16 @@ def test_notes_that_cannot_be_read_only_cost_time(built, papers, notes):
         (out / "pages.json").unlink()
     else:
         (out / "pages.json").write_text(notes)
-    assert len(report.build(results, out, studies, papers, synthetic.METHODS)) == len(json.loads(before["pages.json"]))
+    assert len(report.build(Sources.read(results), out, studies, papers, synthetic.METHODS)) == len(
+        json.loads(before["pages.json"])
+    )
     assert snapshot(out) == before
 
 
 def test_templates_styles_and_code_count(tmp_path):
     before = machinery("assay.report.words", ASSETS)
     assert machinery("assay.report.words", ASSETS) == before
-    assert machinery("assay.report.plots", ASSETS) != before
+    assert machinery("assay.storage.files", ASSETS) != before
     sheets = tmp_path / "report"
     (sheets / "templates").mkdir(parents=True)
     template = sheets / "templates" / "a.html"

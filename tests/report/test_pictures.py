@@ -17,6 +17,7 @@ from assay.data.batch import to_tensors
 from assay.data.seeds import Draw
 from assay.language import catalogue
 from assay.models.allconv import AllConv
+from assay.pipeline.sources import Sources
 from assay.protocols.axioms import axioms
 from assay.protocols.localisation import localisation
 from assay.report.pictures import is_picture, kind_of, pictures, seen
@@ -108,8 +109,8 @@ def test_the_page_shows_them_without_being_asked(tmp_path):
     synthetic.store_evidence(results, study, synthetic.rows(study))
     images = np.random.default_rng(0).random((20, 3, 8, 8))
     arrays = {f"{synthetic.HOSTILE.replace('/', '')}{k}/images": images[k:] for k in range(13)}
-    synthetic.keep(results / "observations" / "mixup", arrays | {"erm/maps": images.mean(1, keepdims=True)})
-    report.build(results, results / "report", [study], catalogue.load())
+    synthetic.keep(results / "observations" / "mixup" / "0-4", arrays | {"erm/maps": images.mean(1, keepdims=True)})
+    report.build(Sources.read(results), results / "report", [study], catalogue.load())
     text = (results / "report" / "studies" / "mixup.html").read_text()
     shown = re.findall(r'<img src="\.\./(figures/mixup\.\d+\.png)" alt="([^"]+)" loading="lazy">', text)
     assert len(shown) == 14
@@ -117,8 +118,8 @@ def test_the_page_shows_them_without_being_asked(tmp_path):
     assert ", 12 of 20" in text
     assert all((results / "report" / path).read_bytes().startswith(b"\x89PNG") for path, _ in shown)
     assert "<script>alert" not in text
-    synthetic.keep(results / "observations" / "mixup", {})
-    report.build(results, results / "report", [study], catalogue.load())
+    synthetic.keep(results / "observations" / "mixup" / "0-4", {})
+    report.build(Sources.read(results), results / "report", [study], catalogue.load())
     assert 'id="pictures"' not in (results / "report" / "studies" / "mixup.html").read_text()
     assert list((results / "report" / "figures").glob("*.png")) == []
 

@@ -12,6 +12,7 @@ from assay.language import catalogue
 from assay.language.published import Published, PublishedNumber
 from assay.language.scales import load_scale
 from assay.language.studies import Study, compile_study, load_studies
+from assay.pipeline.sources import Sources
 
 NUMBER = {"metric": "treated.top1", "value": 0.987, "source": "table 2", "setting": "MNIST, the paper's network"}
 
@@ -24,7 +25,7 @@ def page_of(tmp_path, *published: Published) -> str:
     rows = [["mixup", arm, seed, "top1", "", repr(mean + 0.01 * (seed - 2))] for arm, mean in (("erm", 0.6), ("treated", 0.64))
             for seed in range(5)]  # fmt: skip
     synthetic.store(results, study, rows)
-    report.build(results, tmp_path / "site", [study], catalogue.load())
+    report.build(Sources.read(results), tmp_path / "site", [study], catalogue.load())
     return (tmp_path / "site" / "studies" / "mixup.html").read_text()
 
 

@@ -19,6 +19,7 @@ from assay.errors import StudyError
 from assay.evidence.tables import Observation
 from assay.language import catalogue
 from assay.language.plugs import find
+from assay.pipeline.sources import Sources
 from assay.report.atlas import Entry, Row, by_family, expectation_counts
 from assay.report.download import parquet
 from assay.report.methods import prose
@@ -191,10 +192,27 @@ def test_stale_evidence_is_said(pages):
 
 def test_many_reasons_for_stale_evidence_are_counted_first_and_listed_below(results, papers, tmp_path):
     reasons = tuple(f"module_{number}.py changed" for number in range(9))
-    report.build(results, tmp_path, [synthetic.view("mixup", "P166", "training-recipes", stale=reasons)], papers)
+    report.build(Sources.read(results), tmp_path, [synthetic.view("mixup", "P166", "training-recipes", stale=reasons)], papers)
     text = Document(tmp_path / "studies" / "mixup.html").text
     assert "Out of date: module_0.py changed; module_1.py changed; module_2.py changed; 6 more." in text
     assert f"stale: {'; '.join(reasons)}" in text
+
+
+def test_unproven_evidence_is_said_and_shown(results, papers, tmp_path):
+    changed = ("training/run.py changed",)
+    report.build(Sources.read(results), tmp_path, [synthetic.view("mixup", "P166", "training-recipes", unproven=changed)], papers)
+    text = Document(tmp_path / "studies" / "mixup.html").text
+    assert "Unproven: the code changed since (training/run.py changed), and nobody has shown yet" in text
+    assert "unproven: training/run.py changed" in text
+    assert "Out of date" not in text
+    (row,) = (row for row in Document(tmp_path / "index.html").all("tr") if row.get("id") == "P166")
+    assert row["data-freshness"] == "unproven"
+
+
+def test_why_a_study_has_no_evidence_is_said(results, papers, tmp_path):
+    study = synthetic.view("other", "P166", "training-recipes", lacking=("its evidence is stale: data/CIFAR.npz changed",))
+    report.build(Sources.read(results), tmp_path, [study], papers)
+    assert "Its evidence is stale: data/CIFAR.npz changed." in Document(tmp_path / "studies" / "other.html").text
 
 
 def test_failed_study_says_where_and_why(pages):
@@ -223,7 +241,7 @@ def test_effect_of_an_invalid_study_is_not_listed(pages):
 
 def test_studies_of_a_family_are_chained_in_order(results, papers, tmp_path):
     family = [synthetic.view(name, "P166", "training-recipes") for name in ("c", "a", "b")]
-    report.build(results, tmp_path, [*family, synthetic.view("d", "P127", "adversarial")], papers)
+    report.build(Sources.read(results), tmp_path, [*family, synthetic.view("d", "P127", "adversarial")], papers)
 
     def around(name: str) -> dict[str, str]:
         links = Document(tmp_path / "studies" / f"{name}.html").all("a")
@@ -257,7 +275,7 @@ def test_study_page_shows_its_worlds(site, pages):
 def test_worlds_beyond_the_first_are_folded_away(results, papers, tmp_path):
     names = ("shapes-0a1b2c3d", "dsd-0a1b2c3d", "hostile-0a1b2c3d", "lost-0a1b2c3d", "gone-0a1b2c3d")
     study = synthetic.view("mixup", "P166", "training-recipes", worlds=dict.fromkeys(names, ("erm",)))
-    report.build(results, tmp_path, [study], papers)
+    report.build(Sources.read(results), tmp_path, [study], papers)
     page = Document(tmp_path / "studies" / "mixup.html")
     assert "2 more worlds" in page.text
     assert page.open == []
@@ -336,7 +354,7 @@ def test_docstrings_are_text_with_lists_and_code(text, html):
 def test_parquet_holds_the_same_table(site, results):
     for name in ("mixup", "hostile"):
         rows = pq.read_table(site / "studies" / f"{name}.parquet").to_pylist()
-        with open(results / "observations" / name / "observations.csv", newline="", encoding="utf-8") as file:
+        with open(results / "observations" / name / "0-4" / "observations.csv", newline="", encoding="utf-8") as file:
             stored = list(csv.DictReader(file))
         assert [row["value"] for row in rows] == [float(row["value"]) for row in stored]
         assert [row["seed"] for row in rows] == [int(row["seed"]) for row in stored]
@@ -366,7 +384,7 @@ def test_arms_are_shown_as_a_diff_against_the_baseline():
 
 
 def test_csv_is_the_stored_table(site, results):
-    stored = results / "observations" / "mixup" / "observations.csv"
+    stored = results / "observations" / "mixup" / "0-4" / "observations.csv"
     assert (site / "studies" / "mixup.csv").read_bytes() == stored.read_bytes()
 
 
@@ -375,22 +393,22 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def test_same_evidence_gives_same_bytes(site, results, studies, papers, tmp_path):
-    report.build(results, tmp_path, list(reversed(studies)), papers, synthetic.METHODS)
+    report.build(Sources.read(results), tmp_path, list(reversed(studies)), papers, synthetic.METHODS)
     assert snapshot(tmp_path) == snapshot(site)
 
 
 def test_rebuilding_leaves_unchanged_files_and_removes_dropped_studies(results, studies, papers, tmp_path):
-    report.build(results, tmp_path, studies, papers)
+    report.build(Sources.read(results), tmp_path, studies, papers)
     for path in tmp_path.rglob("*.*"):
         os.utime(path, (1, 1))
     (tmp_path / "mine.txt").write_text("kept")
-    report.build(results, tmp_path, [study for study in studies if study.name != "odin"], papers)
+    report.build(Sources.read(results), tmp_path, [study for study in studies if study.name != "odin"], papers)
     assert not list(tmp_path.rglob("odin*"))
     assert (tmp_path / "mine.txt").exists()
     assert (tmp_path / "studies" / "mixup.csv").stat().st_mtime == 1
     assert (tmp_path / "figures" / "mixup.svg").stat().st_mtime == 1
     assert (tmp_path / "worlds" / "shapes-0a1b2c3d.png").stat().st_mtime == 1
-    report.build(results, tmp_path, [], papers)
+    report.build(Sources.read(results), tmp_path, [], papers)
     assert not list((tmp_path / "worlds").iterdir())
 
 
@@ -398,9 +416,9 @@ def test_altered_evidence_fails_that_study_alone(studies, papers, tmp_path):
     results = tmp_path / "laptop"
     results.mkdir()
     synthetic.write_results(results)
-    table = results / "observations" / "mixup" / "observations.csv"
+    table = results / "observations" / "mixup" / "0-4" / "observations.csv"
     table.write_text(table.read_text().replace("0.6", "0.9", 1))
-    report.build(results, tmp_path / "out", studies, papers)
+    report.build(Sources.read(results), tmp_path / "out", studies, papers)
     text = Document(tmp_path / "out" / "studies" / "mixup.html").text
     assert "stage “report”" in text
     assert "truncated or altered" in text
@@ -411,7 +429,7 @@ def test_altered_evidence_fails_that_study_alone(studies, papers, tmp_path):
 def test_nothing_run_yet_still_gives_an_atlas(papers, tmp_path):
     results = tmp_path / "laptop"
     results.mkdir()
-    report.build(results, tmp_path / "out", [synthetic.view("mixup", "P166", "training-recipes")], papers)
+    report.build(Sources.read(results), tmp_path / "out", [synthetic.view("mixup", "P166", "training-recipes")], papers)
     assert "Nothing is judged yet" in Document(tmp_path / "out" / "index.html").text
 
 
@@ -420,7 +438,7 @@ def test_measured_but_not_judged(studies, papers, tmp_path):
     results.mkdir()
     synthetic.write_results(results)
     (results / "verdicts.json").write_text(json.dumps({"alpha": 0.05, "studies": {}, "failed": {}}))
-    report.build(results, tmp_path / "out", studies, papers)
+    report.build(Sources.read(results), tmp_path / "out", studies, papers)
     text = Document(tmp_path / "out" / "studies" / "mixup.html").text
     assert "not judged yet" in text
     assert "Expectations" not in text
@@ -428,12 +446,12 @@ def test_measured_but_not_judged(studies, papers, tmp_path):
 
 def test_paper_that_the_catalogue_lacks_is_an_error(results, papers, tmp_path):
     with pytest.raises(StudyError, match="unknown paper 'P999'"):
-        report.build(results, tmp_path, [synthetic.view("x", "P999", "video")], papers)
+        report.build(Sources.read(results), tmp_path, [synthetic.view("x", "P999", "video")], papers)
 
 
 def test_name_that_leaves_the_folder_is_an_error(results, papers, tmp_path):
     with pytest.raises(StudyError, match=r"'\.\./x' cannot be a file name"):
-        report.build(results, tmp_path, [synthetic.view("../x", "P166", "video")], papers)
+        report.build(Sources.read(results), tmp_path, [synthetic.view("../x", "P166", "video")], papers)
 
 
 def test_index_stays_small(site):
@@ -442,7 +460,7 @@ def test_index_stays_small(site):
 
 def test_the_platform_is_told_in_words(pages):
     text = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text
-    assert "cpu, float32; networks trained on 1 x cpu" in text
+    assert "Linux, x86_64, 16 p, cpu, float32, 1 thread a job; networks trained on 1 x cpu" in text
 
 
 def test_secondary_expectations_stand_apart_from_the_claim(pages):

@@ -9,6 +9,7 @@ from browsing import resize, show
 
 from assay import report
 from assay.language import catalogue
+from assay.pipeline.sources import Sources
 
 STUDIES = 200
 MEGABYTE = 1_000_000
@@ -40,7 +41,7 @@ def many(tmp_path_factory):
 def large(many, tmp_path_factory):
     out = tmp_path_factory.mktemp("large")
     started = time.monotonic()
-    report.build(many[0], out, many[1], catalogue.load())
+    report.build(Sources.read(many[0]), out, many[1], catalogue.load())
     print(f"{STUDIES} studied pages built in {time.monotonic() - started:.1f} s")
     return out
 

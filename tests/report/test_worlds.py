@@ -87,8 +87,8 @@ def stored(tmp_path):
 
 
 def test_scaling_is_said_only_where_pixels_leave_the_unit_interval(stored):
-    assert read_world(stored, "shapes-0a1b2c3d").scaling == ""
-    signals = read_world(stored, "dsd-0a1b2c3d")
+    assert read_world(stored / "worlds" / "shapes-0a1b2c3d").scaling == ""
+    signals = read_world(stored / "worlds" / "dsd-0a1b2c3d")
     low, high = signals.span
     images = np.load(stored / "worlds" / "dsd-0a1b2c3d" / "samples.npz")["images"][:4]
     assert (low, high) == (images.min(), images.max())
@@ -99,7 +99,7 @@ def test_scaling_is_said_only_where_pixels_leave_the_unit_interval(stored):
 
 
 def test_picture_in_words(stored):
-    world = read_world(stored, "shapes-0a1b2c3d")
+    world = read_world(stored / "worlds" / "shapes-0a1b2c3d")
     assert world.alt.startswith("12 training images of the world shapes, 16 by 16 pixels: square (in truth circle), square, ")
     assert list(world.splits) == ["train", "test", "valid"]
 
@@ -109,10 +109,10 @@ def test_lost_or_cut_file_is_one_line(stored, name):
     path = stored / "worlds" / "shapes-0a1b2c3d" / name
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(EvidenceError, match=name):
-        read_world(stored, "shapes-0a1b2c3d")
+        read_world(stored / "worlds" / "shapes-0a1b2c3d")
     path.unlink()
     with pytest.raises(EvidenceError, match=name):
-        read_world(stored, "shapes-0a1b2c3d")
+        read_world(stored / "worlds" / "shapes-0a1b2c3d")
 
 
 @pytest.mark.parametrize("change", [{"classes": ["one"]}, {"splits": {"test": {}}}, {"world": {"plug": "shapes"}}])
@@ -120,4 +120,4 @@ def test_card_that_does_not_fit_its_samples_is_one_line(stored, change):
     path = stored / "worlds" / "shapes-0a1b2c3d" / "card.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(EvidenceError, match="card and samples disagree"):
-        read_world(stored, "shapes-0a1b2c3d")
+        read_world(stored / "worlds" / "shapes-0a1b2c3d")

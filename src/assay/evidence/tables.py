@@ -203,13 +203,15 @@ def _line(error: Exception) -> str:
 
 
 def coordinate(text: str) -> float | str | None:
-    """An x as written in the table: empty for none, a number, or a name."""
+    """An x as written in the table: empty for none, a number, or a name. `as_csv` writes it again as it was."""
     if text == "":
         return None
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def code_digest(study: "Study") -> str:
