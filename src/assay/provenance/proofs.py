@@ -13,11 +13,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from assay.errors import EvidenceError
 from assay.language.plugs import kinds
@@ -37,7 +37,8 @@ class Proof(BaseModel):
     modules: hashes before and after by module, None where it was not there. users: of a module that went, the modules that had
     used it, since a fingerprint after the change does not tell that it held the module. canaries: names of the studies that
     were run. sha256: of all they computed, before and after. differing: the canaries that came out otherwise, each with the plugs
-    (as "kind/name") blamed for it; fingerprints without these are the same before and after. platform: where it was seen.
+    (as "kind/name") blamed for it; fingerprints without these are the same before and after. untried: modules that changed where
+    no canary came by; fingerprints with one of these are never shown to be the same. platform: where it was seen.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +49,14 @@ class Proof(BaseModel):
     canaries: tuple[str, ...] = Field(min_length=1)
     sha256: tuple[Sum, Sum]
     differing: dict[str, tuple[str, ...]] = {}
+    untried: tuple[str, ...] = ()
     platform: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Proof":
+        if (self.sha256[0] == self.sha256[1]) == bool(self.differing):
+            raise ValueError("canaries differ if, and only if, the two sums do")
+        return self
 
     @property
     def line(self) -> str:
@@ -76,6 +84,13 @@ class Proof(BaseModel):
         return {canary: plugs for canary, plugs in shared.items() if plugs}
 
 
+class _Step(NamedTuple):
+    """A fingerprint on the way back, and what canaries say against the change that led to it."""
+
+    hashes: dict[str, str]
+    against: dict[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True)
 class Proofs:
     """All proofs there are."""
@@ -84,37 +99,44 @@ class Proofs:
 
     def oldest(self, hashes: dict[str, str]) -> dict[str, str]:
         """The oldest fingerprint that is proven to compute what this one does."""
-        return self._followed(hashes, refuting=False)[0]
+        passed = [step.hashes for step in self._steps(hashes, refuting=False)]
+        again = self._newest(passed[-1], refuting=False)
+        if again is None:
+            return passed[-1]
+        # A change and its taking back: of all that is passed through in turns, the same one wherever it is entered.
+        turns = passed[passed.index(again.before(passed[-1])) :]
+        return min(turns, key=lambda hashes: sorted(hashes.items()))
 
     def refutation(self, old: dict[str, str], new: dict[str, str]) -> list[str]:
-        """How the canaries show that the two fingerprints compute different numbers, in lines; empty if none does."""
-        start, against = self._followed(new, refuting=True)
-        if not against or start != self._followed(old, refuting=True)[0]:
+        """How canaries show that the two fingerprints compute different numbers, in lines; empty if none does."""
+        back, forth = self._steps(new, refuting=True), self._steps(old, refuting=True)
+        before = [step.hashes for step in forth]
+        meeting = next((step.hashes for step in back if step.hashes in before), None)
+        if meeting is None:
             return []
+        between = [*takewhile(lambda step: step.hashes != meeting, back), *takewhile(lambda step: step.hashes != meeting, forth)]
+        against = {canary: plugs for step in between for canary, plugs in step.against.items()}
         return [f"canary {canary} came out otherwise ({', '.join(plugs)})" for canary, plugs in sorted(against.items())]
 
-    def _followed(self, hashes: dict[str, str], refuting: bool) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-        """The fingerprint taken back change by change, and what spoke against these changes; none did unless refuting."""
-        passed, against = [hashes], {}
-        while True:
-            found = self._step(passed[-1], refuting)
-            if found is None:
-                return passed[-1], against
-            proof, before = found
-            against |= proof.against(passed[-1])
-            if before in passed:  # a change and its taking back: of all they passed through, the same one whatever the start
-                return min(passed[passed.index(before) :], key=lambda each: sorted(each.items())), against
-            passed.append(before)
+    def _steps(self, hashes: dict[str, str], refuting: bool) -> list["_Step"]:
+        """The fingerprint taken back change by change, until it is as old as can be or would be what it was before."""
+        steps: list[_Step] = []
+        while hashes is not None and all(step.hashes != hashes for step in steps):
+            proof = self._newest(hashes, refuting)
+            steps.append(_Step(hashes, proof.against(hashes) if proof else {}))
+            hashes = proof.before(hashes) if proof else None
+        return steps
 
-    def _step(self, hashes: dict[str, str], refuting: bool) -> tuple[Proof, dict[str, str]] | None:
-        for proof in self.proofs:
-            before = proof.before(hashes)
-            if before is not None and (refuting or not self._spoken_against(proof, hashes)):
-                return proof, before
-        return None
+    def _newest(self, hashes: dict[str, str], refuting: bool) -> Proof | None:
+        """A proof of a change that this fingerprint is after; one of a change that changed it only if `refuting`."""
+        after = (proof for proof in self.proofs if proof.before(hashes) is not None)
+        return next((proof for proof in after if refuting or not self._spoken_against(proof, hashes)), None)
 
     def _spoken_against(self, proof: Proof, hashes: dict[str, str]) -> bool:
-        """Whether this change was seen to change such numbers, here or, by another proof of it, on another platform."""
+        """Whether the change may have changed such numbers: where canaries did not come by, or were seen to differ, here or, by
+        another proof of the same change, on another platform."""
+        if hashes.keys() & set(proof.untried):
+            return True
         return any(other.against(hashes) for other in self.proofs if other.modules == proof.modules)
 
 
@@ -164,12 +186,15 @@ def _parsed(line: str, where: str) -> Proof:
         )
     try:
         data = json.loads(text)
-        if data.get("format") != FORMAT:
+        if data.get("format") is not FORMAT:
             raise EvidenceError(f"{where}: format {data.get('format')!r} is not known here (known: {FORMAT}); use a later assay")
         return Proof.model_validate(data)
-    except (AttributeError, RecursionError, ValidationError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise EvidenceError(f"{where}: no proof ({reason}); take it out, or restore it with git") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))} {first['msg'].lower()}".strip()
+    except (AttributeError, RecursionError, ValueError) as error:
+        reason = error
+    raise EvidenceError(f"{where}: no proof ({reason}); take it out, or restore it with git")
 
 
 def _checksum(text: str) -> str:
