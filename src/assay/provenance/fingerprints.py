@@ -10,13 +10,13 @@ of weights that a study names count with the bytes they have.
 import ast
 import hashlib
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from assay.errors import StudyError
 from assay.language.plugs import PACKAGE, describe, kinds, parsed, weights_file
 from assay.language.recipes import Recipe
-from assay.provenance.syntax import all_code, computing_code, imports_in
+from assay.provenance.syntax import Statement, all_code, computing_code, computing_statements, imports_in
 from assay.storage.files import sha256
 from assay.storage.manifest import checksums
 
@@ -87,12 +87,18 @@ def code_hash(module: str) -> str:
     Left out is what no number depends on: comments and docstrings, annotations (a plug's ranges), texts of raised errors,
     descriptions of metrics, optional parameters that nothing reads, imports of modules that compute nothing.
     """
+    return _hash(computing_code(parsed(module_path(module)), partial(_is_plumbing, module)))
 
-    def is_plumbing(node: ast.Import | ast.ImportFrom, name: str) -> bool:
-        target = _target(module, node, name)
-        return target.split(".")[0] == "assay" and module_path(target) is not None and not computes(target)
 
-    return _hash(computing_code(parsed(module_path(module)), is_plumbing))
+def computing_statements_of(module: str, path: Path) -> list[Statement]:
+    """What a module computes with, statement by statement, as it stands in a file: here or in another version of the code."""
+    return computing_statements(parsed(path), partial(_is_plumbing, module))
+
+
+def _is_plumbing(module: str, node: ast.Import | ast.ImportFrom, name: str) -> bool:
+    """Whether a name in a module's import statement leads to a module of the project that computes nothing."""
+    target = _target(module, node, name)
+    return target.split(".")[0] == "assay" and module_path(target) is not None and not computes(target)
 
 
 @cache

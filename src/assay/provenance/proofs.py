@@ -38,7 +38,8 @@ class Proof(BaseModel):
     modules: hashes before and after by module, None where it was not there. users: of a module that went, the modules that had
     used it, since a fingerprint after the change does not tell that it held the module. canaries: names of the studies that
     were run. sha256: of all they computed, before and after. differing: the canaries that came out otherwise, each with the plugs
-    (as "kind/name") blamed for it; fingerprints without these are the same before and after. platform: where it was seen.
+    (as "kind/name") blamed for it; fingerprints without these are the same before and after. untried: modules that changed where
+    no canary came by; fingerprints with one of these are never shown to be the same. platform: where it was seen.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +50,7 @@ class Proof(BaseModel):
     canaries: tuple[str, ...] = Field(min_length=1)
     sha256: tuple[Sum, Sum]
     differing: dict[str, tuple[str, ...]] = {}
+    untried: tuple[str, ...] = ()
     platform: str
 
     @model_validator(mode="after")
@@ -132,7 +134,10 @@ class Proofs:
         return next((proof for proof in after if refuting or not self._spoken_against(proof, hashes)), None)
 
     def _spoken_against(self, proof: Proof, hashes: dict[str, str]) -> bool:
-        """Whether this change was seen to change such numbers, here or, by another proof of it, on another platform."""
+        """Whether the change may have changed such numbers: where canaries did not come by, or were seen to differ, here or, by
+        another proof of the same change, on another platform."""
+        if hashes.keys() & set(proof.untried):
+            return True
         return any(other.against(hashes) for other in self.proofs if other.modules == proof.modules)
 
 

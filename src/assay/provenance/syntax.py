@@ -7,10 +7,12 @@ modules that compute nothing.
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 UNSAID = {"ctx", "type_comment", "type_ignores", "kind"}  # how a node was written or is used; its place in the tree says the same
 FIELD_MARKS = ("ClassVar", "InitVar", "KW_ONLY")  # what an annotation can tell a dataclass besides the field's name
 WORDS = ast.Constant("words")
+BODIES = ("body", "orelse", "handlers", "finalbody", "cases")  # fields of statements that hold statements
 
 
 def all_code(tree: ast.Module) -> str:
@@ -24,6 +26,44 @@ def computing_code(tree: ast.Module, is_plumbing: Callable[[ast.stmt, str], bool
     is_plumbing: whether an import statement's name leads to a module of the project that computes nothing.
     """
     return _text(_Computing(is_plumbing).visit(tree))
+
+
+class Statement(NamedTuple):
+    """A statement that results can depend on: its text, of a compound one the first line alone, and the lines it stands in."""
+
+    text: str
+    first: int
+    last: int
+
+
+def computing_statements(tree: ast.Module, is_plumbing: Callable[[ast.stmt, str], bool]) -> list[Statement]:
+    """The statements that `computing_code` is made of, in their order, each with its depth. Those that raise errors are left out:
+    no result has passed through them. The tree is changed."""
+    return list(_flat(_Computing(is_plumbing).visit(tree), 0))
+
+
+def _flat(node: ast.AST, depth: int) -> Iterator[Statement]:
+    for name, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) and name in BODIES else ():
+            if isinstance(child, ast.stmt) and not isinstance(child, ast.Raise):
+                yield _statement(child, name, depth)
+            yield from _flat(child, depth + 1)
+
+
+def _statement(node: ast.stmt, place: str, depth: int) -> Statement:
+    """place: in which of its parent's bodies the statement stands."""
+    inside = [child.lineno for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node]
+    last = min(inside) - 1 if inside else node.end_lineno
+    return Statement(f"{depth} {place} {_text(_header(node))}", node.lineno, max(node.lineno, last))
+
+
+def _header(node: ast.AST) -> ast.AST:
+    """The node without the statements inside it; the conditions of its cases and handlers are its own."""
+    fields = dict(ast.iter_fields(node))
+    for name in BODIES:
+        if isinstance(fields.get(name), list):
+            fields[name] = [_header(child) for child in fields[name] if not isinstance(child, ast.stmt)]
+    return type(node)(**fields)
 
 
 def imports_in(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -93,7 +133,8 @@ class _Computing(_Statements):
             named = {part.strip("'\"[]().,") for part in _words_of(node.annotation)}
             node.annotation = ast.Constant([mark for mark in FIELD_MARKS if mark in named] or None)
             return self.generic_visit(node)
-        return self.generic_visit(ast.Assign([node.target], node.value)) if node.value else None
+        assigned = ast.copy_location(ast.Assign([node.target], node.value), node)
+        return self.generic_visit(assigned) if node.value else None
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         if isinstance(node.exc, ast.Call):

@@ -1,0 +1,49 @@
+"""Canaries: the few studies whose small forms tell whether a change of code changes numbers.
+
+Studies are taken at the scale `ci`, until every plug, every parameter off its default and every field off its default that some
+study uses is used by one that is taken. So there is no list of canaries to keep.
+"""
+
+from collections.abc import Mapping
+
+from assay.language.recipes import walk, without_defaults
+from assay.language.study import Study
+
+SCALE = "ci"
+# Fields of a recipe that hold no plug.
+FIELDS = ("start", "draws", "record")
+
+
+def uses(study: Study) -> frozenset[tuple[str, str]]:
+    """What a study's numbers go through: ("worlds/shapes", "") for a plug, ("worlds/shapes", "noise") for a parameter that is not
+    at its default, ("recipe", "start") for a field."""
+    recipes = {*study.recipes, *(cell.recipe for cell in study.cells)}
+    given = [*(cell.protocol for cell in study.cells), *(recipe.data for recipe in recipes)]
+    plugs = [node for data in given for node in walk(data) if "plug" in node]
+    return frozenset(
+        {(node["plug"], "") for node in plugs}
+        | {(node["plug"], name) for node in plugs for name in without_defaults(node)["parameters"]}
+        | {("recipe", field) for recipe in recipes for field in FIELDS if _is_set(recipe.data[field])}
+    )
+
+
+def _is_set(value: object) -> bool:
+    """Whether a field says something: a network to start from, an axis that is moved, a thing to record."""
+    return any(value.values()) if isinstance(value, dict) else bool(value)
+
+
+def cover(studies: Mapping[str, Study]) -> list[str]:
+    """Few of the studies, by name, that together use all that any of them uses; none of them can be left out."""
+    used = {name: uses(study) for name, study in sorted(studies.items())}
+    work = {name: len(study.recipes) + len(study.cells) for name, study in studies.items()}
+    missing = frozenset().union(*used.values())
+    taken: list[str] = []
+    while missing:
+        # Of two that add as much, the one with less to train and to measure.
+        taken.append(max(used, key=lambda name: (len(used[name] & missing), -work[name])))
+        missing -= used[taken[-1]]
+    for name in sorted(taken, key=lambda name: (-work[name], name)):
+        others = frozenset().union(*(used[other] for other in taken if other != name))
+        if used[name] <= others:
+            taken.remove(name)
+    return sorted(taken)
