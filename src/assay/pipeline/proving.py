@@ -26,7 +26,8 @@ from assay.pipeline.comparing import Comparison
 from assay.pipeline.sides import Runner, Side
 from assay.pipeline.worktrees import full_name, worktree
 from assay.provenance import proofs
-from assay.storage.files import ROOT, read_json
+from assay.storage.files import read_json
+from assay.storage.places import WORK
 
 TOO_OLD = "made before canaries could be run; recheck its evidence (assay recheck), or let it count as unproven"
 DATA = "data"
@@ -65,7 +66,7 @@ class Outcome:
     failure: str = ""
 
 
-def unproven(names: Collection[str] = (), root: Path = ROOT) -> list[Made]:
+def unproven(names: Collection[str] = (), root: Path = WORK) -> list[Made]:
     """All evidence of these studies, or of all, whose code changed with nobody knowing what that does. StudyError for a name that
     is no study's."""
     known = study_paths(root / "config")
@@ -97,7 +98,7 @@ def _here(root: Path) -> Iterator[Made]:
                     yield Made(str(path.parent.relative_to(root)), study, provenance, provenance.get("commit"))
 
 
-def prove(made: Sequence[Made], since: Sequence[str], jobs: int, say: Say, root: Path = ROOT) -> list[Outcome]:
+def prove(made: Sequence[Made], since: Sequence[str], jobs: int, say: Say, root: Path = WORK) -> list[Outcome]:
     """Compare today's code with that of every commit that evidence was made at, and of these; record what came out.
 
     jobs: processes at a time. say: takes lines on how far it is.
