@@ -149,6 +149,7 @@ class Tree:
             platform=said["platform"],
             date=said["date"],
             verdict="supported",
+            cost={part: said["cost"][part] for part in ("train_core_s", "measure_core_s")},
         )
         write_entries({key: entry}, self.root)
         return entry
