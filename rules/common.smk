@@ -14,6 +14,7 @@ from assay.language.configuration import load_config
 from assay.errors import AssayError
 from assay.evidence.tables import code_digest
 from assay.storage.files import write_atomic
+from assay.provenance import proofs
 from assay.provenance.fingerprints import data_behind, digest, fingerprint
 from assay.pipeline.forecast import Forecast
 from assay.networks.plan import Plan
@@ -28,6 +29,7 @@ try:
     if CONFIG.evidence == "archive":
         STUDIES = archiving.archived(STUDIES)
     SCALE = load_scale(CONFIG.scale)
+    proofs.committed()  # a damaged file is said before the first job
     PLAN = Plan.at(SCALE, STUDIES.values())
     FORECAST = Forecast(PLAN, SCALE, Path(f"results/{CONFIG.scale}/networks"))
 except AssayError as error:
@@ -72,7 +74,7 @@ def manifests(recipes, seeds=None):
 
 
 def code_behind(module, plugs=()):
-    """One hash over the source of a module, these plugs, and everything they import."""
+    """One hash over all code of a module, these plugs, and everything they import: of what pages and judgements are made with."""
     return digest(fingerprint(module, plugs))
 
 

@@ -113,7 +113,7 @@ REFUSALS = {
     "changed code": (lambda tree: tree.scale(description="other"), "config/scales/laptop.yaml: differs from the commit"),
     "new code": (lambda tree: tree.study("new"), "config/studies/training-recipes/new.yaml: differs from the commit"),
     "no commit": (lambda tree: shutil.rmtree(tree.root / ".git"), "its commit cannot be told"),
-    "stale": (lambda tree: tree.measure(code={}), "mixup: evidence is stale: "),
+    "stale": (lambda tree: tree.measure(code={}), "mixup: evidence is unproven: "),
     "no evidence": (lambda tree: shutil.rmtree(tree.results / "observations"), "provenance.json: does not exist"),
     "altered": (
         lambda tree: (tree.results / "observations/mixup/observations.csv").write_text("x"),

@@ -1,6 +1,7 @@
 """Jobs: which networks are trained together, each once, parents before children."""
 
 from collections import Counter
+from dataclasses import replace
 
 from assay.language.scales import load_scale
 from assay.language.studies import load_studies
@@ -57,3 +58,17 @@ def test_networks_that_the_same_studies_need_share_jobs():
 
 def test_a_scale_says_how_large_its_jobs_are():
     assert Plan.at(load_scale("ci"), STUDIES).bundles.keys() == Plan(STUDIES, networks_per_job=16).bundles.keys()
+
+
+def test_a_network_is_trained_once_with_all_that_any_study_records():
+    study = next(study for study in STUDIES if all(not recipe.records for recipe in study.recipes))
+    recorded = tuple(replace(cell, recipe=cell.recipe.recording(["margins"])) for cell in study.cells)
+    both = [study, replace(study, name="other", cells=recorded)]
+    measured = {cell.recipe for cell in study.cells} & set(study.recipes)
+    assert measured
+    for studies in (both, both[::-1]):
+        plan = Plan(studies)
+        planned = [recipe for bundle in plan.bundles.values() for recipe in bundle.recipes]
+        assert len(planned) == len(set(planned)) == len(study.recipes)
+        assert {recipe for recipe in planned if recipe.records == ("margins",)} >= measured
+        assert plan.needs(both[0].recipes) == plan.needs(both[1].recipes)
