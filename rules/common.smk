@@ -29,6 +29,7 @@ from assay.pipeline.deciding import decide
 from assay.pipeline.forecast import Forecast
 from assay.pipeline.rechecking import choose, keep_choice
 from assay.pipeline.sources import Sources
+from assay.provenance import proofs
 from assay.provenance.commits import commit
 from assay.provenance.fingerprints import data_behind, digest, fingerprint
 from assay.provenance.platforms import device_here, platform_here
@@ -45,6 +46,7 @@ try:
     STUDIES = load_studies(CONFIG.scale)
     CHOSEN = list(STUDIES) if CONFIG.studies == "all" else CONFIG.studies
     ENTRIES = read_entries()
+    proofs.committed()  # a damaged file is said before the first job
 except AssayError as error:
     raise WorkflowError(str(error)) from None
 
@@ -177,7 +179,7 @@ def evidence_lines():
 
 
 def code_behind(module, plugs=()):
-    """One hash over the source of a module, these plugs, and everything they import."""
+    """One hash over all code of a module, these plugs, and everything they import: of what pages and judgements are made with."""
     return digest(fingerprint(module, plugs))
 
 

@@ -9,7 +9,7 @@ of weights that a study names count with the bytes they have.
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from functools import cache, partial
 from pathlib import Path
 
@@ -40,18 +40,10 @@ def module_path(module: str) -> Path | None:
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """The project modules a project module imports, at its top or inside functions, and the packages around them, as far as
-    they hold code; what is imported for type checkers does not run."""
-    found = _packages(module)
-    for node in imports_in(parsed(module_path(module))):
-        found.update(_target(module, node, alias.name) for alias in node.names)
-    names = {name for target in found for name in (target, *_packages(target)) if name.split(".")[0] == "assay"}
-    return frozenset(name for name in names if name != module and module_path(name) and _holds_code(name))
-
-
-def _packages(module: str) -> set[str]:
-    parts = module.split(".")
-    return {".".join(parts[:length]) for length in range(1, len(parts))}
+    """The project modules a project module imports, at its top or inside functions; those for type checkers do not run."""
+    nodes = imports_in(parsed(module_path(module)))
+    targets = {_target(module, node, alias.name) for node in nodes for alias in node.names}
+    return frozenset(name for name in targets if name.split(".")[0] == "assay" and module_path(name))
 
 
 def _target(module: str, node: ast.Import | ast.ImportFrom, name: str) -> str:
@@ -69,15 +61,12 @@ def _target(module: str, node: ast.Import | ast.ImportFrom, name: str) -> str:
 
 
 @cache
-def _holds_code(module: str) -> bool:
-    """Whether it is no package, or one whose own file holds more than a docstring."""
-    path = module_path(module)
-    return path.name != "__init__.py" or all_code(parsed(path)) != all_code(ast.Module([], []))
-
-
 def computes(module: str) -> bool:
-    """Whether a project module is of those that compute numbers."""
-    return module.split(".")[1:2] != [] and module.split(".")[1] in {*COMPUTING, *kinds()}
+    """Whether a project module is of those that compute numbers; a package is if its own file holds more than a docstring."""
+    path = module_path(module)
+    if path is None or module.split(".")[1:2] == [] or module.split(".")[1] not in (*COMPUTING, *kinds()):
+        return False
+    return path.name != "__init__.py" or all_code(parsed(path)) != all_code(ast.Module([], []))
 
 
 @cache
@@ -119,11 +108,18 @@ def closure(module: str) -> frozenset[str]:
 
 @cache
 def computing_closure(module: str) -> frozenset[str]:
-    """The module and those it reaches by importing that compute numbers, without passing through others."""
-    return _reached(module, lambda name: frozenset(filter(computes, imports(name))))
+    """The module and those it reaches by importing that compute numbers, without passing through others; their packages, which
+    run first, are among them."""
+    return _reached(module, lambda name: {each for found in (name, *imports(name)) for each in _lineage(found) if computes(each)})
 
 
-def _reached(module: str, following: Callable[[str], frozenset[str]]) -> frozenset[str]:
+def _lineage(module: str) -> list[str]:
+    """The packages around a module, and the module."""
+    parts = module.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+def _reached(module: str, following: Callable[[str], Set[str]]) -> frozenset[str]:
     found, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
