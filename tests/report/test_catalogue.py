@@ -55,5 +55,6 @@ def test_cut_file_is_named(tmp_path):
 
 
 def test_loads_without_torch_or_pandas():
-    code = "import sys; from assay.language import catalogue; catalogue.load(); print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
+    heavy = "{'torch', 'pandas', 'numpy'}"
+    code = f"import sys; from assay.language import catalogue; catalogue.load(); print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -80,7 +80,9 @@ def test_the_study_page_shows_the_curves_it_has(tmp_path, arms, folded):
     synthetic.store_evidence(results, study, synthetic.rows(study))
     without = build(results, study)
     assert "Training curves" not in without
-    synthetic.keep(results / "observations" / "mixup" / "0-4", {f"arm{k}/training_loss": LOSSES["treated"] + k for k in range(arms)})
+    synthetic.keep(
+        results / "observations" / "mixup" / "0-4", {f"arm{k}/training_loss": LOSSES["treated"] + k for k in range(arms)}
+    )
     with_curves = build(results, study)
     assert 'src="../figures/mixup.losses.svg"' in with_curves
     assert "arm1 from 4.00 to 1.75 in 3 epochs" in with_curves

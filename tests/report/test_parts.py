@@ -64,7 +64,12 @@ def test_another_verdict_figure_or_world_rebuilds_the_pages_that_show_it(built, 
     verdicts = json.loads((results / "verdicts.json").read_text())
     verdicts["studies"]["odin"]["q"] = 0.9
     (results / "verdicts.json").write_text(json.dumps(verdicts))
-    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == ["studies/odin", "across", "judge", "index"]
+    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == [
+        "studies/odin",
+        "across",
+        "judge",
+        "index",
+    ]
     drawn = results / "figures" / "fgsm.svg"
     drawn.write_text(drawn.read_text() + "<!-- again -->")
     assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == ["studies/fgsm"]
@@ -113,7 +118,9 @@ def test_notes_that_cannot_be_read_only_cost_time(built, papers, notes):
         (out / "pages.json").unlink()
     else:
         (out / "pages.json").write_text(notes)
-    assert len(report.build(Sources.read(results), out, studies, papers, synthetic.METHODS)) == len(json.loads(before["pages.json"]))
+    assert len(report.build(Sources.read(results), out, studies, papers, synthetic.METHODS)) == len(
+        json.loads(before["pages.json"])
+    )
     assert snapshot(out) == before
 
 

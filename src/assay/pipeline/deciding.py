@@ -11,11 +11,11 @@ from typing import Literal
 
 from assay.artifacts.archiving import freshness_of
 from assay.artifacts.entries import Entry, blocks_of, read_entries
-from assay.errors import AssayError, EvidenceError
-from assay.evidence.freshness import FRESH, STALE, UNPROVEN, freshness
+from assay.errors import AssayError
+from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
 from assay.evidence.tables import FILES, FORMAT, study_code
 from assay.language.blocks import Block
-from assay.language.draws import JUDGED, current, made_under
+from assay.language.draws import current, made_under
 from assay.language.plugs import kinds
 from assay.language.study import Study
 from assay.pipeline.sources import Place, Sources
@@ -59,7 +59,8 @@ def _decide_one(
     if mode == "archive":
         best = max([*usable, *archived], key=len, default=())
         return best, () if best else ("the archive has no evidence of it",)
-    here, refused = _here(study, mode, results)
+    lying = _lying_here(study, results)
+    here = _counting(study, lying, mode, wanted)
     complete = next((each for each in here.values() if len(each) == len(study.blocks)), ())
     if complete:
         return complete, ()
@@ -67,8 +68,9 @@ def _decide_one(
         made = {place.block: place for place in here.get(platform, ())}
         return tuple(made.get(block, Place(block, "computed")) for block in study.blocks), ()
     partial = max([*usable, *map(_prefix, here.values())], key=len, default=())
-    stale = [f"its evidence is stale: {'; '.join(place.reasons)}" for each in archived for place in each if place.word == STALE]
-    return partial, () if partial else (*stale[:1], *refused)
+    stale = [reason for each in archived for place in each for reason in place.reasons]
+    stale += [reason for _, _, state in lying if state.word == STALE for reason in state.reasons]
+    return partial, () if partial else (f"its evidence is stale: {stale[0]}",) if stale else ()
 
 
 def _archived(study: Study, entries: Iterable[Entry]) -> list[tuple[Place, ...]]:
@@ -92,40 +94,42 @@ def _prefix(places: Iterable[Place]) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def _here(study: Study, mode: Mode, results: Path) -> tuple[dict[str, tuple[Place, ...]], list[str]]:
-    """A study's blocks in the results folder that are whole and count, by platform; and why others do not count."""
-    found: dict[str, list[Place]] = {}
-    refused = []
+def _lying_here(study: Study, results: Path) -> list[tuple[Block, dict, Freshness]]:
+    """A study's blocks in the results folder that are whole, with their provenance and how they stand to the study."""
+    found = []
     for block in study.blocks:
         folder = results / "observations" / study.name / block.name
-        if not folder.exists():
+        if not _is_as_its_job_left_it(folder, results / "logs" / "measure" / study.name / f"{block.name}.log"):
             continue
         try:
-            platform, place = _block_here(study, block, mode, folder, results)
-            found.setdefault(platform, []).append(place)
-        except AssayError as error:
-            refused.append(str(error))
-        except KeyError as error:
-            refused.append(f"{folder / 'provenance.json'}: key {error} is missing")
-    return {platform: tuple(places) for platform, places in found.items()}, refused
+            provenance = read_json(folder / "provenance.json")
+            platform_key(provenance["platform"])
+            state = freshness(study, provenance)
+        except (AssayError, KeyError):
+            continue
+        if provenance.get("format") == FORMAT and made_under(provenance) == current():
+            found.append((block, provenance, state))
+    return found
 
 
-def _block_here(study: Study, block: Block, mode: Mode, folder: Path, results: Path) -> tuple[str, Place]:
-    """A block in the results folder with its platform's key. EvidenceError says why it does not count, KeyError what it lacks."""
-    receipt = Receipt(results / "logs" / "measure" / study.name / f"{block.name}.log")
-    for path in (folder / name for name in FILES):
-        if not (path in receipt.files and path.is_file() and receipt.holds(path)):
-            raise EvidenceError(f"{path} is not as its job left it")
-    provenance = read_json(folder / "provenance.json")
-    if provenance.get("format") != FORMAT:
-        raise EvidenceError(f"{folder} is of another version of assay")
-    if (name := made_under(provenance)) != current():
-        raise EvidenceError(f"its evidence is of {'judged' if name == JUDGED else 'trial'} draws ('{name}')")
-    state = freshness(study, provenance)
-    if state.word != FRESH and (mode != "auto" or state.word != UNPROVEN or _plug_changed(study, provenance)):
-        raise EvidenceError(f"its evidence is {state.word}: {'; '.join(state.reasons)}")
-    place = Place(block, "here", state.word, state.reasons, sha256=provenance["sha256"])
-    return platform_key(provenance["platform"]), place
+def _counting(
+    study: Study, lying: Iterable[tuple[Block, dict, Freshness]], mode: Mode, wanted: bool
+) -> dict[str, tuple[Place, ...]]:
+    """Those of the blocks that count, by platform. Where nothing of the study is computed, what a method now computes otherwise
+    is shown as it is, since a page never goes because of a selection."""
+    found: dict[str, list[Place]] = {}
+    for block, provenance, state in lying:
+        again = wanted and _plug_changed(study, provenance)
+        if state.word == FRESH or (mode == "auto" and state.word == UNPROVEN and not again):
+            place = Place(block, "here", state.word, state.reasons, sha256=provenance["sha256"])
+            found.setdefault(platform_key(provenance["platform"]), []).append(place)
+    return {platform: tuple(places) for platform, places in found.items()}
+
+
+def _is_as_its_job_left_it(folder: Path, log: Path) -> bool:
+    receipt = Receipt(log)
+    paths = [folder / name for name in FILES]
+    return all(path in receipt.files and path.is_file() and receipt.holds(path) for path in paths)
 
 
 def _plug_changed(study: Study, provenance: dict) -> bool:
