@@ -35,10 +35,19 @@ def test_what_a_study_adds_leaves_out_what_others_train_anyway(tree):
 
 
 def test_evidence_without_costs_by_network_is_refused_in_a_line(tree):
-    path = tree.results / "observations/other/provenance.json"
+    path = tree.folder("other") / "provenance.json"
     provenance = json.loads(path.read_text())
     del provenance["cost"]["networks"]
     path.write_text(json.dumps(provenance))
-    with pytest.raises(EvidenceError, match=r"provenance\.json: cost: .*run snakemake") as caught:
+    with pytest.raises(EvidenceError, match=r"^other: no evidence in .*; run snakemake$"):
         found(tree, "other")
-    assert "\n" not in str(caught.value)
+    tree.vouch("other")
+    with pytest.raises(EvidenceError, match=r"^other: a block lacks 'networks'; .*measure it anew$"):
+        found(tree, "other")
+
+
+def test_all_blocks_cost(tree):
+    tree.scale(seeds=10)
+    tree.measure(block="5-9")
+    (row,) = found(tree, "mixup").studies
+    assert (row.networks, row.training, row.own, row.measuring) == (2, 8.0, 4.0, 1.0)

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from project_tree import VOUCHING, Tree
 
+from assay.artifacts.entries import write_entries
 from assay.errors import StudyError
 from assay.language.catalogue import load as load_catalogue
 from assay.overview.coverage import Introduction, Vouch, coverage, introduced, introductions, row_at, vouches
@@ -42,33 +43,39 @@ def test_a_row_works_when_nothing_is_missing(tree):
 
 def test_a_study_that_was_never_run_is_told_how_to_run(tree):
     shutil.rmtree(tree.results / "observations/mixup")
-    assert missing(tree) == "no evidence at scale laptop: run snakemake --config scale=laptop studies=[mixup]"
+    assert missing(tree) == "no evidence at scale laptop: run snakemake --config scale=laptop 'studies=[mixup]'"
 
 
 @pytest.mark.parametrize("name", ["observations.csv", "arrays.npz"])
 def test_lost_evidence(tree, name):
-    (tree.results / "observations/mixup" / name).unlink()
-    assert missing(tree).startswith("no evidence at scale laptop: ")
-    assert name in missing(tree)
+    (tree.folder() / name).unlink()
+    assert missing(tree) == "no evidence at scale laptop: run snakemake --config scale=laptop 'studies=[mixup]'"
 
 
 def test_altered_evidence(tree):
-    path = tree.results / "observations/mixup/observations.csv"
+    path = tree.folder() / "observations.csv"
     path.write_text(path.read_text().replace("0.7", "0.9"))
-    assert "truncated or altered" in missing(tree)
+    assert missing(tree) == "no evidence at scale laptop: run snakemake --config scale=laptop 'studies=[mixup]'"
 
 
 def test_evidence_of_other_code(tree):
-    code = json.loads((tree.results / "observations/mixup/provenance.json").read_text())["code"]
+    code = json.loads((tree.folder() / "provenance.json").read_text())["code"]
     tree.measure(code={**code, "assay.augment.mixup": "other"})
     tree.judge()
     assert missing(tree) == "evidence is unproven: augment/mixup.py changed"
 
 
+def test_unproven_evidence_is_judged_with_a_mark(tree):
+    code = json.loads((tree.folder() / "provenance.json").read_text())["code"]
+    tree.measure(code={**code, "assay.training.run": "other"})
+    tree.judge()
+    assert missing(tree) == "evidence is unproven: training/run.py changed"
+    assert row(tree).verdict == "supported"
+
+
 def test_evidence_of_another_study_text(tree):
     tree.study(base={"world": "shapes", "model": "mlp"})
-    assert "evidence is stale: what the study measures changed" in row(tree).missing
-    assert "evidence is stale: models/mlp.py is new" in row(tree).missing
+    assert row(tree).missing == ["no evidence at scale laptop: its evidence is stale: what the study measures changed"]
 
 
 def test_new_words_around_the_same_measurement_keep_it_fresh(tree):
@@ -78,7 +85,7 @@ def test_new_words_around_the_same_measurement_keep_it_fresh(tree):
 
 def test_never_judged(tree):
     (tree.results / "verdicts.json").unlink()
-    assert "verdicts.json: does not exist" in missing(tree)
+    assert missing(tree) == "not judged: run snakemake"
 
 
 def test_judged_without_this_study(tree):
@@ -90,7 +97,27 @@ def test_judged_without_this_study(tree):
 
 def test_verdict_on_older_observations(tree):
     tree.measure(erm=0.5)
-    assert missing(tree) == "the verdict rests on older observations; run snakemake"
+    assert missing(tree) == "not judged: the verdict rests on other observations; run snakemake"
+    assert row(tree).verdict is None
+
+
+def test_archived_evidence_stands_with_its_word(tree):
+    """As in a fresh clone, where nothing was judged."""
+    shutil.rmtree(tree.results)
+    entry = tree.archive()
+    assert row(tree).working
+    assert row(tree).verdict == "supported"
+    write_entries({entry.key: entry.model_copy(update={"verdict": "invalid"})}, tree.root)
+    assert missing(tree) == "control failed"
+    assert row(tree).verdict == "invalid"
+
+
+def test_a_verdict_from_here_on_archived_evidence_counts_if_it_rests_on_it(tree):
+    tree.archive()  # the numbers of the evidence from here, which was judged
+    change_json(tree.results / "verdicts.json", lambda data: data["studies"]["mixup"].update(verdict="inconclusive"))
+    assert row(tree).verdict == "inconclusive"
+    tree.archive(erm=0.5)
+    assert row(tree).verdict == "supported"  # as the archive says
 
 
 def test_failed_control(tree):

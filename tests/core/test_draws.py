@@ -205,6 +205,12 @@ def test_a_row_does_not_work_by_trial_draws(tmp_path):
     tree.measure(draws="trial")
     tree.judge()
     row = row_at(tree.compiled(), tree.root)
+    assert (row.working, row.missing) == (
+        False,
+        ["no evidence at scale laptop: run snakemake --config scale=laptop 'studies=[mixup]'"],
+    )
+    with drawing("trial"):  # as in the report of the trial itself
+        row = row_at(tree.compiled(), tree.root, tree.sources)
     assert (row.working, row.missing) == (False, ["made on trial draws ('trial'), on which no verdict rests"])
 
 

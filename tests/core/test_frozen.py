@@ -8,7 +8,7 @@ from statistics import mean, stdev
 import pytest
 import torch
 import yaml
-from project_tree import STUDY, Tree
+from project_tree import HERE, STUDY, Tree
 from typer.testing import CliRunner
 
 from assay import cli
@@ -22,7 +22,9 @@ from assay.language.draws import VARIABLE, drawing
 from assay.language.frozen import Accuracy, Claim, Frozen, records, refuse_unfrozen, warnings_of, write_record
 from assay.language.recipes import Recipe
 from assay.language.studies import load_studies
+from assay.language.study import Study
 from assay.measuring.budgets import chosen, doubled
+from assay.pipeline.deciding import decide
 from assay.storage.files import read_json
 from assay.storage.places import WORK as ROOT
 from assay.training.trainer import make_world, train
@@ -36,7 +38,7 @@ def tree(tmp_path):
     tree = Tree(tmp_path)
     tree.results = tmp_path / "results" / "laptop-trial"
     tree.scale()
-    tree.scale("ci", conclusive=False, seeds=1)
+    tree.scale("ci", conclusive=False, seeds=1, block=1)
     tree.study()
     tree.measure(draws="trial")
     return tree
@@ -115,7 +117,7 @@ def test_neither_the_order_of_keys_nor_the_scale_changes_what_is_frozen(tree):
     turned = {key: dict(reversed(value.items())) if isinstance(value, dict) else value for key, value in STUDY.items()}
     path = tree.root / "config/studies/training-recipes/mixup.yaml"
     path.write_text("# a comment\n" + yaml.safe_dump(dict(reversed(turned.items())), sort_keys=False))
-    tree.scale(budget={"epochs": 3, "batch": 8}, seeds=7)
+    tree.scale(budget={"epochs": 3, "batch": 8}, seeds=7, block=7)
     assert tree.compiled().judged_digest == digest
     assert load_studies("ci", tree.root / "config")["mixup"].judged_digest == digest
 
@@ -225,7 +227,7 @@ def test_a_protocol_that_trains_is_named():
 
 
 def without_a_seed(tree):
-    folder = tree.results / "observations/mixup"
+    folder = tree.folder()
     rows = [Observation("mixup", arm, seed, "top1", None, 0.5) for arm in ("erm", "mixup") for seed in range(4)]
     write_evidence(folder, rows, {}, read_json(folder / "provenance.json"))
 
@@ -238,10 +240,11 @@ CANNOT_BE_FROZEN = {
     "no trial": (
         lambda tree: None,
         {"draws": "second"},
-        "no trial in results/laptop-second; run: snakemake --config draws=second",
+        "no trial in results/laptop-second, or one that is not whole; run: snakemake --config draws=second",
     ),
     "another text": (lambda tree: tree.study(base={"world": "shapes", "model": "mlp"}), {}, "its trial is stale: what the study"),
-    "other code": (lambda tree: tree.measure(draws="trial", code={}), {}, "its trial is stale: "),
+    "other code": (lambda tree: tree.measure(draws="trial", code={}), {}, "its trial is unproven: "),
+    "a block less": (lambda tree: tree.scale(seeds=10), {}, "no trial in results/laptop-trial, or one that is not whole; run: "),
     "a seed less": (without_a_seed, {}, "its trial lacks seed 4 of 5"),
 }
 
@@ -262,12 +265,20 @@ def test_nothing_is_frozen_at_a_scale_that_shows_no_spread(tree):
 # Judged draws
 
 
+def measured(tree, given: Config) -> list[Study]:
+    """The studies that a run measures."""
+    studies = load_studies(given.scale, tree.root / "config")
+    chosen = list(studies) if given.studies == "all" else given.studies
+    sources = decide(studies, chosen, given.evidence, tree.root / given.results, HERE, tree.root)
+    return [studies[name] for name in dict.fromkeys(name for name, _ in sources.computed)]
+
+
 def outcome(tree, **run) -> tuple[str | None, list[str]]:
     """What a run is refused with, if it is, and what it says."""
     told: list[str] = []
     given = Config(**{"scale": "laptop"} | run)
     try:
-        refuse_unfrozen(given, load_studies(given.scale, tree.root / "config"), told.append, tree.root / "config")
+        refuse_unfrozen(given, measured(tree, given), told.append, tree.root / "config")
     except StudyError as error:
         return str(error), told
     return None, told
@@ -282,7 +293,7 @@ def refused(tree, **run) -> str | None:
 def test_judged_draws_are_refused_until_the_text_is_frozen(tree):
     assert refused(tree) == (
         "mixup: was not tried on other draws first, so its judged draws are not made at scale laptop; run: snakemake --config"
-        " draws=trial scale=laptop studies=[mixup], then: assay freeze mixup --scale laptop"
+        " draws=trial scale=laptop 'studies=[mixup]', then: assay freeze mixup --scale laptop"
     )
     frozen(tree)
     assert outcome(tree) == (None, [])
@@ -311,6 +322,13 @@ def test_only_the_studies_asked_for_are_looked_at(tree):
     assert refused(tree).startswith("draft: ")
 
 
+def test_archived_evidence_is_shown_without_a_record(tree):
+    """Only what is measured anew needs one: a clone shows what others judged."""
+    tree.archive()
+    assert refused(tree) is None
+    assert refused(tree, evidence="recomputed").startswith("mixup: was not tried on other draws first")
+
+
 def before(tree, **studies) -> None:
     path = tree.root / "config/frozen/before.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -319,7 +337,7 @@ def before(tree, **studies) -> None:
 
 def test_texts_judged_before_there_were_records_pass_and_the_reason_is_told(tree):
     before(tree, mixup=tree.compiled().judged_digest)
-    assert outcome(tree) == (None, ["1 of 1 studies were judged before (config/frozen/before.json)"])
+    assert outcome(tree) == (None, ["1 of 1 studies to be measured were judged before (config/frozen/before.json)"])
     tree.study(notes="More to read.")
     assert refused(tree) is None
     tree.study(expect=["mixup.top1 > 1.01 * erm.top1"])
@@ -332,7 +350,7 @@ def test_the_list_of_earlier_texts_is_that_of_the_forty_and_closed():
 
 @pytest.mark.parametrize("scale", ["laptop", "cluster"])
 def test_every_committed_study_may_be_judged(scale):
-    refuse_unfrozen(Config(scale=scale), load_studies(scale), lambda line: None)
+    refuse_unfrozen(Config(scale=scale), load_studies(scale).values(), lambda line: None)
 
 
 SPOILED = {
@@ -436,6 +454,6 @@ def test_the_command_says_in_one_line_what_it_cannot_freeze():
     told = CliRunner().invoke(cli.app, ["freeze", "mixup", "--draws", "nobody-drew-this"])
     assert told.exit_code == 1
     assert told.stderr.startswith(
-        "error: mixup: no trial in results/laptop-nobody-drew-this; run: snakemake --config draws=nobody"
+        "error: mixup: no trial in results/laptop-nobody-drew-this, or one that is not whole; run: snakemake --config draws="
     )
     assert told.stderr.count("\n") == 1

@@ -6,8 +6,9 @@ import pytest
 from project_tree import Tree
 
 from assay.errors import EvidenceError
-from assay.evidence.tables import read_evidence
+from assay.evidence.tables import read_blocks, read_evidence
 from assay.judging.judging import judge_results, require_evidence, write_verdicts
+from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import digest
 
 
@@ -19,7 +20,7 @@ def tree(tmp_path):
 
 
 def judged(tree) -> dict:
-    return judge_results([json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")], tree.results)
+    return judge_results([json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")], tree.sources)
 
 
 def leave(path, **content):
@@ -27,33 +28,50 @@ def leave(path, **content):
     path.write_text(json.dumps(content))
 
 
+def waiting(tree, **needs: tuple[str, ...]):
+    """A run is planned in which studies wait for these training jobs."""
+    Sources(tree.results, tree.sources.places, {}, needs).write()
+
+
 def test_a_verdict_names_what_it_rests_on(tree):
     record = judged(tree)["studies"]["mixup"]
-    provenance = read_evidence(tree.results / "observations/mixup").provenance
+    provenance = read_evidence(tree.folder()).provenance
     assert record["verdict"] == "supported"
     assert record["expectations"][0]["effect"] == pytest.approx(0.1)
     assert record["rests_on"]["observations_sha256"] == provenance["sha256"]
     assert record["rests_on"]["study_sha256"] == tree.compiled().digest
     assert record["rests_on"]["code"] == digest(provenance["code"])
+    assert record["rests_on"]["blocks"] == {"0-4": provenance["sha256"]}
+
+
+def test_a_verdict_rests_on_all_blocks_together(tree):
+    tree.measure(block="5-9", erm=0.7)
+    record = judged(tree)["studies"]["mixup"]
+    together = read_blocks([tree.folder(block=name) for name in ("0-4", "5-9")]).provenance
+    assert record["seeds"] == 10
+    assert record["controls"][0]["mean"] == pytest.approx(0.65, abs=0.005)
+    assert list(record["rests_on"]["blocks"]) == ["0-4", "5-9"]
+    assert record["rests_on"]["blocks"] == together["blocks"]
+    assert record["rests_on"]["observations_sha256"] == together["sha256"]
 
 
 def test_study_without_evidence_is_listed_and_the_other_judged(tree):
     found = judged(tree)
     assert set(found["studies"]) == {"mixup"}
     assert found["failed"]["other"]["stage"] == "measure"
-    assert "provenance.json: does not exist" in found["failed"]["other"]["error"]
+    assert found["failed"]["other"]["error"] == f"other: no evidence in {tree.results}; run snakemake"
 
 
 def test_what_the_measurement_left_is_the_reason(tree):
-    leave(tree.results / "plan.json", other=["linear-shapes-12345678"])
+    waiting(tree, other=("linear-shapes-12345678",))
     leave(tree.results / "logs/train/linear-shapes-12345678.failed.json", stage="train", error="diverged", log="train.log")
     assert judged(tree)["failed"]["other"] == {"stage": "train", "error": "diverged", "log": "train.log"}
-    leave(tree.results / "logs/measure/other.failed.json", stage="measure", error="no finite number", log="measure.log")
+    leave(tree.results / "logs/measure/other/0-4.failed.json", stage="measure", error="no finite number", log="measure.log")
     assert judged(tree)["failed"]["other"]["error"] == "no finite number"
 
 
 def test_failed_training_of_another_study_is_no_reason(tree):
-    leave(tree.results / "plan.json", mixup=["linear-shapes-12345678"], other=[])
+    waiting(tree, mixup=("linear-shapes-12345678",), other=())
     leave(tree.results / "logs/train/linear-shapes-12345678.failed.json", stage="train", error="diverged", log="train.log")
     assert judged(tree)["failed"]["other"]["stage"] == "measure"
 
@@ -68,18 +86,19 @@ def test_evidence_that_cannot_be_judged_fails_alone(tree):
 
 def test_damaged_evidence_is_withdrawn_and_named(tree):
     tree.measure("other")
-    require_evidence(["mixup", "other"], tree.results)
+    tree.measure("other", block="5-9")
+    require_evidence(["mixup", "other"], tree.sources)
     for name in ("mixup", "other"):
-        table = tree.results / "observations" / name / "observations.csv"
+        table = tree.folder(name) / "observations.csv"
         table.write_bytes(table.read_bytes()[:-5])
-    with pytest.raises(EvidenceError, match=r"mixup/observations\.csv: truncated or altered"):
-        require_evidence(["mixup", "other"], tree.results)
-    assert not list(tree.results.rglob("provenance.json"))
+    with pytest.raises(EvidenceError, match=r"mixup/0-4/observations\.csv: truncated or altered"):
+        require_evidence(["mixup", "other"], tree.sources)
+    assert list(tree.results.rglob("provenance.json")) == [tree.folder("other", "5-9") / "provenance.json"]
 
 
 def test_written_verdicts_are_strict_json_with_the_same_bytes(tree):
     judgements = [json.loads(tree.compiled().judgement)]
-    write_verdicts(judgements, tree.results, "again.json")
+    write_verdicts(judgements, tree.sources, "again.json")
     text = (tree.results / "again.json").read_text()
     assert text == (tree.results / "verdicts.json").read_text()
     data = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

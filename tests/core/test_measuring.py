@@ -1,4 +1,4 @@
-"""What arms of a study share while they are measured, and what they must not."""
+"""What arms of a study share while they are measured, what they must not, and that blocks are cut where one likes."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -7,10 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from assay.data.seeds import seed_of
+from assay.errors import EvidenceError
+from assay.evidence.tables import Observation
 from assay.language import plugs
+from assay.language.blocks import Block
 from assay.language.plugs import load
-from assay.measuring import arm as measuring
+from assay.measuring import observing
 from assay.measuring.arm import Arm, Session
+from assay.pipeline import measurement
 from assay.training.binding import bind, identity
 from assay.training.network import Trained
 
@@ -19,7 +24,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def session():
-    return Session(SimpleNamespace(name="some", seeds=2, cells=()), SimpleNamespace(device=CPU))
+    return Session(SimpleNamespace(name="some", cells=()), SimpleNamespace(device=CPU))
 
 
 def arm(session, name, seed=0):
@@ -96,12 +101,84 @@ def test_a_repetition_is_measured_whole_then_forgotten_and_rows_come_arm_by_arm(
         assert len(session._shared) == 1  # and nothing of earlier ones
         return [(cell, seed)]
 
-    monkeypatch.setattr(measuring, "_measure", measured)
-    study = SimpleNamespace(name="some", seeds=3, cells=("a", "b"))
+    monkeypatch.setattr(observing, "_measure", measured)
+    study = SimpleNamespace(name="some", cells=("a", "b"))
     said = []
-    rows, _ = measuring.observe(study, SimpleNamespace(device=CPU), said.append)
-    assert rows == [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("b", 2)]
-    assert said == [f"some: repetition {number} of 3 measured" for number in (1, 2, 3)]
+    rows, _ = observing.observe(study, Block(2, 4), SimpleNamespace(device=CPU), said.append)
+    assert rows == [("a", 2), ("a", 3), ("a", 4), ("b", 2), ("b", 3), ("b", 4)]
+    assert said == [f"some: repetition {number} of 2-4 measured" for number in (2, 3, 4)]
+
+
+def careless(arm):
+    """A protocol that draws from torch's own generator, and keeps what it drew."""
+    yield "first", torch.rand(()).item()
+    for x in (1, 2):
+        yield "by_x", x, torch.randn(()).item()
+    arm.keep("drawn", torch.rand(3))
+
+
+@pytest.fixture
+def observe(monkeypatch):
+    """Observe a block of a study of two arms with the careless protocol: rows, and the arrays kept."""
+    monkeypatch.setattr(observing, "bind", lambda spec, load: careless)
+    cells = [SimpleNamespace(arm=name, x=None, label=name, protocol=None) for name in ("erm", "mixup")]
+
+    def measured(first, last, name="some"):
+        study = SimpleNamespace(name=name, cells=cells, metrics={"first": "", "by_x": ""}, protocol="careless")
+        rows, session = observing.observe(study, Block(first, last), SimpleNamespace(device=CPU), lambda line: None)
+        return rows, {key: array.tolist() for key, array in session.arrays.items()}
+
+    return measured
+
+
+def of_seed(rows, seed):
+    return [row for row in rows if row.seed == seed]
+
+
+def test_a_repetition_has_the_same_numbers_in_whichever_block_it_is_measured(observe):
+    """Even where a protocol draws from a generator that all share, and whatever was drawn before."""
+    torch.manual_seed(1)
+    together, _ = observe(0, 1)
+    torch.manual_seed(2)
+    first, second, later = observe(0, 0)[0], observe(1, 1)[0], observe(1, 2)[0]
+    assert of_seed(together, 0) == first
+    assert of_seed(together, 1) == second == of_seed(later, 1)
+    assert len(first) == 2 * 3
+
+
+def test_repetitions_arms_and_studies_have_numbers_of_their_own(observe):
+    rows, _ = observe(0, 1)
+    values = [row.value for row in (*rows, *observe(0, 1, "other")[0])]
+    assert len(set(values)) == len(values) == 2 * 2 * 2 * 3
+
+
+def test_the_seed_of_a_repetition_is_named_after_the_study_and_the_repetition(observe):
+    torch.manual_seed(seed_of("measure", "some", 3))
+    expected = torch.rand(()).item()
+    assert observe(3, 3)[0][0] == Observation("some", "erm", 3, "first", None, expected)
+
+
+def test_what_is_kept_is_the_first_repetitions(observe):
+    _, arrays = observe(0, 2)
+    assert arrays == observe(0, 0)[1]
+    assert set(arrays) == {"erm/drawn", "mixup/drawn"}
+    assert arrays != observe(1, 2)[1] == observe(1, 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("yielded", "said"),
+    [
+        ([("frist", 1.0)], "unknown metric 'frist'; did you mean 'first'? (allowed: by_x, first); declare it in METRICS"),
+        ([("first", 1.0), ("first", 1.0)], "some: protocol careless yields metric 'first' twice at x = None"),
+        ([], "some: protocol careless yields no observation for arm 'erm'"),
+    ],
+)
+def test_what_a_protocol_may_not_yield_is_said_in_one_line(observe, monkeypatch, yielded, said):
+    monkeypatch.setattr(observing, "bind", lambda spec, load: lambda arm: iter(yielded))
+    with pytest.raises(EvidenceError) as caught:
+        observe(0, 0)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_measurement_is_not_charged_for_importing_its_methods(monkeypatch, tmp_path):
@@ -114,9 +191,9 @@ def test_a_measurement_is_not_charged_for_importing_its_methods(monkeypatch, tmp
 
     done = []
     monkeypatch.setattr(plugs, "load", lambda kind, name: done.append(f"{kind}/{name}"))
-    monkeypatch.setattr(measuring.time, "process_time", lambda: done.append("clock") or 0.0)
-    monkeypatch.setattr(measuring, "observe", observe)
+    monkeypatch.setattr(measurement.time, "process_time", lambda: done.append("clock") or 0.0)
+    monkeypatch.setattr(measurement, "observe", observe)
     study = SimpleNamespace(plugs={"worlds/shapes", "models/resnet"})
     with pytest.raises(EnoughError):
-        measuring.measure_study(study, None, tmp_path)
+        measurement.measure_block(study, Block(0, 4), None, tmp_path)
     assert done == ["models/resnet", "worlds/shapes", "clock", "observe"]

@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
-from project_tree import Tree
+from project_tree import HERE, Tree
 
 from assay.evidence.cards import card_name, write_card
 from assay.language.plugs import everything
+from assay.pipeline.deciding import decide, sources_now
+from assay.pipeline.sources import Sources
 from assay.report.reporting import checked_view, draw_figure, method_views, study_view, write_manifest, write_report
+from assay.storage.files import read_json
 
 
 @pytest.fixture
@@ -16,8 +20,17 @@ def tree(tmp_path):
     return Tree(tmp_path).complete()
 
 
+def now(tree, *names: str) -> Sources:
+    """Where evidence comes from in a run that computes nothing."""
+    return sources_now({name: tree.compiled(name) for name in names or ("mixup",)}, tree.results, tree.root)
+
+
+def code_of_another_core(tree) -> dict[str, str]:
+    return read_json(tree.folder() / "provenance.json")["code"] | {"assay.training.run": "another"}
+
+
 def page(tree) -> str:
-    write_report([tree.compiled()], tree.results)
+    write_report([tree.compiled()], tree.sources)
     return (tree.results / "report/studies/mixup.html").read_text()
 
 
@@ -37,30 +50,66 @@ def test_worlds_made_from_trained_networks_have_no_card(tree):
 
 
 def test_view_says_how_the_row_stands(tree):
-    view = checked_view(tree.compiled(), tree.results)
-    assert (view.stale, view.missing) == ((), ())
+    view = checked_view(tree.compiled(), now(tree), tree.root)
+    assert (view.stale, view.unproven, view.lacking, view.missing) == ((), (), (), ())
+    assert (view.evidence, view.release, view.agreement) == ("recomputed", "", None)
     assert [part.plug for part in view.introduces] == ["augment/mixup", "protocols/classify"]
     tree.test("")
-    assert len(checked_view(tree.compiled(), tree.results).missing) == 2
+    assert len(checked_view(tree.compiled(), now(tree), tree.root).missing) == 2
+    tree.measure(code=code_of_another_core(tree))
+    assert checked_view(tree.compiled(), now(tree), tree.root).unproven == ("training/run.py changed",)
     tree.study(base={"world": "shapes", "model": "mlp"})
-    assert "what the study measures changed" in checked_view(tree.compiled(), tree.results).stale
+    view = checked_view(tree.compiled(), now(tree), tree.root)
+    assert view.stale is None
+    assert view.lacking == ("its evidence is stale: what the study measures changed",)
+
+
+def test_archived_evidence_is_told_with_its_day_and_what_was_computed_here_beside_it(tree):
+    entry = tree.archive()
+    view = checked_view(tree.compiled(), now(tree), tree.root)
+    assert view.evidence == "archived"
+    assert view.release == "2026-11-01, commit ccccccc"
+    assert view.agreement.word == "identical"  # the same numbers
+    tree.measure(erm=0.9)
+    assert checked_view(tree.compiled(), now(tree), tree.root).agreement.word == "drifted"
+    (tree.root / entry.folder / "arrays.npz").unlink()
+    lost = checked_view(tree.compiled(), now(tree), tree.root).agreement
+    assert (lost.word, lost.reason) == (
+        "not compared",
+        f"{entry.folder}/arrays.npz: is not the file that archive.jsonl lists; run: assay pull archive",
+    )
+    shutil.rmtree(tree.results)
+    assert checked_view(tree.compiled(), now(tree), tree.root).agreement is None
+
+
+def test_stale_archived_evidence_is_shown_as_such_where_nothing_else_may_be(tree):
+    tree.archive()
+    tree.study(base={"world": "shapes", "model": "mlp"})
+    studies = {"mixup": tree.compiled()}
+    sources = decide(studies, (), "archive", tree.root / "results/archive/laptop", HERE, tree.root)
+    view = checked_view(tree.compiled(), sources, tree.root)
+    assert view.stale[0] == "what the study measures changed"
+    assert view.evidence == "archived"
 
 
 def test_study_never_measured_has_no_freshness(tree):
     tree.study("other")
-    view = checked_view(tree.compiled("other"), tree.results)
+    view = checked_view(tree.compiled("other"), now(tree, "other"), tree.root)
     assert view.stale is None
     assert view.missing[0].startswith("no evidence at scale laptop")
 
 
 def test_evidence_at_other_scales_is_told(tree):
-    assert checked_view(tree.compiled(), tree.results).other_scales == ()
-    elsewhere = tree.results.parent / "ci" / "observations" / "mixup"
+    def others():
+        return checked_view(tree.compiled(), now(tree), tree.root).other_scales
+
+    assert others() == ()
+    elsewhere = tree.results.parent / "ci" / "observations" / "mixup" / "0-0"
     elsewhere.mkdir(parents=True)
-    assert checked_view(tree.compiled(), tree.results).other_scales == ()
-    (elsewhere / "provenance.json").write_text("{}")
     tree.scale("ci")
-    assert checked_view(tree.compiled(), tree.results).other_scales == ("ci",)
+    assert others() == ()
+    (elsewhere / "provenance.json").write_text("{}")
+    assert others() == ("ci",)
 
 
 def test_recipes_are_told_as_a_study_would_write_them(tree):
@@ -108,7 +157,7 @@ def test_report_shows_the_card_of_its_world(tree):
 
 def test_manifest_lists_every_file_with_its_checksum(tree):
     (tree.results / "figures").mkdir()
-    (tree.results / "figures/mixup.svg").write_bytes(draw_figure(tree.compiled(), tree.results))
+    (tree.results / "figures/mixup.svg").write_bytes(draw_figure(tree.compiled(), tree.sources))
     page(tree)
     report = tree.results / "report"
     write_manifest(report / "manifest.json")

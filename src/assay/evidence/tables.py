@@ -125,8 +125,16 @@ def read_blocks(folders: Sequence[Path]) -> Evidence:
 def joined(parts: Sequence[Evidence]) -> Evidence:
     """Blocks as one: rows of all, arrays of the first, training losses of all repetitions, costs added up.
 
-    EvidenceError where blocks are of two platforms, which are never mixed in one comparison.
+    EvidenceError where blocks are of two platforms, which are never mixed in one comparison, or lack what others have.
     """
+    try:
+        return _joined(parts)
+    except KeyError as error:
+        name = parts[0].provenance.get("study", "evidence")
+        raise EvidenceError(f"{name}: a block lacks {error}; delete results/*/observations/{name} and measure it anew") from None
+
+
+def _joined(parts: Sequence[Evidence]) -> Evidence:
     first = parts[0].provenance
     for part in parts[1:]:
         if platform_key(part.provenance["platform"]) != platform_key(first["platform"]):

@@ -15,6 +15,7 @@ from assay.artifacts.entries import read_entries
 from assay.errors import AssayError, StudyError
 from assay.language.catalogue import Catalogue
 from assay.language.configuration import Config, results_folder
+from assay.language.draws import JUDGED, current
 from assay.language.plugs import PlugInfo, describe
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies, study_paths
@@ -108,9 +109,11 @@ def _evidence(study: Study, sources: Sources, root: Path) -> tuple[str | None, l
         return None, [f"no evidence at scale {study.scale}: {why[0]}"]
     state = sources.freshness(name)
     missing = [f"evidence is {state.word}: {reason}" for reason in state.reasons]
-    record = _record(name, sources)
+    if current() != JUDGED:
+        missing.append(f"made on trial draws ('{current()}'), on which no verdict rests")
+    record, why = _record(name, sources)
     if record is None and not sources.from_archive(name):
-        return None, [*missing, "not judged: run snakemake"]
+        return None, [*missing, f"not judged: {why}"]
     if record is None:
         word = read_entries(root)[places[-1].key].verdict
         return word, [*missing, *(["control failed"] if word == "invalid" else [])]
@@ -118,11 +121,16 @@ def _evidence(study: Study, sources: Sources, root: Path) -> tuple[str | None, l
     return record["verdict"], missing
 
 
-def _record(name: str, sources: Sources) -> dict | None:
-    """The verdict in the results folder, if it rests on this very evidence."""
+def _record(name: str, sources: Sources) -> tuple[dict | None, str]:
+    """The verdict in the results folder that rests on this very evidence, or why there is none."""
     path = sources.results / "verdicts.json"
-    record = read_json(path)["studies"].get(name) if path.exists() else None
-    return record if record and record["rests_on"]["blocks"] == sources.checksums(name) else None
+    verdicts = read_json(path) if path.exists() else {"studies": {}, "failed": {}}
+    record = verdicts["studies"].get(name)
+    if record is None:
+        return None, verdicts["failed"].get(name, {}).get("error", "run snakemake")
+    if record["rests_on"]["blocks"] != sources.checksums(name):
+        return None, "the verdict rests on other observations; run snakemake"
+    return record, ""
 
 
 def other_scales(study: Study, root: Path = WORK) -> list[str]:
