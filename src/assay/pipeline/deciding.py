@@ -12,8 +12,9 @@ from typing import Literal
 from assay.artifacts.archiving import freshness_of
 from assay.artifacts.entries import Entry, blocks_of, read_entries
 from assay.errors import AssayError
-from assay.evidence.freshness import FRESH, STALE, UNPROVEN, freshness
+from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
 from assay.evidence.tables import FILES, study_code
+from assay.language.blocks import Block
 from assay.language.draws import current, made_under
 from assay.language.plugs import kinds
 from assay.language.study import Study
@@ -58,7 +59,8 @@ def _decide_one(
     if mode == "archive":
         best = max([*usable, *archived], key=len, default=())
         return best, () if best else ("the archive has no evidence of it",)
-    here = _here(study, mode, results, wanted)
+    lying = _lying_here(study, results)
+    here = _counting(study, lying, mode, wanted)
     complete = next((each for each in here.values() if len(each) == len(study.blocks)), ())
     if complete:
         return complete, ()
@@ -67,6 +69,7 @@ def _decide_one(
         return tuple(made.get(block, Place(block, "computed")) for block in study.blocks), ()
     partial = max([*usable, *map(_prefix, here.values())], key=len, default=())
     stale = [reason for each in archived for place in each for reason in place.reasons]
+    stale += [reason for _, _, state in lying if state.word == STALE for reason in state.reasons]
     return partial, () if partial else (f"its evidence is stale: {stale[0]}",) if stale else ()
 
 
@@ -91,26 +94,35 @@ def _prefix(places: Iterable[Place]) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def _here(study: Study, mode: Mode, results: Path, wanted: bool) -> dict[str, tuple[Place, ...]]:
-    """A study's blocks in the results folder that are whole and count, by platform. Where nothing of it is computed, what a
-    method now computes otherwise is shown as it is, since a page never goes because of a selection."""
-    found: dict[str, list[Place]] = {}
+def _lying_here(study: Study, results: Path) -> list[tuple[Block, dict, Freshness]]:
+    """A study's blocks in the results folder that are whole, with their provenance and how they stand to the study."""
+    found = []
     for block in study.blocks:
         folder = results / "observations" / study.name / block.name
         if not _is_as_its_job_left_it(folder, results / "logs" / "measure" / study.name / f"{block.name}.log"):
             continue
         try:
             provenance = read_json(folder / "provenance.json")
+            platform_key(provenance["platform"])
             state = freshness(study, provenance)
-            platform = platform_key(provenance["platform"])
         except (AssayError, KeyError):
             continue
-        if made_under(provenance) != current():
-            continue
+        if made_under(provenance) == current():
+            found.append((block, provenance, state))
+    return found
+
+
+def _counting(
+    study: Study, lying: Iterable[tuple[Block, dict, Freshness]], mode: Mode, wanted: bool
+) -> dict[str, tuple[Place, ...]]:
+    """Those of the blocks that count, by platform. Where nothing of the study is computed, what a method now computes otherwise
+    is shown as it is, since a page never goes because of a selection."""
+    found: dict[str, list[Place]] = {}
+    for block, provenance, state in lying:
         again = wanted and _plug_changed(study, provenance)
         if state.word == FRESH or (mode == "auto" and state.word == UNPROVEN and not again):
             place = Place(block, "here", state.word, state.reasons, sha256=provenance["sha256"])
-            found.setdefault(platform, []).append(place)
+            found.setdefault(platform_key(provenance["platform"]), []).append(place)
     return {platform: tuple(places) for platform, places in found.items()}
 
 
