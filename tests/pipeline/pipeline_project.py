@@ -116,9 +116,11 @@ class Project:
         return [str(SNAKEMAKE), "--cores", "2", *arguments, *config]
 
     def snakemake(self, *arguments: str, timeout: int = 1200) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            self.command(*arguments), cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=timeout
-        )
+        return self.command_in_full(self.command(*arguments), timeout)
+
+    def command_in_full(self, command: list[str], timeout: int = 1200) -> subprocess.CompletedProcess:
+        """Run any command in the project."""
+        return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=timeout)
 
     def run(self, *arguments: str, timeout: int = 1200) -> str:
         """Run and expect success; all output."""
@@ -126,13 +128,13 @@ class Project:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def planned(self, rule: str) -> set[str]:
+    def planned(self, rule: str, *arguments: str) -> set[str]:
         """What a dry run would do of one rule, by name of the network, study or world, whichever block of it."""
         verb = {"train": "train", "measure": "measure", "world": "draw world", "figure": "draw"}[rule]
-        return set(re.findall(rf"^Job \d+: {verb} ([a-z0-9_-]+?)(?:[-/]\d+-\d+)?$", self.run("-n"), re.M))
+        return set(re.findall(rf"^Job \d+: {verb} ([a-z0-9_-]+?)(?:[-/]\d+-\d+)?$", self.run("-n", *arguments), re.M))
 
     def python(self, code: str) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-c", code], cwd=self.root, env=self.environment, capture_output=True, text=True)
+        return self.command_in_full([sys.executable, "-c", code])
 
     def results(self) -> dict[str, bytes]:
         """Weights, observations and verdicts by path, without times and costs."""

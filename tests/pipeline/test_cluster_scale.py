@@ -1,4 +1,4 @@
-"""A scale like the cluster's in miniature: stand-ins on real files, one network and seed a job, the same bytes as in one job."""
+"""A scale like the cluster's in miniature: stand-ins on real files, one network and seed a job, the numbers of one job."""
 
 import hashlib
 import json
@@ -7,6 +7,8 @@ import pytest
 import tiny_datasets
 import yaml
 from pipeline_project import Project
+
+from assay.evidence.tables import read_blocks
 
 SETTING = {
     "worlds": {"digits": {"idx": {"name": "mnist", "train": 100, "test": 50}}},
@@ -18,7 +20,7 @@ SETTING = {
 SCALE = {
     "description": "for tests",
     "seeds": 2,
-    "seeds_per_job": 1,
+    "block": 1,
     "conclusive": False,
     "world": {"size": 16, "train": 60, "test": 20},
     "budget": {"epochs": 1, "batch": 20},
@@ -39,7 +41,7 @@ protocol: probe
 controls: [plain.accuracy > -1]
 expect: [tuned.accuracy > plain.accuracy]
 """
-EVIDENCE = "results/{}/observations/real/provenance.json"
+EVIDENCE = "results/{}/observations/real/{}/provenance.json"
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,12 @@ def project(tmp_path_factory):
         file |= {"bytes": len(content)} | {kind: hashlib.new(kind, content).hexdigest() for kind in ("md5", "sha256")}
     made.write("config/datasets.yaml", yaml.safe_dump(table))
     made.write("config/scales/small_cluster.yaml", yaml.safe_dump(SCALE))
-    made.write("config/scales/one_job.yaml", yaml.safe_dump({k: v for k, v in SCALE.items() if k != "seeds_per_job"}))
+    made.write("config/scales/one_job.yaml", yaml.safe_dump(SCALE | {"block": 2}))
     return made
+
+
+def goals(scale: str, *blocks: str) -> list[str]:
+    return [EVIDENCE.format(scale, block) for block in blocks]
 
 
 def at(scale: str) -> tuple[str, ...]:
@@ -75,22 +81,25 @@ def test_a_dry_run_ends_with_the_plan(project):
 
 
 def test_one_job_a_network_and_seed(project):
-    project.run(EVIDENCE.format("small_cluster"), *at("small_cluster"))
+    both = goals("small_cluster", "0-0", "1-1")
+    project.run(*both, *at("small_cluster"))
     results = project.root / "results/small_cluster"
     manifests = [json.loads(path.read_text())["networks"] for path in (results / "networks").glob("*.json")]
     assert len(manifests) == 4  # two networks at two seeds
     assert all(len(networks) == 1 and len(next(iter(networks.values()))) == 1 for networks in manifests)
-    provenance = json.loads((project.root / EVIDENCE.format("small_cluster")).read_text())
+    provenance = read_blocks([(project.root / path).parent for path in both]).provenance
     assert provenance["tested"].startswith("28 px mnist (100 training images), ")
     assert provenance["tested"].endswith("-parameter test_resnet, 2 seeds")
-    assert "Nothing to be done" in project.run("-n", EVIDENCE.format("small_cluster"), *at("small_cluster"))
+    assert provenance["seeds"] == [0, 1]
+    assert "Nothing to be done" in project.run("-n", *both, *at("small_cluster"))
 
 
 def test_networks_are_those_of_a_job_that_trains_all_seeds(project):
-    project.run(EVIDENCE.format("one_job"), *at("one_job"))
+    project.run(*goals("one_job", "0-1"), *at("one_job"))
     folders = [project.root / "results" / scale for scale in ("small_cluster", "one_job")]
     found = [{p.relative_to(f).as_posix(): p.read_bytes() for p in f.glob("networks/*/*.safetensors")} for f in folders]
     assert len(found[0]) == 4
     assert found[0] == found[1]
-    observations = [(folder / "observations/real/observations.csv").read_bytes() for folder in folders]
-    assert observations[0] == observations[1]
+    observed = [read_blocks(sorted(folder.glob("observations/real/*-*"))).observations for folder in folders]
+    assert set(observed[0]) == set(observed[1])
+    assert len(observed[0]) == len(observed[1]) == 4

@@ -13,6 +13,7 @@ import pytest
 from pipeline_project import Project
 
 from assay.errors import ArtifactError
+from assay.language.scales import load_scale
 from assay.language.studies import load_studies
 from assay.networks.plan import Bundle, Plan
 from assay.networks.transfer import Offer
@@ -114,7 +115,7 @@ def test_no_credential_reaches_anything_that_a_run_or_a_push_leaves(author):
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return next(iter(Plan(load_studies("ci", only=["mixup"]).values()).bundles.values()))
+    return next(iter(Plan.at(load_scale("ci"), load_studies("ci", only=["mixup"]).values()).bundles.values()))
 
 
 @pytest.fixture

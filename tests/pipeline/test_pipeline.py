@@ -84,11 +84,13 @@ def test_editing_comments_reruns_nothing_and_docstrings_the_report_that_shows_th
     assert not re.search(r"^Job \d+: (train|measure|judge|draw) ", described, re.MULTILINE)
 
 
-def test_editing_the_trainer_retrains_everything(finished):
+def test_editing_the_trainer_leaves_evidence_unproven_and_retrains_everything_only_if_asked_to(finished):
     path = "src/assay/training/run.py"
     finished.edit(path, '"cuda": 50', '"cuda": 51')
-    trained = finished.planned("train")
+    dry = finished.run("-n")
+    trained = finished.planned("train", "--config", "scale=ci", "evidence=recomputed")
     finished.edit(path, '"cuda": 51', '"cuda": 50')
+    assert set(re.findall(r"^Job \d+: (\w+) ", dry, re.MULTILINE)) == {"judge", "write"}
     assert len(trained) == 4
 
 

@@ -89,8 +89,10 @@ class ClusterProject(Project):
 
     def bundles(self) -> dict[str, str]:
         """The names of the jobs that train the arms, by fate."""
-        code = "from assay.language.studies import load_studies; from assay.networks.plan import Plan; s = load_studies('ci');"
-        code += "print({c.arm: Plan(s.values()).needs([c.recipe])[0] for c in s['faults'].cells})"
+        code = "from assay.language.scales import load_scale; from assay.language.studies import load_studies;"
+        code += "from assay.networks.plan import Plan; study = load_studies('ci')['faults'];"
+        code += "plan = Plan.at(load_scale('ci'), [study]);"
+        code += "print({cell.arm: plan.needs([cell.recipe], study.blocks[0])[0] for cell in study.cells})"
         return ast.literal_eval(self.python(code).stdout)
 
     def networks(self) -> list[str]:
