@@ -58,7 +58,7 @@ def _decide_one(
     if whole:
         return whole, ()
     if mode == "archive":
-        best = max([*usable, *archived], key=len, default=())
+        best = max(usable, key=len, default=()) or max(archived, key=len, default=())
         return best, () if best else ("the archive has no evidence of it",)
     lying = _lying_here(study, results)
     here = _counting(study, lying, mode, wanted)
