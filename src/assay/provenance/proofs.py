@@ -4,8 +4,8 @@ A proof says that canaries, small studies, were run with the code before and aft
 
     <checksum> {"canaries": [...], "differing": {...}, "format": 1, "modules": {"assay.x": ["<old>", "<new>"]}, ...}
 
-sorted, so that two branches merge to the union of their lines. Fingerprints are compared by the oldest that is known to compute
-the same: what is proven counts as unchanged.
+sorted when written, in any order when read, so that a merge of two branches may leave the union of their lines. Fingerprints are
+compared by the oldest that is known to compute the same: what is proven counts as unchanged.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -27,7 +27,6 @@ from assay.storage.places import PROJECT
 
 FILE = PROJECT / "proofs.txt"
 FORMAT = 1
-MEND = "LC_ALL=C sort -u -o proofs.txt proofs.txt"
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 Sum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -166,10 +165,7 @@ def read(path: Path) -> Proofs:
     except (OSError, ValueError) as error:
         raise EvidenceError(f"{path.name}: cannot be read ({error}); restore it: git checkout {path.name}") from None
     proofs = tuple(_parsed(line, f"{path.name}:{number}") for number, line in enumerate(lines, 1))
-    for number, (line, following) in enumerate(pairwise(lines), 2):
-        if line >= following:
-            raise EvidenceError(f"{path.name}:{number}: out of order, or there twice; sort the lines: {MEND}")
-    return Proofs(proofs)
+    return Proofs(tuple(dict.fromkeys(proofs)))
 
 
 def add(found: Iterable[Proof], path: Path = FILE) -> None:
