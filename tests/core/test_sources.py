@@ -184,6 +184,16 @@ def test_of_several_platforms_the_one_archived_first_counts(tree):
     assert decided(tree).archived == [entry.key for entry in first]
 
 
+def test_what_is_fresh_comes_before_what_is_unproven_wherever_it_lies(tree):
+    old = code(tree, {"assay.training.run": "old"})
+    archived(tree, "0-4", "5-9", code=old)
+    assert where(decided(tree)) == [("0-4", "archive", "unproven"), ("5-9", "archive", "unproven")]
+    measured(tree, "0-4", "5-9")
+    assert where(decided(tree)) == [("0-4", "here", "fresh"), ("5-9", "here", "fresh")]
+    archived(tree, "0-4", "5-9", day=2, platform=ELSEWHERE | {"vendor": "a third"})
+    assert where(decided(tree)) == [("0-4", "archive", "fresh"), ("5-9", "archive", "fresh")]
+
+
 def test_a_platform_whose_evidence_is_stale_gives_way_to_the_next(tree):
     archived(tree, day=1, study_sha256="0" * 64)
     later = archived(tree, day=2, platform=THIRD)

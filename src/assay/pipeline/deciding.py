@@ -54,17 +54,15 @@ def _decide_one(
 ) -> tuple[tuple[Place, ...], tuple[str, ...]]:
     archived = [_prefix(each) for each in _archived(study, entries)]
     usable = [each for each in archived if all(place.word != STALE for place in each)]
-    whole = next((each for each in usable if len(each) >= len(study.blocks)), ())
-    if whole:
-        return whole, ()
     if mode == "archive":
-        best = max(usable, key=len, default=()) or max(archived, key=len, default=())
+        best = max(_fresh(usable), key=len, default=()) or max(usable, key=len, default=()) or max(archived, key=len, default=())
         return best, () if best else ("the archive has no evidence of it",)
     lying = _lying_here(study, results)
     here = _counting(study, lying, mode, wanted)
-    complete = next((each for each in here.values() if len(each) == len(study.blocks)), ())
-    if complete:
-        return complete, ()
+    for offers in (_fresh(usable), _fresh(here.values()), usable, here.values()):
+        for whole in offers:
+            if len(whole) >= len(study.blocks):
+                return whole, ()
     if wanted:
         made = {place.block: place for place in here.get(platform, ())}
         return tuple(made.get(block, Place(block, "computed")) for block in study.blocks), ()
@@ -72,6 +70,11 @@ def _decide_one(
     stale = [reason for each in archived for place in each for reason in place.reasons]
     stale += [reason for _, _, state in lying if state.word == STALE for reason in state.reasons]
     return partial, () if partial else (f"its evidence is stale: {stale[0]}",) if stale else ()
+
+
+def _fresh(offers: Iterable[tuple[Place, ...]]) -> list[tuple[Place, ...]]:
+    """Those of which every block is fresh."""
+    return [each for each in offers if all(place.word == FRESH for place in each)]
 
 
 def _archived(study: Study, entries: Iterable[Entry]) -> list[tuple[Place, ...]]:

@@ -164,8 +164,8 @@ def read(path: Path) -> Proofs:
         return Proofs()
     except (OSError, ValueError) as error:
         raise EvidenceError(f"{path.name}: cannot be read ({error}); restore it: git checkout {path.name}") from None
-    proofs = tuple(_parsed(line, f"{path.name}:{number}") for number, line in enumerate(lines, 1))
-    return Proofs(tuple(dict.fromkeys(proofs)))
+    found = {line: _parsed(line, f"{path.name}:{number}") for number, line in enumerate(lines, 1)}
+    return Proofs(tuple(proof for _, proof in sorted(found.items())))
 
 
 def add(found: Iterable[Proof], path: Path = FILE) -> None:
