@@ -140,6 +140,15 @@ def test_the_text_of_a_tree_is_this_on_every_version_of_python():
     )
 
 
+def test_f_strings_are_the_same_however_a_parser_cuts_their_texts():
+    def shown(*texts: str) -> str:
+        spec = ast.JoinedStr([ast.Constant(text) for text in texts])
+        return all_code(ast.Module([ast.Return(ast.JoinedStr([ast.FormattedValue(ast.Name("x"), -1, spec)]))], []))
+
+    assert shown("", "ab", "") == shown("a", "b") == shown("ab")
+    assert shown("") == shown() == all_code(ast.parse("return f'{x}'"))
+
+
 ACROSS = """
 import ast, hashlib, pathlib, runpy, sys
 syntax = runpy.run_path(sys.argv[1])
@@ -203,6 +212,7 @@ def test_a_package_counts_if_its_own_file_holds_code(package):
     assert computing_closure("assay.augment.d") == {"assay.augment.c", "assay.augment.d"}
     package("augment/__init__.py", '"""Augmentations."""\nSEED = 1\n')
     assert computing_closure("assay.augment.d") == {"assay.augment", "assay.augment.c", "assay.augment.d"}
+    assert computing_closure("assay.augment.c") == {"assay.augment", "assay.augment.c"}
 
 
 def test_plumbing_is_neither_counted_nor_passed_through(package):

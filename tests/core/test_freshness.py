@@ -62,6 +62,7 @@ def test_another_file_to_read_is_stale_since_no_canary_speaks_for_it(monkeypatch
     assert found(monkeypatch, {**CODE, file: B}) == Freshness("stale", (f"{file} changed",))
     without = {name: value for name, value in CODE.items() if name != file}
     assert found(monkeypatch, without) == Freshness("unproven", (f"{file} is new",))
+    assert found(monkeypatch, {**CODE, "data/more": A}) == Freshness("unproven", ("data/more is no longer used",))
 
 
 def test_code_proven_to_compute_the_same_is_fresh(monkeypatch, known):
