@@ -46,7 +46,20 @@ class TestMeasures:
     def test_counted(self): ...
 """
 
-HERE = {"system": "Linux", "cpu": "This Processor", "vendor": "this", "device": "cpu", "threads": 1, "torch": "2.13.0"}
+HERE = {
+    "system": "Linux",
+    "machine": "x86_64",
+    "cpu": "This Processor",
+    "vendor": "this",
+    "features": ["avx2", "fma"],
+    "device": "cpu",
+    "threads": 1,
+    "precision": "float32",
+    "torch": "2.13.0",
+    "torchvision": "0.28.0",
+    "timm": "1.0.20",
+    "numpy": "2.3.0",
+}
 ELSEWHERE = HERE | {"cpu": "Another Processor", "vendor": "another"}
 
 

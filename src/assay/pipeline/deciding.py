@@ -13,7 +13,7 @@ from assay.artifacts.archiving import freshness_of
 from assay.artifacts.entries import Entry, blocks_of, read_entries
 from assay.errors import AssayError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
-from assay.evidence.tables import FILES, study_code
+from assay.evidence.tables import FILES, FORMAT, study_code
 from assay.language.blocks import Block
 from assay.language.draws import current, made_under
 from assay.language.plugs import kinds
@@ -57,7 +57,7 @@ def _decide_one(
     if whole:
         return whole, ()
     if mode == "archive":
-        best = max([*usable, *archived], key=len, default=())
+        best = max(usable, key=len, default=()) or max(archived, key=len, default=())
         return best, () if best else ("the archive has no evidence of it",)
     lying = _lying_here(study, results)
     here = _counting(study, lying, mode, wanted)
@@ -107,7 +107,7 @@ def _lying_here(study: Study, results: Path) -> list[tuple[Block, dict, Freshnes
             state = freshness(study, provenance)
         except (AssayError, KeyError):
             continue
-        if made_under(provenance) == current():
+        if provenance.get("format") == FORMAT and made_under(provenance) == current():
             found.append((block, provenance, state))
     return found
 
