@@ -168,12 +168,12 @@ def study_of(wildcards):
     return STUDIES[block_of(wildcards)[0]]
 
 
-def evidence_lines():
-    """What verdicts and pages rest on beyond the files they read: which archived blocks count, and how evidence stands."""
+def evidence_lines(studies):
+    """What is made of these studies rests on beyond the files it reads: which archived blocks count, and how evidence stands."""
     return canonical(
         {
-            study: [[p.block.name, p.where == "archive", p.word, p.reasons, p.key and p.sha256] for p in places]
-            for study, places in SOURCES.places.items()
+            study: [[p.block.name, p.where == "archive", p.word, p.reasons, p.key and p.sha256] for p in SOURCES.places[study]]
+            for study in studies
         }
     )
 

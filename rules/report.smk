@@ -39,7 +39,7 @@ rule archived_figures:
         [marked(f"{RESULTS}/figures/{study}.svg", study, "figure", "figure") for study in ARCHIVED],
     params:
         figures=figure_texts(ARCHIVED),
-        evidence=evidence_lines(),
+        evidence=evidence_lines(ARCHIVED),
         code=figure_code("assay.report.figure", ARCHIVED),
         studies=ARCHIVED,
         scale=CONFIG.scale,
@@ -95,7 +95,7 @@ rule report:
         f"{RESULTS}/report/manifest.json",
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
-        evidence=evidence_lines(),
+        evidence=evidence_lines(STUDIES),
         tests=lambda wildcards: digest({"vouches": str(vouches(PROJECT / "tests"))}),
         plugs=lambda wildcards: digest({plug.module: said_of(plug) for plug in everything()}),
         scales=lambda wildcards: canonical({study.name: other_scales(study) for study in STUDIES.values()}),

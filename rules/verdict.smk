@@ -8,7 +8,7 @@ rule judge:
         f"{RESULTS}/verdicts.json",
     params:
         judgements="\n".join(STUDIES[study].judgement for study in SOURCES.shown),
-        evidence=evidence_lines(),
+        evidence=evidence_lines(SOURCES.shown),
         code=code_behind("assay.judging.judging"),
     log:
         f"{RESULTS}/logs/judge.log",

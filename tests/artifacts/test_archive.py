@@ -330,9 +330,21 @@ def test_withdrawn_evidence_keeps_its_key_and_the_reason_and_counts_no_more(tree
     assert (entry.withdrawn, entry.files) == ("the data were wrong", {})
     assert [line for line in lines(tree) if line not in before] == [entry.line]
     assert status("laptop", tree.root)[1] == Status("mixup", "withdrawn", ("the data were wrong",))
+    commit(tree.root)
+    assert archive("laptop", root=tree.root) == [KEY.replace("mixup", "cutout")]
+    assert read_entries(tree.root)[KEY] == entry
     shutil.rmtree(tree.results)
     assert sources_now({"mixup": tree.compiled()}, tree.results, tree.root).shown == []
     pull(root=tree.root)
+
+
+def test_withdrawn_evidence_comes_back_by_its_name(tree):
+    archive("laptop", root=tree.root)
+    commit(tree.root)
+    withdraw("laptop", "mixup", "a mistake", tree.root)
+    commit(tree.root)
+    assert archive("laptop", ["mixup"], tree.root) == [KEY]
+    assert status("laptop", tree.root)[0].word == "fresh"
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,27 @@ def test_killed_in_the_middle_of_training_the_next_run_gives_the_same_bytes(proj
     assert project.results() == undisturbed
 
 
+def test_killed_between_two_blocks_the_next_run_measures_the_missing_one_alone(project):
+    slow_project(project)
+    project.edit("config/scales/ci.yaml", "seeds: 1", "seeds: 2")
+    project.edit("src/assay/protocols/patient.py", 'hold("measure")', 'hold(f"measure-{arm.seed}")')
+    folder = project.root / "results/ci/observations/slow"
+    (project.root / "measure-1").touch()
+    run = start(project)
+    wait_for(lambda: inside(project, "measure-1") and (folder / "0-0/provenance.json").exists())
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait(600)
+    (project.root / "measure-1").unlink()
+    first = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (folder / "0-0").iterdir()}
+    said = project.run()
+    assert "measure slow/1-1" in said
+    assert "measure slow/0-0" not in said
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (folder / "0-0").iterdir()} == first
+    assert {path.name for path in folder.iterdir()} == {"0-0", "1-1"}
+    rests_on = json.loads((project.root / "results/ci/verdicts.json").read_text())["studies"]["slow"]["rests_on"]
+    assert set(rests_on["blocks"]) == {"0-0", "1-1"}
+
+
 def test_a_measurement_that_outlives_the_main_process_is_waited_for(project, undisturbed):
     slow_project(project)
     (project.root / "measure").touch()

@@ -143,10 +143,10 @@ def status(scale: str, root: Path = WORK) -> list[Status]:
 
 def _status(study: Study, entries: dict[str, Entry]) -> Status:
     platforms = blocks_of(entries.values(), study.scale, study.name)
+    if reasons := _withdrawn(entries, study.scale, study.name):
+        return Status(study.name, WITHDRAWN, reasons)
     if not platforms:
-        withdrawn = [e for e in entries.values() if e.scale == study.scale and e.study == study.name and e.withdrawn]
-        reasons = tuple(dict.fromkeys(entry.withdrawn for entry in withdrawn))
-        return Status(study.name, WITHDRAWN if withdrawn else MISSING, reasons)
+        return Status(study.name, MISSING)
     order = (FRESH, UNPROVEN, STALE)
     found = [[freshness_of(study, entry) for entry in each] for each in platforms.values()]
     least = [max(each, key=lambda state: order.index(state.word)) for each in found]
@@ -154,8 +154,17 @@ def _status(study: Study, entries: dict[str, Entry]) -> Status:
     return Status(study.name, best.word, best.reasons, tuple(e.key for each in platforms.values() for e in each))
 
 
+def _withdrawn(entries: dict[str, Entry], scale: str, name: str) -> tuple[str, ...]:
+    """Why the study's evidence was withdrawn; empty where it was not, or where other evidence took its place."""
+    if blocks_of(entries.values(), scale, name):
+        return ()
+    reasons = (e.withdrawn for e in entries.values() if e.scale == scale and e.study == name and e.withdrawn)
+    return tuple(dict.fromkeys(reasons))
+
+
 def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[str]:
-    """Add or replace the entries of these studies, or of all that have evidence in results/<scale>; the keys written.
+    """Add or replace the entries of these studies, or of all that have evidence in results/<scale>; the keys written. What was
+    withdrawn comes back only by its name.
 
     All other lines of the manifest stay byte for byte. ArtifactError or EvidenceError, in one line and before anything is
     written, where results cannot stand for the commit: changed code, a scale that concludes nothing, evidence that is missing,
@@ -163,9 +172,11 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
     """
     _refuse_inconclusive(scale, root)
     head = _clean_commit(root)
-    studies = load_studies(scale, project_of(root) / "config")
+    studies, entries = load_studies(scale, project_of(root) / "config"), read_entries(root)
     results = root / results_folder(scale)
-    chosen = list(names) or [name for name in studies if (results / "observations" / name).exists()]
+    chosen = list(names) or [
+        name for name in studies if (results / "observations" / name).exists() and not _withdrawn(entries, scale, name)
+    ]
     for name in chosen:
         if name not in studies:
             raise ArtifactError(unknown("study", name, studies))
