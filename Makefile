@@ -40,6 +40,9 @@ test: $(ENV) data lint check ## run the test suite
 lint: $(ENV) ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	@# Reading the rules looks at results as well: a dry run changes none, and scale ci asks for no records of trials.
+	$(BIN)/snakemake --lint --dry-run --config scale=ci
 
 check: $(ENV) ## check every study, recipe and plug
 	$(BIN)/assay check

@@ -1,5 +1,6 @@
 from snakemake.utils import min_version
 
+from assay.evidence.tables import FILES
 from assay.language.inputs import shown
 from assay.storage.places import PROJECT
 
@@ -13,6 +14,8 @@ report: "report/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/helpers.smk"
+include: "rules/hooks.smk"
 include: "rules/retrieve.smk"
 include: "rules/world.smk"
 include: "rules/recipe.smk"

@@ -5,13 +5,16 @@ Included after all rules, since what jobs leave is read from them.
 
 import fcntl
 import os
+import sys
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 
 from assay.pipeline.preflight import JobFiles, Preflight
+from assay.pipeline.rechecking import keep_choice
 
 
 def prepare_results():
@@ -68,10 +71,12 @@ def hold_results_folder():
 def jobs_of_rules():
     """The files of every job below the results folder that the rules can make."""
     names = {"bundle": PLAN.bundles, "part": COMPUTED, "again": RECHECKED, "study": DRAWN_HERE, "world": WORLDS}
-    for rule in workflow.rules:
-        if rule.log and rule.output and rule.output[0].startswith(f"{RESULTS}/"):
-            for values in product(*(names[name] for name in rule.wildcard_names)):
-                yield job_files(rule, dict(zip(rule.wildcard_names, values)))
+    return [
+        job_files(rule, dict(zip(rule.wildcard_names, values)))
+        for rule in workflow.rules
+        if rule.log and rule.output and rule.output[0].startswith(f"{RESULTS}/")
+        for values in product(*(names[name] for name in rule.wildcard_names))
+    ]
 
 
 def job_files(rule, wildcards):
@@ -89,12 +94,9 @@ def job_files(rule, wildcards):
 
 def sources_of_rules():
     """The scripts of all rules, and the inputs that no rule makes."""
-    for rule in workflow.rules:
-        if rule.script:
-            yield Path(own(os.path.normpath(f"rules/{rule.script}")))
-        for item in rule.input:
-            if not callable(item) and not item.startswith(f"{RESULTS}/"):
-                yield Path(item)
+    scripts = (own(os.path.normpath(f"rules/{rule.script}")) for rule in workflow.rules if rule.script)
+    inputs = (item for rule in workflow.rules for item in rule.input if not callable(item))
+    return [Path(path) for path in (*scripts, *inputs) if not path.startswith(f"{RESULTS}/")]
 
 
 LOCK = prepare_results()

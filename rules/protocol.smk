@@ -1,5 +1,7 @@
 """Protocol: measure a block of a study on its trained networks."""
 
+from assay.evidence.tables import code_digest
+
 
 rule measure:
     input:
@@ -9,6 +11,17 @@ rule measure:
         observations=f"{RESULTS}/observations/{{part}}/observations.csv",
         arrays=f"{RESULTS}/observations/{{part}}/arrays.npz",
         provenance=f"{RESULTS}/observations/{{part}}/provenance.json",
+    log:
+        f"{RESULTS}/logs/measure/{{part}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure/{{part}}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: SCALE.job.threads
+    resources:
+        mem_mb=growing(SCALE.job.measure_mb),
+        runtime=growing(SCALE.job.minutes, SCALE.job.longest),
+        gpu=gpus(SCALE.job.gpus),
     params:
         plan=lambda wildcards: study_of(wildcards).digest,
         code=lambda wildcards: code_digest(study_of(wildcards)),
@@ -16,19 +29,8 @@ rule measure:
         device=CONFIG.device,
         draws=CONFIG.draws,
         precision=SCALE.precision,
-    log:
-        f"{RESULTS}/logs/measure/{{part}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/measure/{{part}}.tsv"
-    threads: SCALE.job.threads
-    resources:
-        mem_mb=growing(SCALE.job.measure_mb),
-        runtime=growing(SCALE.job.minutes, SCALE.job.longest),
-        gpu=gpus(SCALE.job.gpus),
     message:
         "measure {wildcards.part}"
-    conda:
-        "../envs/environment.yaml"
     script:
         "../workflow/scripts/measure.py"
 

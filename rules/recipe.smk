@@ -7,6 +7,17 @@ rule train:
         lambda wildcards: materials(*(recipe.data for recipe in PLAN.bundle(wildcards.bundle).recipes)),
     output:
         f"{RESULTS}/networks/{{bundle}}.json",
+    log:
+        f"{RESULTS}/logs/train/{{bundle}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{bundle}}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: SCALE.job.threads
+    resources:
+        mem_mb=growing(SCALE.job.train_mb),
+        runtime=growing(lambda wildcards: FORECAST.minutes(PLAN.bundle(wildcards.bundle)), SCALE.job.longest),
+        gpu=lambda wildcards: gpus(FORECAST.gpus(PLAN.bundle(wildcards.bundle))),
     params:
         recipes=lambda wildcards: PLAN.bundle(wildcards.bundle).text,
         code=lambda wildcards: PLAN.bundle(wildcards.bundle).code,
@@ -14,18 +25,7 @@ rule train:
         device=CONFIG.device,
         draws=CONFIG.draws,
         precision=SCALE.precision,
-    log:
-        f"{RESULTS}/logs/train/{{bundle}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/train/{{bundle}}.tsv"
-    threads: SCALE.job.threads
-    resources:
-        mem_mb=growing(SCALE.job.train_mb),
-        runtime=growing(lambda wildcards: FORECAST.minutes(PLAN.bundle(wildcards.bundle)), SCALE.job.longest),
-        gpu=lambda wildcards: gpus(FORECAST.gpus(PLAN.bundle(wildcards.bundle))),
     message:
         "train {wildcards.bundle}"
-    conda:
-        "../envs/environment.yaml"
     script:
         "../workflow/scripts/train.py"

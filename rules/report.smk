@@ -1,7 +1,11 @@
 """Report: a figure a study, and the pages, from observations and verdicts alone."""
 
+from assay.language.inputs import shown
 from assay.language.plugs import everything
+from assay.language.recipes import canonical
 from assay.overview.coverage import other_scales, said_of, vouches
+from assay.provenance.fingerprints import digest
+from assay.storage.places import PROJECT
 
 
 rule figure:
@@ -12,18 +16,18 @@ rule figure:
         ),
     output:
         marked(f"{RESULTS}/figures/{{study}}.svg", None, "figure", "figure"),
-    params:
-        figure=lambda wildcards: figure_texts([wildcards.study]),
-        code=lambda wildcards: figure_code("assay.report.figure", [wildcards.study]),
-        scale=CONFIG.scale,
     log:
         f"{RESULTS}/logs/figure/{{study}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figure/{{study}}.tsv"
-    message:
-        "draw {wildcards.study}"
     conda:
         "../envs/environment.yaml"
+    params:
+        figure=lambda wildcards: figure_texts([wildcards.study]),
+        code=lambda wildcards: figure_code("assay.report.figure", [wildcards.study]),
+        scale=CONFIG.scale,
+    message:
+        "draw {wildcards.study}"
     script:
         "../workflow/scripts/figure.py"
 
@@ -37,21 +41,21 @@ rule archived_figures:
     # All at once: evidence that is there costs less to draw than processes cost to start.
     output:
         [marked(f"{RESULTS}/figures/{study}.svg", study, "figure", "figure") for study in ARCHIVED],
+    log:
+        f"{RESULTS}/logs/archived_figures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/archived_figures.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 4
     params:
         figures=figure_texts(ARCHIVED),
         evidence=evidence_lines(ARCHIVED),
         code=figure_code("assay.report.figure", ARCHIVED),
         studies=ARCHIVED,
         scale=CONFIG.scale,
-    threads: 4
-    log:
-        f"{RESULTS}/logs/archived_figures.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/archived_figures.tsv"
     message:
         "draw figures"
-    conda:
-        "../envs/environment.yaml"
     script:
         "../workflow/scripts/figure.py"
 
@@ -64,20 +68,20 @@ rule figures:
     output:
         expand(f"{RESULTS}/paper/{{study}}{{end}}", study=SOURCES.shown, end=PAPER),
         [marked(f"{RESULTS}/paper/{study}-tables.html", study, "tables", "tables") for study in SOURCES.shown],
+    log:
+        f"{RESULTS}/logs/figures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 4
     params:
         figures=figure_texts(SOURCES.shown),
         code=figure_code("assay.report.paper", SOURCES.shown),
         studies=SOURCES.shown,
         scale=CONFIG.scale,
-    threads: 4
-    log:
-        f"{RESULTS}/logs/figures.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/figures.tsv"
     message:
         "draw figures and tables for papers"
-    conda:
-        "../envs/environment.yaml"
     script:
         "../workflow/scripts/paper.py"
 
@@ -93,6 +97,12 @@ rule report:
         templates=sorted(shown(path) for path in (PROJECT / "report").rglob("*") if path.is_file()),
     output:
         f"{RESULTS}/report/manifest.json",
+    log:
+        f"{RESULTS}/logs/report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report.tsv"
+    conda:
+        "../envs/environment.yaml"
     params:
         texts=digest({study.name: study.text for study in STUDIES.values()}),
         evidence=evidence_lines(STUDIES),
@@ -102,13 +112,7 @@ rule report:
         archive=digest({key: entry.line for key, entry in ENTRIES.items()}),
         code=code_behind("assay.report.reporting"),
         scale=CONFIG.scale,
-    log:
-        f"{RESULTS}/logs/report.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/report.tsv"
     message:
         "write the report"
-    conda:
-        "../envs/environment.yaml"
     script:
         "../workflow/scripts/report.py"

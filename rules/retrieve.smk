@@ -1,5 +1,8 @@
 """Data sets: downloaded, checked and unpacked before the jobs that read them, where a network can be reached."""
 
+from assay import datasets
+from assay.language.inputs import shown
+
 
 rule retrieve:
     output:
@@ -7,9 +10,9 @@ rule retrieve:
     log:
         f"{RESULTS}/logs/retrieve/{{dataset}}.log",
     localrule: True
-    message:
-        "retrieve {wildcards.dataset}"
     conda:
         "../envs/environment.yaml"
+    message:
+        "retrieve {wildcards.dataset}"
     script:
         "../workflow/scripts/retrieve.py"

@@ -1,22 +1,24 @@
 """Verdict: judge all studies together, since the false-discovery rate is a property of the whole report."""
 
+from assay.evidence.tables import FILES
+
 
 rule judge:
     input:
         expand(f"{RESULTS}/observations/{{part}}/{{file}}", part=LOCAL, file=FILES),
     output:
         f"{RESULTS}/verdicts.json",
-    params:
-        judgements="\n".join(STUDIES[study].judgement for study in SOURCES.shown),
-        evidence=evidence_lines(SOURCES.shown),
-        code=code_behind("assay.judging.judging"),
     log:
         f"{RESULTS}/logs/judge.log",
     benchmark:
         f"{RESULTS}/benchmarks/judge.tsv"
-    message:
-        "judge {}".format("1 study" if len(SOURCES.shown) == 1 else f"{len(SOURCES.shown)} studies")
     conda:
         "../envs/environment.yaml"
+    params:
+        judgements="\n".join(STUDIES[study].judgement for study in SOURCES.shown),
+        evidence=evidence_lines(SOURCES.shown),
+        code=code_behind("assay.judging.judging"),
+    message:
+        "judge {}".format("1 study" if len(SOURCES.shown) == 1 else f"{len(SOURCES.shown)} studies")
     script:
         "../workflow/scripts/judge.py"

@@ -1,0 +1,75 @@
+"""Before the first job and after the last: what the Snakefile's onstart and onerror call, and what follows a dry run."""
+
+import atexit
+import subprocess
+import sys
+from pathlib import Path
+
+from assay import datasets
+from assay.artifacts import archiving
+from assay.artifacts.folders import pull
+from assay.cluster.slurm import end_earlier_jobs, job_prefix
+from assay.errors import AssayError
+from assay.provenance.fingerprints import data_behind
+from assay.storage.places import require_checkout
+
+
+def pull_inputs():
+    """Bring what the run reads: the archived evidence that it shows or compares with, and data/ if something is computed that
+    reads it. No job does this: one that waits for another is run again with it, while changed data is seen, file by file, in
+    the fingerprints of what reads it."""
+    try:
+        archiving.pull(keys=[key for key, entry in ENTRIES.items() if entry.scale == CONFIG.scale])
+    except AssayError as error:
+        if CONFIG.evidence != "recomputed":
+            sys.exit(str(error))
+        print(error, file=sys.stderr)  # the report says that it compares with nothing
+    readers = [name for name in [*DRAWN_HERE, *MEASURED] if data_behind(STUDIES[name].plugs)]
+    try:
+        if readers:
+            require_checkout(f"data/ (read by {', '.join(readers[:3])}{', ...' if readers[3:] else ''})")
+            pull("data")
+    except AssayError as error:
+        sys.exit(str(error))
+
+
+def check_data_sets():
+    """Stop before the first job when this run needs a data set that only a person can get."""
+    wanted = sorted(job.wildcards.dataset for job in workflow.dag.needrun_jobs() if job.rule.name == "retrieve")
+    try:
+        datasets.check_present(wanted)
+    except AssayError as error:
+        sys.exit(str(error))
+
+
+def take_over_slurm_jobs():
+    """End the Slurm jobs that an earlier run left behind when its main process was killed, and name those of this run so that
+    the next one finds them."""
+    on_slurm = workflow.executor_plugin.name == "slurm"
+    used_slurm = Path(RESULTS, ".slurm")
+    prefix = job_prefix(Path(RESULTS))
+    if on_slurm or used_slurm.exists():
+        try:
+            end_earlier_jobs(prefix, say=lambda line: print(line, file=sys.stderr))
+        except AssayError as error:
+            sys.exit(f"{error}; look for the cause with: assay doctor")
+    if on_slurm:
+        used_slurm.touch()
+        workflow.scheduler._executor.run_uuid = f"{prefix}-{workflow.scheduler._executor.run_uuid}"
+    else:
+        used_slurm.unlink(missing_ok=True)
+
+
+def render_what_there_is():
+    """After a failure, still show the studies that worked and say why the others did not."""
+    subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale], check=False)
+
+
+def show_plan():
+    """After a dry run on a cluster's scale, what the studies are made of and what they will cost."""
+    if workflow.dryrun and SCALE.job.gpus:
+        print("", *FORECAST.lines(CONFIG.scale), sep="\n", file=sys.stderr)
+
+
+# Snakemake calls none of its hooks in a dry run.
+atexit.register(show_plan)
