@@ -492,8 +492,8 @@ def test_a_plan_that_was_cut_is_said_in_one_line(tree):
 def test_without_a_plan_what_lies_there_counts_in_the_order_of_repetitions(tree):
     assert Sources.read(tree.results) == Sources(tree.results, {}, {}, {})
     measured(tree, "10-14", "0-4", "5-9")
-    (tree.folder(block="5-9") / "provenance.json").unlink()
-    assert Sources.read(tree.results).places == {"mixup": (Place(FIRST, "here"), Place(Block(10, 14), "here"))}
+    (tree.folder(block="0-4") / "provenance.json").unlink()
+    assert Sources.read(tree.results).places == {"mixup": (Place(SECOND, "here"), Place(Block(10, 14), "here"))}
 
 
 def test_checksums_of_blocks_are_known_before_they_are_read(tree):
