@@ -86,7 +86,8 @@ def job_files(rule, wildcards):
 
 
 def sources_of_rules():
-    """The scripts of all rules, and the inputs that no rule makes."""
+    """The scripts of all rules, and the inputs that no rule makes, blocks that were measured before among them."""
+    yield from (Path(RESULTS, "observations", part, name) for part in LOCAL for name in FILES)
     for rule in workflow.rules:
         if rule.script:
             yield Path(os.path.normpath(f"rules/{rule.script}"))
