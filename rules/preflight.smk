@@ -93,10 +93,12 @@ def job_files(rule, wildcards):
 
 
 def sources_of_rules():
-    """The scripts of all rules, and the inputs that no rule makes."""
+    """The scripts of all rules, and the inputs that no rule makes, blocks that were measured before among them."""
+    blocks = (f"{RESULTS}/observations/{part}/{name}" for part in LOCAL for name in FILES)
     scripts = (own(os.path.normpath(f"rules/{rule.script}")) for rule in workflow.rules if rule.script)
     inputs = (item for rule in workflow.rules for item in rule.input if not callable(item))
-    return [Path(path) for path in (*scripts, *inputs) if not path.startswith(f"{RESULTS}/")]
+    others = (path for path in (*scripts, *inputs) if not path.startswith(f"{RESULTS}/"))
+    return [Path(path) for path in (*blocks, *others)]
 
 
 LOCK = prepare_results()
