@@ -18,7 +18,7 @@ commands = typer.Typer()
 @in_one_line
 def prove(
     studies: Annotated[list[str] | None, typer.Argument(help="Studies; all whose evidence is unproven if not given.")] = None,
-    since: Annotated[list[str] | None, typer.Option("--since", help="Compare with this commit, too.")] = None,
+    since: Annotated[list[str] | None, typer.Option("--since", help="Compare with this commit, not the evidence's.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at a time.")] = os.cpu_count() or 1,
     as_json: AsJson = False,
 ) -> None:

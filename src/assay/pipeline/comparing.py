@@ -16,6 +16,7 @@ from assay.provenance.fingerprints import computing_closure
 from assay.provenance.platforms import platform_here, platform_key, platform_name
 from assay.provenance.proofs import Proof
 
+TRAINING = ("data", "training")  # rooms that hold what trains a network
 Code = dict[str, dict[str, str]]  # fingerprints by study
 
 
@@ -73,8 +74,8 @@ class Comparison:
 
     @cached_property
     def trainee(self) -> str | None:
-        """The smallest canary with a network to be trained in other ways, if what trains it changed and not only plugs."""
-        if all(_is_plug(module) for module in self.changed):
+        """The smallest canary with a network to be trained in other ways, if what trains it changed."""
+        if not any(module.split(".")[1] in TRAINING for module in self.changed):
             return None
         able = [name for name in self.canaries if sharable(self.studies[name])]
         return min(able, key=lambda name: (len(self.studies[name].recipes), name), default=None)

@@ -99,7 +99,8 @@ def _here(root: Path) -> Iterator[Made]:
 
 
 def prove(made: Sequence[Made], since: Sequence[str], jobs: int, say: Say, root: Path = WORK) -> list[Outcome]:
-    """Compare today's code with that of every commit that evidence was made at, and of these; record what came out.
+    """Compare today's code with that of these commits or, if none is given, of those that the evidence was made at, and record
+    what comes out.
 
     jobs: processes at a time. say: takes lines on how far it is.
     """
@@ -107,9 +108,9 @@ def prove(made: Sequence[Made], since: Sequence[str], jobs: int, say: Say, root:
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="assay-") as folder, Runner(jobs, say) as runner:
         today = Side("today", PACKAGE.parent, Path(folder))
-        for commit in dict.fromkeys([*since, *sorted({each.commit or "" for each in made})]):
+        for commit in since or sorted({each.commit or "" for each in made}):
             own = [each for each in made if (each.commit or "") == commit and each.freshness.word == UNPROVEN]
-            if own or commit in since:  # else what was recorded for another commit settled it
+            if since or own:  # else what was recorded for another commit settled it
                 outcomes.append(_outcome(commit, own, today, runner, root))
     return outcomes
 

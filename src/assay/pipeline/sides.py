@@ -97,7 +97,8 @@ class Runner:
         (folder / "task.json").write_text(json.dumps(task.what))
         command = [sys.executable, "-m", canary_job.__name__, str(folder)]
         # Numbers may depend on threads, and evidence is of the judged draws.
-        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), **variables, "PYTHONPATH": str(task.side.source)}
+        path = os.pathsep.join(filter(None, (str(task.side.source), os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), **variables, "PYTHONPATH": path}
         environment.pop(VARIABLE, None)
         with open(folder / "log", "w") as log:
             process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)

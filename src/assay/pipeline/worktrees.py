@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assay.errors import EvidenceError
-from assay.storage.places import WORK as ROOT
+from assay.storage.places import WORK
 
 
-def full_name(commit: str, root: Path = ROOT) -> str | None:
+def full_name(commit: str, root: Path = WORK) -> str | None:
     """The commit's hash, whatever names it: HEAD, a tag, the first digits. None if this clone does not hold it: a shallow one
     may not, and what is no clone does not."""
     try:
@@ -21,7 +21,7 @@ def full_name(commit: str, root: Path = ROOT) -> str | None:
 
 
 @contextlib.contextmanager
-def worktree(commit: str, root: Path = ROOT) -> Iterator[Path]:
+def worktree(commit: str, root: Path = WORK) -> Iterator[Path]:
     """A folder with the commit's files, gone afterwards, whatever happens in between."""
     folder = Path(tempfile.mkdtemp(prefix="assay-"))
     tree = folder / "tree"

@@ -45,7 +45,7 @@ def untried(modules: Collection[str], before: Version, after: Version) -> dict[s
             for statement in sides[own]:
                 if statement.text not in moved and not version.came_by(module, statement):
                     found.setdefault(module, []).append(f"{'/'.join(module.split('.')[1:])}.py:{statement.first}")
-    return found
+    return {module: list(dict.fromkeys(places)) for module, places in found.items()}
 
 
 def _changed(old: list[Statement], new: list[Statement]) -> tuple[list[Statement], list[Statement]]:

@@ -1,0 +1,179 @@
+"""Plant changes in the core of a copy of this project, one at a time, and see whether `assay prove` sees them.
+
+    python bench/planted.py              all of them
+    python bench/planted.py order arm    those of these names
+
+Wrong ones change a number that some test watches: canaries must come out otherwise, or none come by. Harmless ones must be
+proven, or need no proof.
+"""
+
+import os
+import resource
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.errors import EvidenceError
+from assay.language.recipes import canonical
+from assay.pipeline.comparing import Comparison
+from assay.pipeline.sides import Answer, Runner, Side, Task
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("src", "config", "data", "data.sha256")
+# Small, and together through most of the core: parents, records, surgery, augmentation, seeds that move one axis.
+STUDIES = ("aum", "cnn_svm", "mixup", "soups")
+SEEN, PROVEN = "seen", "proven"
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A change of one file: what is replaced by what, in turns."""
+
+    name: str
+    file: str
+    edits: tuple[tuple[str, str], ...]
+
+
+def _plant(name: str, file: str, *texts: str) -> Plant:
+    return Plant(name, file, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+WRONG = (
+    _plant("seeds", "data/seeds.py", 'digest[:8], "big"', 'digest[:8], "little"'),
+    _plant("spread", "data/batch.py", "self.images.std((0, 2, 3))", "self.images.std((0, 2, 3), correction=0)"),
+    _plant("streamed", "data/batch.py", "torch.full((), 255.0", "torch.full((), 256.0"),
+    _plant("taken", "data/world.py", "self.labels[rows], {", "self.labels[: len(rows)], {"),
+    _plant("order", "training/run.py", 'seed_of("order", self.recipe.data["draws"]["order"]', 'seed_of("order", 0'),
+    _plant(
+        "batches",
+        "training/run.py",
+        "max(1, len(world.train) // self.batch_size)",
+        "max(1, len(world.train) // self.batch_size - 1)",
+    ),
+    _plant("schedule", "training/run.py", 'group["initial_lr"] * factor', 'group["lr"] * factor'),
+    _plant("margins", "training/run.py", "others.max(1).values", "others.min(1).values"),
+    _plant("resumed", "training/run.py", "            optimizer.load_state_dict(saved)\n", "            pass\n"),
+    _plant("shared", "training/run.py", "len(part) * self.group.size / len(batch)", "len(part) * 1 / len(batch)"),
+    _plant("gathered", "training/distributed.py", "whole[rows] = share\n", "whole[rows] = share.flip(0)\n"),
+    _plant("started", "training/beginnings.py", "own[name].copy_(value)", "own[name].copy_(value * 0.5)"),
+    _plant("bound", "training/binding.py", "**parameters)", '**{k: v for k, v in parameters.items() if k != "alpha"})'),
+    _plant("surgery", "training/trainer.py", 'seed_of("surgery", position, seed)', 'seed_of("surgery", seed)'),
+    _plant(
+        "objective", "training/objective.py", "return self.function(network, batch)", "return 2 * self.function(network, batch)"
+    ),
+    _plant("normalised", "training/network.py", "(images - self.mean) / self.std", "images - self.mean"),
+    _plant("arm", "measuring/arm.py", 'seed_of("measure", self._session.study.name,', 'seed_of("measure", self.name,'),
+    _plant("observed", "measuring/observing.py", "for key in sorted(rows) for row", "for key in sorted(rows)[::-1] for row"),
+    _plant("evaluated", "measuring/evaluate.py", "return batched(network, images,", "return batched(network, images * 0.99,"),
+)
+HARMLESS = (
+    _plant(
+        "renamed",
+        "training/run.py",
+        "factor = self.schedule(batch.progress)",
+        "share = self.schedule(batch.progress)",
+        '["initial_lr"] * factor',
+        '["initial_lr"] * share',
+    ),
+    _plant(
+        "optional",
+        "measuring/evaluate.py",
+        'size: int = 512) -> Tensor:\n    """Logits',
+        'size: int = 512, *, verbose: bool = False) -> Tensor:\n    """Logits',
+    ),
+    _plant("reworded", "training/run.py", "lower the optimizer's lr", "try a lower lr"),
+    _plant(
+        "rewritten",
+        "data/batch.py",
+        "return len(self.labels)\n\n\n@dataclass(frozen=True)\nclass DeviceStream",
+        "return self.labels.shape[0]\n\n\n@dataclass(frozen=True)\nclass DeviceStream",
+    ),
+)
+
+
+CORE = sorted({f"assay.{plant.file.removesuffix('.py').replace('/', '.')}" for plant in (*WRONG, *HARMLESS)})
+
+
+class Remembering(Runner):
+    """Asks the code without changes once."""
+
+    def __init__(self, jobs: int):
+        super().__init__(jobs, say=lambda line: None)
+        self.known: dict[str, Answer] = {}
+
+    def do(self, tasks: list[Task]) -> list[Answer]:
+        for task in tasks:
+            task.what.update({"watch": CORE} if "watch" in task.what else {})
+        new = [task for task in tasks if _key(task) not in self.known]
+        answers = dict(zip(map(_key, new), super().do(new), strict=True))
+        self.known |= {key: answer for key, answer in answers.items() if key.startswith("before")}
+        return [(self.known | answers)[_key(task)] for task in tasks]
+
+
+def _key(task: Task) -> str:
+    return f"{task.side.name} {canonical(task.what)}"
+
+
+def copy(folder: Path) -> Path:
+    """A copy of the project with few studies; its source."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    for path in (folder / "config" / "studies").glob("*/*.yaml"):
+        if path.stem not in STUDIES:
+            path.unlink()
+    return folder / "src"
+
+
+def planted(plant: Plant, source: Path) -> dict[Path, str]:
+    """Make the change in a copy; what to write to undo it. ValueError where the code no longer reads so."""
+    path = source / "assay" / plant.file
+    text = before = path.read_text(encoding="utf-8")
+    for old, new in plant.edits:
+        if text.count(old) != 1:
+            raise ValueError(f"{plant.name}: {plant.file} holds {old!r} {text.count(old)} times; mend bench/planted.py")
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    return {path: before}
+
+
+def verdict(before: Side, after: Side, runner: Runner) -> tuple[str, str]:
+    """Whether a change is proven, and why or why not."""
+    comparison = Comparison(before, after, runner)
+    if not comparison.canaries:
+        return PROVEN, "nothing that computes changed"
+    try:
+        if comparison.differing:
+            return SEEN, f"other numbers: {', '.join(comparison.differing)}"
+    except EvidenceError as error:
+        return SEEN, str(error)
+    places = [place for found in comparison.untried.values() for place in found]
+    return (SEEN, f"no canary came by: {', '.join(places)}") if places else (PROVEN, f"{len(comparison.compared)} canaries equal")
+
+
+def main(names: list[str]) -> int:
+    mistakes = 0
+    with tempfile.TemporaryDirectory() as temporary, Remembering(os.cpu_count() or 1) as runner:
+        sides = [Side(name, copy(Path(temporary, name)), Path(temporary, f"tasks-{name}")) for name in ("before", "after")]
+        for wanted, plants in ((SEEN, WRONG), (PROVEN, HARMLESS)):
+            for plant in plants:
+                if names and plant.name not in names:
+                    continue
+                undo = planted(plant, sides[1].source)
+                word, why = verdict(*sides, runner)
+                for path, text in undo.items():
+                    path.write_text(text, encoding="utf-8")
+                mistakes += word != wanted
+                print(f"{plant.name} ({plant.file}): {word}, {why}{'' if word == wanted else '   MISTAKE'}", flush=True)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"mistakes: {mistakes}; core seconds: {spent.ru_utime + spent.ru_stime:.0f}")
+    return min(mistakes, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
