@@ -12,7 +12,7 @@ rule figure:
     input:
         lambda wildcards: expand(
             f"{RESULTS}/observations/{wildcards.study}/{{block}}/provenance.json",
-            block=[place.block.name for place in SOURCES.places[wildcards.study]],
+            block=[place.block.name for place in SOURCES.places[wildcards.study] if place.where != "archive"],
         ),
     output:
         marked(f"{RESULTS}/figures/{{study}}.svg", None, "figure", "figure"),
@@ -24,6 +24,7 @@ rule figure:
         "../envs/environment.yaml"
     params:
         figure=lambda wildcards: figure_texts([wildcards.study]),
+        evidence=lambda wildcards: evidence_lines([wildcards.study]),
         code=lambda wildcards: figure_code("assay.report.figure", [wildcards.study]),
         scale=CONFIG.scale,
     message:

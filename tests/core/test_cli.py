@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from assay import cli
 from assay.cli import authoring, overview
 from assay.cli import studies as listing
-from assay.language import scales, studies
+from assay.language import inputs, scales, studies
 from assay.language.plugs import PlugInfo
 from assay.overview import coverage
 
@@ -25,8 +25,10 @@ from assay.overview import coverage
 def tree(tmp_path, monkeypatch):
     tree = Tree(tmp_path).complete()
     config = tmp_path / "config"
+    monkeypatch.setattr(inputs, "WORK", tmp_path)
     for module in (listing, authoring):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+        for place in ("PROJECT", "WORK"):
+            monkeypatch.setattr(module, place, tmp_path, raising=False)
         monkeypatch.setattr(module, "load_studies", partial(studies.load_studies, config=config))
     monkeypatch.setattr(authoring, "study_paths", partial(studies.study_paths, config))
     monkeypatch.setattr(authoring, "scales", partial(scales.scales, config))

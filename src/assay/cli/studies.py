@@ -31,7 +31,7 @@ def verdicts_at(scale: str) -> dict[str, dict]:
 
 def archived_words(scale: str) -> dict[str, str]:
     """The verdict on each study as it was when its evidence was archived."""
-    return {e.study: e.verdict for e in read_entries().values() if e.study and e.scale == scale and not e.withdrawn}
+    return {e.study: e.verdict for e in read_entries(WORK).values() if e.study and e.scale == scale and not e.withdrawn}
 
 
 @commands.command("list")

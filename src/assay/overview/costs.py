@@ -59,6 +59,6 @@ def _row(name: str, spent: dict, trained: dict[str, set]) -> Cost:
 
 def _spent(study: Study, root: Path) -> dict:
     sources = sources_now({study.name: study}, root / results_folder(study.scale), root)
-    if sources.from_archive(study.name):
-        pull(keys=[place.key for place in sources.places[study.name]], root=root)
+    if keys := [place.key for place in sources.places[study.name] if place.where == "archive"]:
+        pull(keys=keys, root=root)
     return sources.evidence(study.name, root).provenance["cost"]

@@ -52,35 +52,45 @@ def sources_now(studies: Mapping[str, Study], results: Path, root: Path = WORK) 
 def _decide_one(
     study: Study, entries: list[Entry], wanted: bool, mode: Mode, results: Path, platform: str
 ) -> tuple[tuple[Place, ...], tuple[str, ...]]:
-    archived = [_prefix(each) for each in _archived(study, entries)]
-    usable = [each for each in archived if all(place.word != STALE for place in each)]
+    archived = _archived(study, entries)
+    usable = {key: [place for place in each if place.word != STALE] for key, each in archived.items()}
     if mode == "archive":
-        best = max(_fresh(usable), key=len, default=()) or max(usable, key=len, default=()) or max(archived, key=len, default=())
+        best = _longest(usable.values()) or _longest(archived.values())
         return best, () if best else ("the archive has no evidence of it",)
     lying = _lying_here(study, results)
     here = _counting(study, lying, mode, wanted)
-    for offers in (_fresh(usable), _fresh(here.values()), usable, here.values()):
-        for whole in offers:
-            if len(whole) >= len(study.blocks):
-                return whole, ()
+    offers = {key: _best([*usable.get(key, ()), *here.get(key, ())]) for key in dict.fromkeys([*usable, *here])}
+    wholes = [each for each in offers.values() if set(study.blocks) <= {place.block for place in each}]
+    if wholes:
+        # Of the platforms, which stand in the order of archiving, the first whose blocks are all fresh.
+        return _prefix(min(wholes, key=lambda each: any(place.word != FRESH for place in each))), ()
     if wanted:
-        made = {place.block: place for place in here.get(platform, ())}
+        made = {place.block: place for place in offers.get(platform, ())}
         return tuple(made.get(block, Place(block, "computed")) for block in study.blocks), ()
-    partial = max([*usable, *map(_prefix, here.values())], key=len, default=())
-    stale = [reason for each in archived for place in each for reason in place.reasons]
+    partial = _longest(offers.values())
+    stale = [reason for each in archived.values() for place in each for reason in place.reasons]
     stale += [reason for _, _, state in lying if state.word == STALE for reason in state.reasons]
     return partial, () if partial else (f"its evidence is stale: {stale[0]}",) if stale else ()
 
 
-def _fresh(offers: Iterable[tuple[Place, ...]]) -> list[tuple[Place, ...]]:
-    """Those of which every block is fresh."""
-    return [each for each in offers if all(place.word == FRESH for place in each)]
+def _best(places: Iterable[Place]) -> list[Place]:
+    """One place for each block, in the order of blocks: the fresh before the unproven, the archive's before that from here."""
+    found: dict[Block, Place] = {}
+    for place in sorted(places, key=lambda place: (place.word != FRESH, place.where != "archive")):
+        found.setdefault(place.block, place)
+    return [found[block] for block in sorted(found)]
 
 
-def _archived(study: Study, entries: Iterable[Entry]) -> list[tuple[Place, ...]]:
-    """A study's archived blocks, platform by platform, the one archived first in front."""
+def _longest(offers: Iterable[Iterable[Place]]) -> tuple[Place, ...]:
+    """The offer that goes furthest without a gap; of equally long ones the first that is fresh, else the first."""
+    prefixes = [_prefix(each) for each in offers]
+    return max(prefixes, key=lambda each: (len(each), all(place.word == FRESH for place in each)), default=())
+
+
+def _archived(study: Study, entries: Iterable[Entry]) -> dict[str, list[Place]]:
+    """A study's archived blocks by platform, the one archived first in front."""
     platforms = blocks_of(entries, study.scale, study.name)
-    return [tuple(_archived_place(study, entry) for entry in each) for each in platforms.values()]
+    return {platform: [_archived_place(study, entry) for entry in each] for platform, each in platforms.items()}
 
 
 def _archived_place(study: Study, entry: Entry) -> Place:

@@ -72,8 +72,9 @@ class Sources:
         return [place.key for places in self.places.values() for place in places if place.where == "archive"]
 
     def from_archive(self, study: str) -> bool:
-        """Whether the study's evidence is the archive's."""
-        return any(place.where == "archive" for place in self.places.get(study, ()))
+        """Whether all of the study's evidence is the archive's."""
+        places = self.places.get(study, ())
+        return bool(places) and all(place.where == "archive" for place in places)
 
     def freshness(self, study: str) -> Freshness:
         """The least of the words on the study's blocks, with its reasons."""
@@ -99,7 +100,7 @@ class Sources:
         if not places:
             why = self.lacking.get(study) or (f"no evidence in {self.results}; run snakemake",)
             raise EvidenceError(f"{study}: {why[0]}")
-        entries = read_entries(root) if self.from_archive(study) else {}
+        entries = read_entries(root) if any(place.where == "archive" for place in places) else {}
         return joined([self._read(study, place, entries, root) for place in places])
 
     def _read(self, study: str, place: Place, entries: Mapping[str, Entry], root: Path) -> Evidence:
