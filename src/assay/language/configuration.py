@@ -10,7 +10,7 @@ from assay.language.draws import JUDGED, NAME
 from assay.language.inputs import parse
 from assay.language.scales import load_scale, scales
 from assay.language.studies import study_paths
-from assay.storage.places import WORK, project_of
+from assay.storage.places import PROJECT
 
 
 class Config(BaseModel):
@@ -54,7 +54,7 @@ def results_folder(scale: str, draws: str = JUDGED) -> str:
     return f"results/{scale}" if draws == JUDGED else f"results/{scale}-{draws}"
 
 
-def load_config(given: dict, root: Path = WORK) -> Config:
+def load_config(given: dict, root: Path = PROJECT) -> Config:
     """Check the configuration; StudyError names the key, the value seen and the values allowed."""
     path = root / "config" / "config.yaml"
     config = parse(Config, dict(given), path)

@@ -12,7 +12,7 @@ from assay.language.scales import Scale, load_scale
 from assay.language.studies import Study, load_studies
 from assay.networks.plan import Bundle, Plan
 from assay.pipeline.estimates import Estimator, model_name, root_world, throughputs
-from assay.storage.places import WORK
+from assay.storage.places import WORK, project_of
 
 SLACK = 1.5  # time asked for, over the estimate
 START_MINUTES = 30  # for starting Python, reading data and surgery
@@ -41,8 +41,8 @@ class Row:
 
 def forecast_at(scale: str, root: Path = WORK) -> "Forecast":
     """The forecast of all studies of the project at a scale."""
-    sizes = load_scale(scale, root / "config")
-    studies = load_studies(scale, root / "config")
+    sizes = load_scale(scale, project_of(root) / "config")
+    studies = load_studies(scale, project_of(root) / "config")
     return Forecast(Plan.at(sizes, studies.values()), sizes, root / results_folder(scale) / "networks")
 
 
