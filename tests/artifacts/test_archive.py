@@ -241,8 +241,8 @@ def of_changed_code(tree):
 REFUSALS = {
     "changed code": (lambda tree: tree.scale(description="other"), "config/scales/laptop.yaml: differs from the commit"),
     "new code": (lambda tree: tree.study("new"), "config/studies/training-recipes/new.yaml: differs from the commit"),
-    "no commit": (lambda tree: shutil.rmtree(tree.root / ".git"), "its commit cannot be told"),
-    "a tarball in a repository": (unpacked_in_somebody_elses_repository, "is no clone, but lies in the repository "),
+    "no commit": (lambda tree: shutil.rmtree(tree.root / ".git"), "is not the top of a git work tree, so it has no commit"),
+    "a tarball in a repository": (unpacked_in_somebody_elses_repository, "is not the top of a git work tree"),
     "trial draws": (lambda tree: tree.measure(draws="trial"), "mixup: evidence is of trial draws ('trial'), never archived; "),
     "stale": (
         lambda tree: tree.measure(study_sha256="0" * 64),
@@ -533,7 +533,7 @@ def test_the_report_tells_how_well_recomputed_evidence_agrees(tree, monkeypatch)
     release = f"2026-11-01, commit {git(tree.root, 'rev-parse', 'HEAD')[:7]}"
     page, index = pages(tree, monkeypatch, computed=True)
     assert f"identical to the archive of {release}" in page
-    assert re.search(rf"Compared with the archive of {release}:\s+1 identical;", index)
+    assert re.search(r"What was computed here, compared with the archive:\s+1 identical;", index)
     tree.measure(erm=0.6001)
     tree.judge()
     page, index = pages(tree, monkeypatch, computed=True)

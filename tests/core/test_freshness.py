@@ -101,7 +101,10 @@ class TestNetworks:
     def put(store: NetworkStore, recipe, **about) -> None:
         weights = store.weights(recipe, 0)
         write_atomic(weights, b"weights")
-        write_atomic(store.sidecar(recipe, 0), json.dumps({"recipe": recipe.data, "sha256": sha256(weights), **about}))
+        write_atomic(
+            store.sidecar(recipe, 0),
+            json.dumps({"recipe": recipe.data, "sha256": sha256(weights), "precision": store.precision, **about}),
+        )
 
     def test_made_with_code_that_computes_the_same(self, store, known):
         old, new = {"assay.training.trainer": A}, {"assay.training.trainer": B}

@@ -63,7 +63,7 @@ def load_config(given: dict, root: Path = PROJECT) -> Config:
         if name not in names:
             raise StudyError(f"config: studies: {unknown('study', name, names)}")
     load_scale(config.scale, root / "config")
-    _check_draws(config, scales(project_of(root) / "config"))
+    _check_draws(config, scales(root / "config"))
     return config
 
 
