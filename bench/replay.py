@@ -4,8 +4,8 @@
     python bench/replay.py [COMMIT...]            run them, or these, and print what came out
     python bench/replay.py --studies mixup,odin   with fewer studies than the commit has
 
-Each commit and its parent are checked out and run, by their own `snakemake`, the studies whose files the commit left as they
-were, at the scale ci. So it works for every layout the code ever had. Observations, kept arrays and weights are compared.
+Each commit and its parent are checked out and run, by their own `snakemake`, the studies whose files the commit did not touch,
+at the scale ci. So it works for every layout the code ever had. Observations, kept arrays and weights are compared.
 """
 
 import argparse

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.pipeline.proving import TOO_OLD
 from assay.pipeline.worktrees import full_name, worktree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +114,7 @@ def test_planted_changes_are_seen_and_harmless_ones_proven(project):
     project.edit("measuring/evaluate.py", "return batched(network, images,", "return batched(network, 1 * images,")
     rc, said = project.prove("--jobs", "2")
     [outcome] = said["commits"]
+    assert outcome["failure"] == ""
     assert (rc, outcome["differing"].keys(), said["evidence"][block]["word"]) == (0, {"small"}, "stale")
 
     project.git("checkout", "--quiet", "src/assay/training")
@@ -156,7 +158,7 @@ def test_code_from_before_canaries_could_be_run_is_one_line(project):
     old = project.git("rev-parse", "HEAD")
     before = project.state
     rc, said = project.prove("--since", old[:7])
-    assert (rc, said["commits"][0]["failure"][:64]) == (1, f"commit {old[:12]}: made before canaries could be run; re")
+    assert (rc, said["commits"][0]["failure"]) == (1, f"commit {old[:12]}: {TOO_OLD}")
     assert project.state == before
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from assay.training.network import Trained
 
 SCALE = "ci"
-SECOND_STEP = 2  # after which a training is stopped, to go on
 
 
 def do(folder: Path) -> None:
@@ -120,13 +119,13 @@ def measured(study: "Study", folder: Path) -> dict[str, str]:
 
 
 def gone_on_with(study: "Study", folder: Path) -> dict[str, str]:
-    """Train one of its networks, stop after the second step, and go on from the checkpoint."""
+    """Train one of its networks, stop after the first step, and go on from the checkpoint."""
     from assay.errors import PreemptedError
     from assay.training.setting import Setting
     from assay.training.trainer import train
 
     recipe = sharable(study)
-    stops = chain(repeat(False, SECOND_STEP - 1), [True], repeat(False))
+    stops = chain([True], repeat(False))
     setting = Setting(checkpoint=folder / "again.checkpoint", stop=lambda: next(stops))
     with suppress(PreemptedError):
         train(recipe, 0, setting)

@@ -98,7 +98,8 @@ class Runner:
         command = [sys.executable, "-m", canary_job.__name__, str(folder)]
         # Numbers may depend on threads, and evidence is of the judged draws.
         path = os.pathsep.join(filter(None, (str(task.side.source), os.environ.get("PYTHONPATH"))))
-        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), **variables, "PYTHONPATH": path}
+        own = {"PYTHONPATH": path, "TMPDIR": str(folder)}  # torch leaves a folder behind in the latter
+        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), **variables, **own}
         environment.pop(VARIABLE, None)
         with open(folder / "log", "w") as log:
             process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
