@@ -24,7 +24,7 @@ def pull_inputs():
         if CONFIG.evidence != "recomputed":
             sys.exit(str(error))
         print(error, file=sys.stderr)  # the report says that it compares with nothing
-    readers = [name for name in [*DRAWN_HERE, *MEASURED] if data_behind(STUDIES[name].plugs)]
+    readers = [name for name in dict.fromkeys([*DRAWN_HERE, *MEASURED]) if data_behind(STUDIES[name].plugs)]
     try:
         if readers:
             require_checkout(f"data/ (read by {', '.join(readers[:3])}{', ...' if readers[3:] else ''})")

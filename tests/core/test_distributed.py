@@ -62,7 +62,7 @@ LONG = recipe(
 
 
 def job(folder: Path, *recipes: Recipe) -> TrainingJob:
-    return TrainingJob([each.data for each in recipes], 1, "cpu", str(folder / "manifest.json"), threads=PROCESSES)
+    return TrainingJob([each.data for each in recipes], "0-0", "cpu", str(folder / "manifest.json"), threads=PROCESSES)
 
 
 def weights(folder: Path, of: Recipe) -> dict[str, torch.Tensor]:

@@ -66,11 +66,11 @@ def test_growth_and_rewording_leave_all_studies_as_they_are(today, tmp_path):
     grown.edit("language/recipes.py", r'    "start": None,\n', '    "start": None,\n    "spare": 0.5,\n')
     grown.edit("language/compiling.py", r'( +)start = fields\["start"\]', r'\1data["spare"] = fields["spare"]\n\g<0>')
     grown.edit("optimizers/sgd.py", r"Gt\(0\)", "Gt(0.001), Lt(3)")
-    grown.edit("training/trainer.py", r"lower the optimizer's lr", "try a lower lr")
+    grown.edit("training/run.py", r"lower the optimizer's lr", "try a lower lr")
     grown.edit("worlds/_split.py", r"one image a class", "which is one image of each class")
     grown.edit("protocols/classify.py", r"share of test images", "portion of the test images")
     # Plumbing that is new, and plumbing that changes.
-    for path in ("training/trainer.py", "data/batch.py", "protocols/classify.py", "models/resnet.py"):
+    for path in ("training/run.py", "data/batch.py", "protocols/classify.py", "models/resnet.py"):
         grown.edit(
             path, r"\n(from typing|import) ", r"\nfrom assay.storage.files import sha256\nimport assay.language.scales\n\g<1> "
         )
@@ -90,7 +90,7 @@ def test_a_network_that_records_more_is_the_same_network(today, tmp_path):
     ("path", "pattern", "to", "study"),
     [
         ("models/resnet.py", r"Ge\(1\)\] = 1", "Ge(1)] = 2", "mixup"),  # a default is its plug's code
-        ("training/trainer.py", r"initial_lr\"\] \* factor", 'initial_lr"] + factor', "mixup"),
+        ("training/run.py", r"initial_lr\"\] \* factor", 'initial_lr"] + factor', "mixup"),
     ],
 )
 def test_what_a_study_is_computed_with_changes_its_code_and_not_its_plan(today, tmp_path, path, pattern, to, study):

@@ -37,7 +37,7 @@ from assay.language.study import Study
 from assay.provenance.commits import commit, git
 from assay.provenance.platforms import platform_key
 from assay.storage.files import read_json, sha256
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, project_of, require_checkout
 
 CARD = ("card.json", "samples.npz")
 CODE = ("src", "config", "rules", "workflow", "Snakefile")
@@ -170,6 +170,7 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
     written, where results cannot stand for the commit: changed code, a scale that concludes nothing, evidence that is missing,
     incomplete, stale or unproven, drawn for a trial, or without a verdict on it.
     """
+    require_checkout("the archive")
     _refuse_inconclusive(scale, root)
     head = _clean_commit(root)
     studies, entries = load_studies(scale, project_of(root) / "config"), read_entries(root)

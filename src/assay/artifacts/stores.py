@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import ArtifactError, unknown
 from assay.storage.manifest import matches
+from assay.storage.places import require_checkout
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -99,6 +100,7 @@ class Store:
 @contextmanager
 def opened_project(root: Path) -> Iterator["Repo"]:
     """The DVC project, its configuration checked and its lock held; git is neither needed nor touched."""
+    require_checkout("what a store holds")
     from dvc.exceptions import DvcException
     from dvc.repo import Repo, lock_repo
 
