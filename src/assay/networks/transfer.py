@@ -230,8 +230,9 @@ def _jobs(scale: str, studies: Iterable[str] | None) -> dict[str, Bundle]:
     """The training jobs that the studies need, as a run of all has them: which networks share a job depends on the whole."""
     everything = load_studies(scale)
     plan = Plan.at(load_scale(scale), everything.values())
-    chosen = everything if studies is None else load_studies(scale, only=studies)
-    return {name: plan.bundles[name] for study in chosen for name in plan.needs(everything[study].recipes)}
+    chosen = [everything[name] for name in (everything if studies is None else load_studies(scale, only=studies))]
+    needed = (name for study in chosen for block in study.blocks for name in plan.needs(study.recipes, block))
+    return {name: plan.bundles[name] for name in needed}
 
 
 def _store(scale: str) -> NetworkStore:
