@@ -133,6 +133,10 @@ class Project:
         verb = {"train": "train", "measure": "measure", "world": "draw world", "figure": "draw"}[rule]
         return set(re.findall(rf"^Job \d+: {verb} ([a-z0-9_-]+?)(?:[-/]\d+-\d+)?$", self.run("-n", *arguments), re.M))
 
+    def computed(self, *arguments: str) -> set[str]:
+        """What a dry run would retrieve, train and measure, as its jobs say."""
+        return set(re.findall(r"^Job \d+: ((?:retrieve|train|measure) \S+)$", self.run("-n", *arguments), re.M))
+
     def python(self, code: str) -> subprocess.CompletedProcess:
         return self.command_in_full([sys.executable, "-c", code])
 

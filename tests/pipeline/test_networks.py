@@ -126,7 +126,7 @@ def honest(bundle) -> dict[str, bytes]:
         for seed in bundle.seeds:
             content = f"{recipe.name} {seed}".encode()
             sha256 = hashlib.sha256(content).hexdigest()
-            about = {"recipe": recipe.data, "seed": seed, "code": {"assay.training.trainer": "0"}, "sha256": sha256}
+            about = {"recipe": recipe.data, "seed": seed, "code": {"assay.training.run": "0"}, "sha256": sha256}
             files[f"{recipe.name}/seed-{seed}.safetensors"] = content
             files[f"{recipe.name}/seed-{seed}.json"] = json.dumps(about).encode()
             listed.setdefault(recipe.name, {})[str(seed)] = sha256

@@ -16,8 +16,9 @@ SHIFTED = ("protocol: probe", "protocol: {probe: {shift: 0.5}}")
 
 
 def everything(root: Path) -> dict[str, tuple[int, bytes]]:
-    """All files but Snakemake's own diary, with their times."""
-    files = [path for path in root.rglob("*") if path.is_file() and ".snakemake/log" not in str(path)]
+    """All files with their times, but for what Snakemake itself notes of each start."""
+    own = {root / ".snakemake/log", root / ".snakemake/iocache"}
+    files = [path for path in root.rglob("*") if path.is_file() and own.isdisjoint(path.parents)]
     return {str(path.relative_to(root)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
