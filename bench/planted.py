@@ -23,7 +23,7 @@ from assay.pipeline.sides import Answer, Runner, Side, Task
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("src", "config", "data", "data.sha256")
 # Small, and together through most of the core: parents, records, surgery, augmentation, seeds that move one axis.
-STUDIES = ("aum", "cnn_svm", "mixup", "soups")
+STUDIES = ("aum", "cnn_svm", "gpfq", "mixup", "soups")
 SEEN, PROVEN = "seen", "proven"
 
 

@@ -78,6 +78,11 @@ def test_statements_in_another_branch_are_others(version):
     assert len(found(version, after, ran_before=(), ran_after=(), before=before)) >= 2
 
 
+def test_a_statement_at_another_depth_is_another(version):
+    before = "def f(x):\n    if x:\n        a()\n        b()\n"
+    assert found(version, before.replace("        b", "    b"), ran_before=(), ran_after=(), before=before) == ["training/a.py:4"]
+
+
 @pytest.mark.parametrize(
     "after",
     [

@@ -11,7 +11,7 @@ from assay.language.studies import load_studies
 from assay.pipeline import comparing
 from assay.pipeline.canaries import SCALE
 from assay.pipeline.comparing import Comparison
-from assay.pipeline.sides import Answer, Side
+from assay.pipeline.sides import Answer, Side, merged
 from assay.provenance.proofs import Proofs
 
 NAMES = ("mixup", "odin", "soups")
@@ -168,6 +168,20 @@ def test_a_module_that_went_is_put_back_where_it_was_used(compare, today):
     known = Proofs((proof,))
     assert known.oldest(code(today, "mixup")) == code(today, "mixup", CLASSIFY) | {HELPER: OLD}
     assert known.oldest(code(today, "odin")) == code(today, "odin")
+    assert compare([RUN, CLASSIFY], gone=HELPER, both=["mixup"]).proof.users == {HELPER: (CLASSIFY,)}  # not what all use
+
+
+def test_a_file_that_is_read_is_no_module_to_prove(compare, today):
+    before = json.loads(json.dumps(today))
+    before["odin"]["code"]["data/digits.npz"] = OLD
+    assert compare([RUN], before=before).changed.keys() == {RUN}
+
+
+def test_what_processes_of_a_side_tell_is_put_together():
+    one = Answer({"mixup": {"weights": "a"}, "odin": {"weights": "b"}}, {RUN: {1, 2}})
+    other = Answer({"mixup": {"shared": "c"}}, {RUN: {2, 3}, EVALUATE: {1}})
+    both = Answer({"mixup": {"weights": "a", "shared": "c"}, "odin": {"weights": "b"}}, {RUN: {1, 2, 3}, EVALUATE: {1}})
+    assert merged([one, other]) == both
 
 
 def test_where_training_changed_a_network_is_stopped_and_one_is_shared(compare):
