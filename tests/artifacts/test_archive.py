@@ -20,7 +20,7 @@ from assay import cli
 from assay.artifacts import archiving, entries, stores
 from assay.artifacts.archiving import Status, archive, pull, read_archived, status, withdraw
 from assay.artifacts.entries import MANIFEST, Entry, read_entries, write_entries
-from assay.errors import AssayError
+from assay.errors import ArtifactError, AssayError
 from assay.evidence.cards import worlds_of, write_card
 from assay.evidence.tables import FILES, Observation, write_evidence
 from assay.language.blocks import Block
@@ -266,6 +266,27 @@ REFUSALS = {
     "no card": (lambda tree: shutil.rmtree(tree.results / "worlds"), "card.json: does not exist"),
     "a pickle": (with_a_pickle, "arrays cannot be read (Object arrays cannot be loaded"),
 }
+
+
+def test_a_later_block_joins_the_archived_one_of_its_platform(tree):
+    archive("laptop", root=tree.root)
+    before = (tree.root / "archive.jsonl").read_text().splitlines()
+    without_the_first_block(tree)
+    tree.judge()
+    (key,) = archive("laptop", root=tree.root)
+    assert key.split("/")[3].startswith("5-9-")
+    after = (tree.root / "archive.jsonl").read_text().splitlines()
+    assert set(before) < set(after)
+    assert len(after) == len(before) + 1
+
+
+def test_a_later_block_of_another_platform_is_refused(tree):
+    archive("laptop", root=tree.root)
+    with_a_block_to_come(tree)
+    tree.measure(block="5-9", platform=ELSEWHERE)
+    shutil.rmtree(tree.folder())
+    with pytest.raises(ArtifactError, match=r"mixup: has no evidence of block 0-4 in laptop"):
+        archive("laptop", root=tree.root)
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -215,6 +215,22 @@ def test_blocks_of_two_platforms_do_not_make_a_whole(tree):
     assert len(shown.evidence("mixup", tree.root).observations) == 2 * 5
 
 
+def test_an_archived_block_of_this_platform_is_continued_and_not_computed_again(tree):
+    archived(tree, "0-4", platform=HERE)
+    assert where(decided(tree)) == [("0-4", "archive", "fresh"), ("5-9", "computed", "fresh")]
+    assert where(decided(tree, chosen=())) == [("0-4", "archive", "fresh")]
+    measured(tree, "5-9")
+    found = decided(tree)
+    assert where(found) == [("0-4", "archive", "fresh"), ("5-9", "here", "fresh")]
+    assert not found.from_archive("mixup")
+    assert found.evidence("mixup", tree.root).provenance["seeds"] == list(range(10))
+
+
+def test_an_archived_block_of_another_platform_is_not_continued(tree):
+    archived(tree, "0-4", platform=ELSEWHERE)
+    assert where(decided(tree)) == COMPUTED
+
+
 def test_what_is_computed_joins_blocks_of_this_platform_alone(tree):
     measured(tree, "0-4", platform=ELSEWHERE)
     assert where(decided(tree, platform=HERE)) == COMPUTED

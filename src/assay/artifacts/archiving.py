@@ -184,10 +184,10 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
     if not chosen:
         raise ArtifactError(f"{results.relative_to(root)}: no study has evidence; run snakemake --config scale={scale}")
     with _one_at_a_time(root):
-        found = [block for name in chosen for block in _whole(studies[name], results)]
+        entries = read_entries(root)
+        found = [block for name in chosen for block in _whole(studies[name], results, entries)]
         verdicts = _judged(found, results)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entries = read_entries(root)
         sources = {block_key(scale, b.study.name, b.block, _platform(b)): b.folder for b in found}
         made = {key: _entry(key, block, verdicts, now, head) for key, block in zip(sources, found, strict=True)}
         for card in worlds_of([studies[name] for name in chosen]):
@@ -228,9 +228,8 @@ def _one_at_a_time(root: Path) -> Iterator[None]:
 
 def _refuse_inconclusive(scale: str, root: Path) -> None:
     if not load_scale(scale, project_of(root) / "config").conclusive:
-        allowed = [
-            name for name in scales(project_of(root) / "config") if load_scale(name, project_of(root) / "config").conclusive
-        ]
+        config = project_of(root) / "config"
+        allowed = [name for name in scales(config) if load_scale(name, config).conclusive]
         raise ArtifactError(f"--scale: nothing can be concluded from '{scale}' (allowed: {', '.join(allowed)})")
 
 
@@ -250,14 +249,18 @@ def _clean_commit(root: Path) -> str:
     return head
 
 
-def _whole(study: Study, results: Path) -> list[_Found]:
-    """The study's blocks, none missing, all fresh, and every arm with every repetition."""
+def _whole(study: Study, results: Path, entries: dict[str, Entry]) -> list[_Found]:
+    """The study's blocks from here, all fresh, and every arm with every repetition. What is missing to the whole study must be in
+    the archive already, fresh and of the same platform."""
     folder = results / "observations" / study.name
-    missing = next((block for block in study.blocks if not (folder / block.name).exists()), None)
+    found = [_whole_block(study, block, results) for block in study.blocks if (folder / block.name).exists()]
+    there = blocks_of(entries.values(), study.scale, study.name).get(_platform(found[0]), []) if found else []
+    archived = {entry.block for entry in there if freshness_of(study, entry).word == FRESH}
+    missing = next((block for block in study.blocks if block not in archived | {each.block for each in found}), None)
     if missing:
         again = f"run snakemake --config scale={study.scale} 'studies=[{study.name}]'"
         raise ArtifactError(f"{study.name}: has no evidence of block {missing.name} in {results.name}; {again}")
-    return [_whole_block(study, block, results) for block in study.blocks]
+    return found
 
 
 def _whole_block(study: Study, block: Block, results: Path) -> _Found:
