@@ -105,6 +105,7 @@ def test_the_same_numbers_on_the_same_platform_are_identical(tree):
     result = recheck(tree, platform=ELSEWHERE)
     assert (result.word, result.same_platform, result.shift) == ("identical", True, None)
     assert summary([result]) == ["same platform: 1 of 1 identical"]
+    assert result.told == "identical on the same platform"
 
 
 def test_on_another_platform_it_says_what_shift_would_have_been_seen(tree):
@@ -113,6 +114,7 @@ def test_on_another_platform_it_says_what_shift_would_have_been_seen(tree):
     mixup = [0.7 + 0.002 * (seed - 2) for seed in range(5)]  # the arm that varies most
     assert result.shift == pytest.approx(explained(mixup, [v + 0.0005 for v in mixup], 2))
     (line,) = summary([result])
+    assert result.told == f"within seed noise on another platform; a shift of {result.shift:.2g} would have been seen"
     assert line == f"another platform: 1 of 1 within seed noise; a shift of {result.shift:.2g} would have been seen"
 
 

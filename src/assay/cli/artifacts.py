@@ -73,13 +73,13 @@ def archive(
 def recheck(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None:
     """Compute a study's archived evidence again on this machine, and say how well the two agree. No verdict changes."""
     from assay.language.configuration import results_folder
-    from assay.pipeline.rechecking import recheck_now, summary
+    from assay.pipeline.rechecking import recheck_now
 
     found = recheck_now(study, scale)
     if as_json:
         print_json(asdict(found))
         return
-    out.print(f"{study}: {summary([found])[0]}", highlight=False, soft_wrap=True)
+    out.print(f"{study}: {found.told}", highlight=False, soft_wrap=True)
     out.print(f"archived on {found.archived_on}; here {found.here}", highlight=False, soft_wrap=True)
     out.print(f"rows are in {results_folder(scale)}/recheck/{study}/{found.block}", highlight=False, soft_wrap=True)
 

@@ -53,6 +53,12 @@ class Recheck:
     differing: int
     means: int
 
+    @property
+    def told(self) -> str:
+        """What came out, in words for a page of the study."""
+        seen = f"; a shift of {self.shift:.2g} would have been seen" if self.shift is not None and not self.same_platform else ""
+        return f"{self.word} on {'the same' if self.same_platform else 'another'} platform{seen}"
+
 
 def choose(
     asked: float | Collection[str],

@@ -24,7 +24,7 @@ from assay.language.plugs import describe, everything
 from assay.language.recipes import parents_in
 from assay.language.study import Study
 from assay.overview.coverage import introductions, other_scales, row_at, vouches
-from assay.pipeline.rechecking import read_rechecks, summary
+from assay.pipeline.rechecking import read_rechecks
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import closure
 from assay.report import MethodView, Page, StudyView, build, figure, read_page, read_verdicts
@@ -76,7 +76,7 @@ def checked_view(study: Study, sources: Sources, root: Path = WORK) -> StudyView
         other_scales=tuple(other_scales(study, root)),
         agreement=_agreement(study, sources, root),
         release=_release(study, root),
-        recheck=next((summary([each])[0] for each in read_rechecks(sources) if each.study == study.name), ""),
+        recheck=next((each.told for each in read_rechecks(sources) if each.study == study.name), ""),
     )
 
 
