@@ -23,7 +23,7 @@ from assay.pipeline.sides import Answer, Runner, Side, Task
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("src", "config", "data", "data.sha256")
 # Small, and together through most of the core: parents, records, surgery, augmentation, seeds that move one axis.
-STUDIES = ("aum", "cnn_svm", "gpfq", "mixup", "soups")
+STUDIES = ("aum", "cnn_svm", "mixup", "soups")
 SEEN, PROVEN = "seen", "proven"
 
 
@@ -58,8 +58,8 @@ WRONG = (
     _plant("shared", "training/run.py", "len(part) * self.group.size / len(batch)", "len(part) * 1 / len(batch)"),
     _plant("gathered", "training/distributed.py", "whole[rows] = share\n", "whole[rows] = share.flip(0)\n"),
     _plant("started", "training/beginnings.py", "own[name].copy_(value)", "own[name].copy_(value * 0.5)"),
-    _plant("bound", "training/binding.py", "**parameters)", '**{k: v for k, v in parameters.items() if k != "alpha"})'),
-    _plant("surgery", "training/trainer.py", 'seed_of("surgery", position, seed)', 'seed_of("surgery", seed)'),
+    _plant("bound", "training/binding.py", "**parameters)", '**{k: v for k, v in parameters.items() if k != "lr"})'),
+    _plant("surgery", "training/trainer.py", 'enumerate(recipe.data["surgery"])', 'enumerate(recipe.data["surgery"][1:])'),
     _plant(
         "objective", "training/objective.py", "return self.function(network, batch)", "return 2 * self.function(network, batch)"
     ),

@@ -128,8 +128,8 @@ def _outcome(commit: str, made: Sequence[Made], today: Side, runner: Runner, roo
             _furnish(tree, root)
             comparison = Comparison(before, today, runner, {each.study.scale for each in made})
             return _judged(name, comparison, made)
-    except AssayError as error:
-        return Outcome(name, failure=str(error))
+    except (AssayError, OSError) as error:
+        return Outcome(name, failure=f"commit {name[:12]}: {error}")
 
 
 def _judged(commit: str, comparison: Comparison, made: Sequence[Made]) -> Outcome:

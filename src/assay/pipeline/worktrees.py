@@ -31,7 +31,7 @@ def worktree(commit: str, root: Path = WORK) -> Iterator[Path]:
         yield tree
     except subprocess.CalledProcessError as error:
         said = (error.stderr or str(error)).strip().splitlines()[-1]
-        raise EvidenceError(f"{commit[:12]}: cannot be checked out ({said})") from None
+        raise EvidenceError(f"cannot be checked out ({said})") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError, subprocess.CalledProcessError):
