@@ -48,6 +48,13 @@ def evidence_lines(studies):
     )
 
 
+def archived_lines(studies):
+    """Which archived blocks these studies' figures are drawn from; how fresh they are is no figure's business."""
+    return canonical(
+        {study: [[p.block.name, p.sha256] for p in SOURCES.places[study] if p.where == "archive"] for study in studies}
+    )
+
+
 def code_behind(module, plugs=()):
     """One hash over the source of a module, these plugs, and everything they import."""
     return digest(fingerprint(module, plugs))

@@ -24,7 +24,7 @@ rule figure:
         "../envs/environment.yaml"
     params:
         figure=lambda wildcards: figure_texts([wildcards.study]),
-        evidence=lambda wildcards: evidence_lines([wildcards.study]),
+        archived=lambda wildcards: archived_lines([wildcards.study]),
         code=lambda wildcards: figure_code("assay.report.figure", [wildcards.study]),
         scale=CONFIG.scale,
     message:
@@ -51,7 +51,7 @@ rule archived_figures:
     threads: 4
     params:
         figures=figure_texts(ARCHIVED),
-        evidence=evidence_lines(ARCHIVED),
+        archived=archived_lines(ARCHIVED),
         code=figure_code("assay.report.figure", ARCHIVED),
         studies=ARCHIVED,
         scale=CONFIG.scale,

@@ -80,6 +80,7 @@ class Project:
         shutil.rmtree(root / "config" / "studies")
         # A network a job, so that tests can tell which of them ran.
         self.edit("config/scales/ci.yaml", "networks_per_job: 16", "networks_per_job: 1")
+        self.edit("config/config.yaml", "recheck: 3 ", "recheck: 0 ")
         self.write("src/assay/protocols/probe.py", PROTOCOL)
         self.write("src/assay/augment/noisy.py", AUGMENT)
         self.write("src/assay/augment/_amount.py", '"""How much."""\n\nAMOUNT = 0.05\n')
