@@ -65,10 +65,9 @@ def test_fields_that_are_no_plugs_are_used_too(studies):
 
 
 def test_no_canary_can_be_left_out(studies):
-    chosen = cover(studies)
-    for canary in chosen:
-        others = set().union(*(uses(studies[other]) for other in chosen if other != canary))
-        assert not uses(studies[canary]) <= others, canary
+    used = {canary: uses(studies[canary]) for canary in cover(studies)}
+    for canary in used:
+        assert not used[canary] <= set().union(*(used[other] for other in used if other != canary)), canary
 
 
 def test_the_choice_does_not_depend_on_the_order_of_studies(studies):
