@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from released import commit, git
 
-from assay.artifacts.entries import MANIFEST, Entry, StoredFile, blocks_of, counts, read_entries, write_entries
+from assay.artifacts.entries import MANIFEST, Entry, StoredFile, blocks_of, read_entries, write_entries
 from assay.errors import ArtifactError
 from assay.language.blocks import Block
 from assay.storage.places import WORK as ROOT
@@ -176,8 +176,3 @@ def test_of_several_platforms_the_one_archived_first_comes_first_each_with_its_b
         HERE: ["0-4", "5-9", "10-14"],
     }
     assert list(found) == [ELSEWHERE, HERE]
-
-
-def test_studies_are_counted_once_at_each_scale():
-    entries = [block("a"), block("a", block="5-9"), block("b"), block("c", withdrawn="wrong"), block("a", scale="gpu"), card(1)]
-    assert counts(entries) == {"gpu": 1, "laptop": 2}

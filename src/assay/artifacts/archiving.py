@@ -37,6 +37,7 @@ from assay.language.study import Study
 from assay.provenance.commits import commit, git
 from assay.provenance.platforms import platform_key
 from assay.storage.files import read_json, sha256
+from assay.storage.manifest import matches
 from assay.storage.places import WORK, project_of, require_checkout
 
 CARD = ("card.json", "samples.npz")
@@ -75,7 +76,7 @@ def pull(remote: str | None = None, keys: Iterable[str] | None = None, *, force:
         for key in (entries if keys is None else keys)
         for name, file in entries[key].files.items()
     }
-    if all(_is(root / ARCHIVE / name, file.sha256) for name, file in wanted.items()):
+    if all(matches(root / ARCHIVE / name, file.sha256) for name, file in wanted.items()):
         return False
     with _lasting(), opened_project(root) as repo:
         with reached(repo, remote) as store:
@@ -107,18 +108,11 @@ def _lasting() -> Iterator[None]:
         raise ArtifactError(f"{ARCHIVE}: {error.filename or 'not written'}: {error.strerror}; nothing was lost") from None
 
 
-def _is(path: Path, wanted: str) -> bool:
-    try:
-        return sha256(path) == wanted
-    except OSError:
-        return False
-
-
 def read_archived(entry: Entry, root: Path = WORK) -> Evidence:
     """The evidence of an archived block; EvidenceError where it is not there, altered, or another than its line says."""
     folder = root / entry.folder
     for name, file in entry.files.items():
-        if not _is(folder / name, file.sha256):
+        if not matches(folder / name, file.sha256):
             raise EvidenceError(f"{entry.folder}/{name}: is not the file that {MANIFEST} lists; run: assay pull archive")
     evidence = read_evidence(folder)
     found = evidence.provenance

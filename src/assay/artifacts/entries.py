@@ -12,7 +12,6 @@ measured, the hashes of the code, commit, date and platform, and the checksums o
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -173,9 +172,3 @@ def blocks_of(entries: Iterable[Entry], scale: str, study: str) -> dict[str, lis
         if entry.study == study and entry.scale == scale and not entry.withdrawn:
             found.setdefault(entry.platform_key, []).append(entry)
     return {platform: sorted(each, key=lambda entry: entry.block) for platform, each in found.items()}
-
-
-def counts(entries: Iterable[Entry]) -> dict[str, int]:
-    """How many studies have entries at each scale."""
-    studies = {(entry.scale, entry.study) for entry in entries if entry.study and not entry.withdrawn}
-    return dict(sorted(Counter(scale for scale, _ in studies).items()))

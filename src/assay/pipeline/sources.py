@@ -12,7 +12,7 @@ from typing import Literal
 
 from assay.artifacts.archiving import read_archived
 from assay.artifacts.entries import ARCHIVE, Entry, read_entries, world_key
-from assay.errors import EvidenceError
+from assay.errors import EvidenceError, StudyError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness
 from assay.evidence.tables import Evidence, joined, read_evidence
 from assay.language.blocks import Block
@@ -65,11 +65,6 @@ class Sources:
     def local(self) -> list[tuple[str, Block]]:
         """What lies in the results folder, now or after this run."""
         return [(study, p.block) for study, places in self.places.items() for p in places if p.where != "archive"]
-
-    @property
-    def archived(self) -> list[str]:
-        """The keys of all archived blocks that count."""
-        return [place.key for places in self.places.values() for place in places if place.where == "archive"]
 
     def from_archive(self, study: str) -> bool:
         """Whether all of the study's evidence is the archive's."""
@@ -152,9 +147,13 @@ class Sources:
             raise EvidenceError(
                 f"{results / FILE}: key 'format': {data.get('format')!r} (allowed: {FORMAT}); run snakemake again"
             )
-        places = {study: tuple(map(_as_place, listed)) for study, listed in data["places"].items()}
-        lists = ({study: tuple(lines) for study, lines in data[key].items()} for key in ("lacking", "needs"))
-        return cls(results, places, *lists, tuple((study, Block.named(block)) for study, block in data["rechecked"]))
+        try:
+            places = {study: tuple(map(_as_place, listed)) for study, listed in data["places"].items()}
+            lists = ({study: tuple(lines) for study, lines in data[key].items()} for key in ("lacking", "needs"))
+            return cls(results, places, *lists, tuple((study, Block.named(block)) for study, block in data["rechecked"]))
+        except (AttributeError, KeyError, TypeError, ValueError, StudyError) as error:
+            said = f"{type(error).__name__}: {error}"
+            raise EvidenceError(f"{results / FILE}: is not as a run leaves it ({said}); run snakemake again") from None
 
 
 def _as_data(place: Place) -> dict:
