@@ -107,6 +107,8 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, changes, said):
         ("- a\n- b\n", "study.yaml: expected keys and values"),
         ("!!python/object/apply:os.system ['true']", "not readable as YAML"),
         ("", "study.yaml: expected keys and values"),
+        # Misspelt, a required key is missing too: the misspelling is what helps.
+        (yaml.safe_dump(GOOD).replace("protocol:", "protocl:"), "study.yaml: unknown key 'protocl'; did you mean 'protocol'?"),
     ],
 )
 def test_files_that_are_no_study(tmp_path, text, said):

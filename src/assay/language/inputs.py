@@ -88,7 +88,9 @@ def parse(model: type[BaseModel], data: Any, path: Path) -> Any:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise StudyError(f"{shown(path)}: {_explain(model, error.errors()[0])}") from None
+        # A key that is misspelt is missing as well; which one was meant is what helps.
+        problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise StudyError(f"{shown(path)}: {_explain(model, problem)}") from None
 
 
 def _explain(model: type[BaseModel], problem: dict) -> str:
