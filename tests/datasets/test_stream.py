@@ -138,7 +138,7 @@ def test_a_file_that_cannot_be_decoded_is_named_in_one_line(stream, tmp_path, da
         list(broken.batches(np.arange(COUNT).reshape(-1, 1)))
     assert str(victim) in str(error.value)
     assert "\n" not in str(error.value)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # one of an earlier test may have ended meanwhile
 
 
 def test_too_many_images_at_once_are_refused_with_bytes_limit_and_fix(stream, monkeypatch):
