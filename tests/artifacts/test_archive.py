@@ -238,6 +238,11 @@ def of_changed_code(tree):
     tree.measure(code=code | {"assay.training.trainer": "0" * 16})
 
 
+def judged_by_other_expectations(tree):
+    tree.study("mixup", expect=["mixup.top1 < erm.top1"])
+    commit(tree.root)
+
+
 REFUSALS = {
     "changed code": (lambda tree: tree.scale(description="other"), "config/scales/laptop.yaml: differs from the commit"),
     "new code": (lambda tree: tree.study("new"), "config/studies/training-recipes/new.yaml: differs from the commit"),
@@ -262,6 +267,10 @@ REFUSALS = {
     "a block less": (with_a_block_to_come, "mixup: has no evidence of block 5-9 in laptop; run snakemake --config scale=laptop "),
     "the first block less": (without_the_first_block, "mixup: has no evidence of block 0-4 in laptop"),
     "not judged": (lambda tree: tree.measure(erm=0.5), "mixup: no verdict rests on this evidence"),
+    "other expectations": (
+        judged_by_other_expectations,
+        "mixup: expectations, controls or margins changed since it was judged; run snakemake --config scale=laptop",
+    ),
     "no verdicts": (lambda tree: (tree.results / "verdicts.json").unlink(), "verdicts.json: does not exist"),
     "no card": (lambda tree: shutil.rmtree(tree.results / "worlds"), "card.json: does not exist"),
     "a pickle": (with_a_pickle, "arrays cannot be read (Object arrays cannot be loaded"),

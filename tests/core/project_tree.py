@@ -10,6 +10,7 @@ from assay.evidence.tables import FILES, FORMAT, Observation, study_code, write_
 from assay.judging.judging import write_verdicts
 from assay.language.blocks import Block
 from assay.language.studies import Study, load_studies
+from assay.language.study import digest_of_judgement
 from assay.overview.coverage import vouches
 from assay.pipeline.sources import Sources
 from assay.provenance.platforms import platform_key
@@ -162,6 +163,7 @@ class Tree:
             platform=said["platform"],
             date=said["date"],
             verdict="supported",
+            judgement=digest_of_judgement(json.loads(study.judgement)),
             cost={part: said["cost"][part] for part in ("train_core_s", "measure_core_s")},
         )
         write_entries({key: entry}, self.root)

@@ -101,6 +101,20 @@ def test_verdict_on_older_observations(tree):
     assert row(tree).verdict is None
 
 
+def test_verdict_on_other_expectations(tree):
+    tree.study(margin={"top1": 0.04})
+    assert missing(tree) == "not judged: the verdict is on other expectations, controls or margins; run snakemake"
+    assert row(tree).verdict is None
+
+
+def test_archived_verdict_on_other_expectations(tree):
+    shutil.rmtree(tree.results)
+    tree.archive()
+    tree.study(margin={"top1": 0.04})
+    assert missing(tree) == "not judged: the verdict is on other expectations, controls or margins; run snakemake"
+    assert row(tree).verdict is None
+
+
 def test_archived_evidence_stands_with_its_word(tree):
     """As in a fresh clone, where nothing was judged."""
     shutil.rmtree(tree.results)

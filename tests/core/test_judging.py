@@ -1,5 +1,6 @@
 """Judging on stored evidence: what is there is judged, what is not is listed with its reason, damaged evidence is withdrawn."""
 
+import hashlib
 import json
 
 import pytest
@@ -42,6 +43,7 @@ def test_a_verdict_names_what_it_rests_on(tree):
     assert record["rests_on"]["study_sha256"] == tree.compiled().digest
     assert record["rests_on"]["code"] == digest(provenance["code"])
     assert record["rests_on"]["blocks"] == {"0-4": provenance["sha256"]}
+    assert record["rests_on"]["judgement"] == hashlib.sha256(tree.compiled().judgement.encode()).hexdigest()
 
 
 def test_a_verdict_rests_on_all_blocks_together(tree):

@@ -5,6 +5,7 @@ Weights are not archived: seeds and recipes make them again. Nothing in the arch
 
 import contextlib
 import fcntl
+import json
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from assay.language.configuration import results_folder
 from assay.language.draws import JUDGED, made_under
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies
-from assay.language.study import Study
+from assay.language.study import Study, digest_of_judgement
 from assay.provenance.commits import commit, git
 from assay.provenance.platforms import platform_key
 from assay.storage.files import read_json, sha256
@@ -274,13 +275,16 @@ def _whole_block(study: Study, block: Block, results: Path) -> _Found:
 
 
 def _judged(found: list[_Found], results: Path) -> dict[str, str]:
-    """The word on each study; ArtifactError for evidence that no verdict rests on."""
+    """The word on each study; ArtifactError for evidence that no verdict rests on, or one on other expectations."""
     verdicts = read_json(results / "verdicts.json")["studies"]
+    again = f"run snakemake --config scale={results.name}"
     for block in found:
         name = block.study.name
-        resting = verdicts.get(name, {}).get("rests_on", {}).get("blocks", {})
-        if resting.get(block.block.name) != block.evidence.provenance["sha256"]:
-            raise ArtifactError(f"{name}: no verdict rests on this evidence; run snakemake --config scale={results.name}")
+        resting = verdicts.get(name, {}).get("rests_on", {})
+        if resting.get("blocks", {}).get(block.block.name) != block.evidence.provenance["sha256"]:
+            raise ArtifactError(f"{name}: no verdict rests on this evidence; {again}")
+        if resting.get("judgement") != digest_of_judgement(json.loads(block.study.judgement)):
+            raise ArtifactError(f"{name}: expectations, controls or margins changed since it was judged; {again}")
     return {name: record["verdict"] for name, record in verdicts.items()}
 
 
@@ -302,6 +306,7 @@ def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, head: st
         platform=provenance["platform"],
         date=provenance["date"],
         verdict=verdicts[block.study.name],
+        judgement=digest_of_judgement(json.loads(block.study.judgement)),
         cost={"train_core_s": cost["train_core_s"], "measure_core_s": cost["measure_core_s"]},
     )
 
@@ -323,7 +328,8 @@ def _files(folder: Path, names: Iterable[str]) -> dict[str, StoredFile]:
 
 def _same(old: Entry | None, new: Entry) -> bool:
     """Whether an entry says what it said: a card that did not change keeps its day."""
-    return old is not None and (old.files, old.withdrawn, old.verdict) == (new.files, new.withdrawn, new.verdict)
+    said = ("files", "withdrawn", "verdict", "judgement")
+    return old is not None and all(getattr(old, field) == getattr(new, field) for field in said)
 
 
 def _store(made: dict[str, Entry], sources: dict[str, Path], root: Path) -> None:

@@ -46,7 +46,10 @@ class StoredFile(_Strict):
 
 
 class Entry(_Strict):
-    """A line of the manifest: a block of a study, or the card of a world, which has neither plan, code nor platform."""
+    """A line of the manifest: a block of a study, or the card of a world, which has neither plan, code nor platform.
+
+    judgement: the digest of the expectations, controls and margins that the verdict is on.
+    """
 
     format: Literal[1]
     key: Annotated[str, Field(pattern=rf"^({STUDY_KEY}|{WORLD_KEY})$")]
@@ -58,6 +61,7 @@ class Entry(_Strict):
     platform: dict = {}
     date: str = ""
     verdict: str = ""
+    judgement: str = ""
     cost: dict[str, float] = {}
     withdrawn: str = ""
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from assay.errors import EvidenceError
 from assay.evidence.tables import Evidence
 from assay.judging.verdicts import judge
+from assay.language.study import digest_of_judgement
 from assay.provenance.fingerprints import digest
 from assay.storage.files import write_atomic
 
@@ -38,7 +39,7 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf) -> dict:
             failed[name] = _failure(shelf, name, error)
             continue
         observations[name] = [row._asdict() for row in evidence.observations]
-        ready.append({**judgement, "rests_on": _rests_on(evidence)})
+        ready.append({**judgement, "rests_on": _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}})
     verdicts = judge(ready, observations)
     return {**verdicts, "failed": {**failed, **verdicts["failed"]}}
 

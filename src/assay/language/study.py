@@ -156,3 +156,8 @@ class Study:
         """Canonical JSON of what is judged: controls, expectations and margins."""
         judged = self.file.model_dump(include={"paper", "controls", "expect", "secondary", "margin"})
         return canonical({"name": self.name, **judged})
+
+
+def digest_of_judgement(judgement: dict) -> str:
+    """A hash of what is judged, by which a verdict is told from one on other expectations, controls or margins."""
+    return hashlib.sha256(canonical(judgement).encode()).hexdigest()

@@ -5,6 +5,7 @@ that the paper introduces has an oracle test that vouches for it. No torch is im
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from assay.language.draws import JUDGED, current
 from assay.language.plugs import PlugInfo, describe
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies, study_paths
-from assay.language.study import Study
+from assay.language.study import Study, digest_of_judgement
 from assay.pipeline.deciding import sources_now
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import source_hash
@@ -27,6 +28,7 @@ from assay.storage.files import read_json
 from assay.storage.places import PROJECT, WORK, project_of
 
 DEFAULT_SCALE = Config().scale
+OTHER_EXPECTATIONS = "the verdict is on other expectations, controls or margins; run snakemake"
 
 
 @dataclass(frozen=True)
@@ -111,18 +113,22 @@ def _evidence(study: Study, sources: Sources, root: Path) -> tuple[str | None, l
     missing = [f"evidence is {state.word}: {reason}" for reason in state.reasons]
     if current() != JUDGED:
         missing.append(f"made on trial draws ('{current()}'), on which no verdict rests")
-    record, why = _record(name, sources)
+    judgement = digest_of_judgement(json.loads(study.judgement))
+    record, why = _record(name, judgement, sources)
     if record is None and not sources.from_archive(name):
         return None, [*missing, f"not judged: {why}"]
     if record is None:
-        word = read_entries(root)[places[-1].key].verdict
+        entry = read_entries(root)[places[-1].key]
+        word = entry.verdict
+        if entry.judgement != judgement:
+            return None, [*missing, f"not judged: {OTHER_EXPECTATIONS}"]
         return word, [*missing, *(["control failed"] if word == "invalid" else [])]
     missing += [f"control failed: {control['text']}" for control in record["controls"] if not control["passed"]]
     return record["verdict"], missing
 
 
-def _record(name: str, sources: Sources) -> tuple[dict | None, str]:
-    """The verdict in the results folder that rests on this very evidence, or why there is none."""
+def _record(name: str, judgement: str, sources: Sources) -> tuple[dict | None, str]:
+    """The verdict in the results folder that rests on this very evidence, judged by this digest's text, or why there is none."""
     path = sources.results / "verdicts.json"
     verdicts = read_json(path) if path.exists() else {"studies": {}, "failed": {}}
     record = verdicts["studies"].get(name)
@@ -130,6 +136,8 @@ def _record(name: str, sources: Sources) -> tuple[dict | None, str]:
         return None, verdicts["failed"].get(name, {}).get("error", "run snakemake")
     if record["rests_on"]["blocks"] != sources.checksums(name):
         return None, "the verdict rests on other observations; run snakemake"
+    if record["rests_on"]["judgement"] != judgement:
+        return None, OTHER_EXPECTATIONS
     return record, ""
 
 
