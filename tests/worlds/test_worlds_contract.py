@@ -67,6 +67,18 @@ def test_no_training_image_is_a_test_image(make, name):
     assert not any(image.tobytes() in train for image in seen)
 
 
+# The two classes of faces take turns in every split.
+@pytest.mark.parametrize("name", [name for name in WORLDS if name != "faces"])
+def test_the_two_splits_share_no_stream_of_random_numbers(make, name):
+    """Labels in one order, or one factor's values, would tie each test image to a training image."""
+    world = make(name)
+    count = min(len(world.train), len(world.test))
+    train, test = ({"labels": split.labels, **split.factors} for split in (world.train, world.test))
+    for key in train.keys() & test.keys():
+        varied = len(np.unique(train[key][:count].reshape(count, -1), axis=0)) > 1
+        assert not (varied and np.array_equal(train[key][:count], test[key][:count])), key
+
+
 @pytest.mark.parametrize("name", sorted(set(WORLDS) - SPLIT_BY_COUNT - {"threshold_samples", "noise_images"}))
 def test_a_longer_training_split_begins_with_the_shorter_one(make, name):
     short, long = make(name), make(name, train=90)
