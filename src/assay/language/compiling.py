@@ -1,5 +1,6 @@
 """From a study's file to its cells: every field checked against plugs and catalogue and written out in full. No torch."""
 
+import keyword
 import re
 from copy import deepcopy
 from functools import cache
@@ -81,6 +82,8 @@ class Compiler:
     def _check_names(self) -> None:
         for group, names in (("arms", self.file.arms), ("networks", self.file.networks)):
             for name in names:
+                if keyword.iskeyword(name):
+                    raise self.fail(group, f"'{name}' is a word of the language that expectations are read with; use another name")
                 if not IDENTIFIER.fullmatch(name):
                     raise self.fail(group, f"{name!r} cannot be named in an expectation; use lower-case letters, digits and _")
         both = set(self.file.arms) & set(self.file.networks)
@@ -92,19 +95,32 @@ class Compiler:
             raise self.fail("baseline", unknown("arm", self.file.baseline, self.file.arms))
         if len(self.file.sweep) > 1:
             raise self.fail("sweep", f"one field at most, got {', '.join(self.file.sweep)}")
+        for field, values in self.file.sweep.items():
+            if not values:
+                raise self.fail("sweep", f"{field} has no values; name some, or leave sweep out")
+            repeated = next((value for n, value in enumerate(values) if value in values[:n]), None)
+            if repeated is not None:
+                raise self.fail("sweep", f"{field} has the value {repeated} twice; keep one of the two")
 
     def _sweep_values(self) -> list:
         return next(iter(self.file.sweep.values()), [None])
 
     def _check_judgement(self, metrics: dict[str, str]) -> None:
         parsed = {group: self._parsed(group, metrics) for group in ("controls", "expect", "secondary")}
-        both = sorted(set(self.file.expect) & set(self.file.secondary))
-        if both:
-            raise self.fail("secondary", f"'{both[0]}' also stands under expect; keep one of the two")
+        self._refuse_repeats()
         try:
             expectations.check_margins(self.file.margin, parsed["expect"] + parsed["secondary"], metrics)
         except StudyError as error:
             raise self.fail("margin", error) from None
+
+    def _refuse_repeats(self) -> None:
+        """StudyError for what is said twice, in one list or under expect and secondary: it would count twice in a correction."""
+        seen: dict[str, str] = {}
+        for group in ("expect", "secondary"):
+            for number, text in enumerate(getattr(self.file, group), 1):
+                first = seen.setdefault(expectations.said_once(text), f"{group}[{number}]")
+                if first != f"{group}[{number}]":
+                    raise self.fail(f"{group}[{number}]", f"'{text}' says what {first} says; keep one of the two")
 
     def _parsed(self, group: str, metrics: dict[str, str]) -> list[expectations.Expectation]:
         found = []

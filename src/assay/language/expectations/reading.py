@@ -20,6 +20,14 @@ def parse(text: str) -> Expectation:
     return _Reader(normal(text)).expectation()
 
 
+def said_once(text: str) -> str:
+    """The comparison in one form, whatever its spaces, its parentheses and the side that it is read from."""
+    comparison = _Reader(normal(text)).comparison()
+    sides = [comparison.left, *comparison.comparators]
+    order = -1 if isinstance(comparison.ops[0], ast.Lt) else 1
+    return " > ".join(map(ast.unparse, sides[::order]))
+
+
 class _Reader:
     """Turns the syntax tree of one expectation into terms and refuses whatever is not in the grammar."""
 
@@ -37,6 +45,7 @@ class _Reader:
         terms = [self.term(side, inside=False, depth=0) for side in sides]
         if not any(term.references for term in terms):
             raise self.fail(comparison, "no arm is measured; write arm.metric on one side at least")
+        self.refuse_equal(comparison, sides[:2])
         if len(terms) == 2:
             smaller, larger = terms if isinstance(operations[0], ast.Lt) else reversed(terms)
             return self.difference(smaller, larger)
@@ -84,6 +93,8 @@ class _Reader:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return combined(ast.Mult, number(-1.0), self.term(operand, inside=inside, depth=depth + 1))
             case ast.BinOp(left=left, op=operation, right=right) if type(operation) in OPERATORS:
+                if isinstance(operation, ast.Sub | ast.Div) and not isinstance(left, ast.Constant):
+                    self.refuse_equal(node, [left, right])
                 left, right = (self.term(side, inside=inside, depth=depth + 1) for side in (left, right))
                 return self.folded(node, combined(type(operation), left, right))
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]):
@@ -103,6 +114,11 @@ class _Reader:
         if name in AGGREGATES and not term.series:
             raise self.fail(node, f"{name}() needs arm.metric without an index; '{self.source(argument)}' is one number")
         return self.folded(node, applied(name, term))
+
+    def refuse_equal(self, node: ast.expr, sides: list[ast.expr]) -> None:
+        """StudyError for two sides that are the same, which nothing measured can tell apart."""
+        if ast.dump(sides[0]) == ast.dump(sides[1]):
+            raise self.fail(node, f"'{self.source(sides[0])}' stands on both sides; compare it with another arm, metric or number")
 
     def folded(self, node: ast.expr, term: Term) -> Term:
         """A term without references becomes its number, so that 1 / 0 fails when read and not when judged."""
