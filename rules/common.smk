@@ -9,7 +9,7 @@ from assay import datasets
 from assay.artifacts.entries import read_entries
 from assay.errors import AssayError
 from assay.evidence.cards import worlds_of
-from assay.language.configuration import load_config
+from assay.language.configuration import load_config, refuse_two_configs
 from assay.language.draws import JUDGED, VARIABLE
 from assay.language.frozen import refuse_unfrozen
 from assay.language.scales import load_scale
@@ -28,6 +28,8 @@ if workflow.is_main_process and (warning := warning_of_other_checkout(Path.cwd()
     print(warning, file=sys.stderr)
 
 try:
+    if workflow.is_main_process:
+        refuse_two_configs(sys.argv)
     CONFIG = load_config(config)
     os.environ[VARIABLE] = CONFIG.draws
     os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)

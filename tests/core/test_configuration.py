@@ -1,10 +1,12 @@
 """The configuration is checked before anything runs, and the schemas in config/schemas are those of the code."""
 
+import shutil
+
 import pytest
 
 from assay.cli.schemas import SCHEMAS, schema_text
 from assay.errors import StudyError
-from assay.language.configuration import load_config
+from assay.language.configuration import load_config, refuse_two_configs
 from assay.language.inputs import parse, read_yaml
 from assay.language.scales import Scale, load_scale, scales
 from assay.storage.places import PROJECT
@@ -18,6 +20,10 @@ from assay.storage.places import PROJECT
         ({"studies": ["mixpu"]}, "config: studies: unknown study 'mixpu'; did you mean 'mixup'?"),
         ({"device": "gpu"}, "config/config.yaml: key 'device': "),
         ({"studies": 3}, "config/config.yaml: key 'studies"),
+        ({"studies": "mixpu"}, "config: studies: unknown study 'mixpu'; did you mean 'mixup'?"),
+        ({"studies": []}, "config: studies: [] names no study; name some, for example 'studies=[mixup]', or leave it out"),
+        ({"recheck": []}, "config: recheck: [] names no study; name some, for example 'recheck=[mixup]', or leave it out"),
+        ({"recheck": "mixpu"}, "config: recheck: unknown study 'mixpu'; did you mean 'mixup'?"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(given, said):
@@ -25,6 +31,28 @@ def test_what_is_wrong_is_said_in_one_line(given, said):
         load_config(given)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_one_study_may_be_given_by_its_name_alone():
+    config = load_config({"studies": "mixup", "recheck": "aum"})
+    assert (config.studies, config.recheck) == (["mixup"], ["aum"])
+    assert load_config({"studies": "all", "recheck": 0.5}).studies == "all"
+
+
+def test_a_key_that_the_file_says_twice_is_an_error(tmp_path):
+    shutil.copytree(PROJECT / "config", tmp_path / "config", ignore=shutil.ignore_patterns("studies", "schemas"))
+    (tmp_path / "config" / "studies").mkdir()
+    with open(tmp_path / "config" / "config.yaml", "a") as file:
+        file.write("scale: ci\n")
+    with pytest.raises(StudyError, match="key 'scale' is written twice"):
+        load_config({"scale": "ci"}, tmp_path)
+
+
+@pytest.mark.parametrize("second", ["--config", "-C", "--config=device=cpu"])
+def test_two_configs_in_one_command_are_refused(second):
+    refuse_two_configs(["snakemake", "-n", "--config", "scale=ci", "studies=all", "--configfile", "config.yaml"])
+    with pytest.raises(StudyError, match="--config is given twice, and the second replaces the first"):
+        refuse_two_configs(["snakemake", "--config", "scale=ci", second, "device=cpu"])
 
 
 def test_the_committed_configuration_is_valid():

@@ -83,7 +83,7 @@ class Compiler:
         for group, names in (("arms", self.file.arms), ("networks", self.file.networks)):
             for name in names:
                 if keyword.iskeyword(name):
-                    raise self.fail(group, f"'{name}' is a word of the language that expectations are read with; use another name")
+                    raise self.fail(group, f"'{name}' is a word of Python, which expectations are read as; use another name")
                 if not IDENTIFIER.fullmatch(name):
                     raise self.fail(group, f"{name!r} cannot be named in an expectation; use lower-case letters, digits and _")
         both = set(self.file.arms) & set(self.file.networks)

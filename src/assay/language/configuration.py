@@ -1,13 +1,14 @@
 """What `snakemake` was asked to run: config/config.yaml with what the command line overrides."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from assay.errors import StudyError, unknown
 from assay.language.draws import JUDGED, NAME
-from assay.language.inputs import parse
+from assay.language.inputs import parse, read_yaml
 from assay.language.scales import load_scale, scales
 from assay.language.studies import study_paths
 from assay.storage.places import PROJECT
@@ -19,8 +20,8 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scale: str = Field("laptop", description="a file in config/scales/")
-    studies: Literal["all"] | list[str] = Field("all", description="all, or a list of study names")
-    recheck: Annotated[float, Field(ge=0)] | list[str] = Field(
+    studies: str | list[str] = Field("all", description="all, a study's name or a list of names")
+    recheck: Annotated[float, Field(ge=0)] | str | list[str] = Field(
         3.0, description="core minutes in which archived studies are computed again, or the names of such studies; 0 for none"
     )
     draws: str = Field(
@@ -37,6 +38,11 @@ class Config(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes the GPU if there is one")
 
     datasets: str = Field("datasets", description="the folder of real data sets; the variable ASSAY_DATASETS goes before it")
+
+    @field_validator("studies", "recheck")
+    @classmethod
+    def _listed(cls, value: str | list[str] | float) -> str | list[str] | float:
+        return [value] if isinstance(value, str) and value != "all" else value
 
     @property
     def results(self) -> str:
@@ -55,16 +61,31 @@ def results_folder(scale: str, draws: str = JUDGED) -> str:
 
 
 def load_config(given: dict, root: Path = PROJECT) -> Config:
-    """Check the configuration; StudyError names the key, the value seen and the values allowed."""
+    """Check the configuration, as given and in its file; StudyError names the key, the value seen and the values allowed."""
     path = root / "config" / "config.yaml"
+    read_yaml(path)  # the reader that merges it with what is given lets the last of two equal keys win
     config = parse(Config, dict(given), path)
     names = study_paths(root / "config")
-    for name in [] if config.studies == "all" else config.studies:
-        if name not in names:
-            raise StudyError(f"config: studies: {unknown('study', name, names)}")
+    for key in ("studies", "recheck"):
+        _check_names(key, getattr(config, key), names)
     load_scale(config.scale, root / "config")
     _check_draws(config, scales(root / "config"))
     return config
+
+
+def _check_names(key: str, value: str | list[str] | float, names: Collection[str]) -> None:
+    if value == []:
+        raise StudyError(f"config: {key}: [] names no study; name some, for example '{key}=[mixup]', or leave it out")
+    for name in value if isinstance(value, list) else []:
+        if name not in names:
+            raise StudyError(f"config: {key}: {unknown('study', name, names)}")
+
+
+def refuse_two_configs(command: Sequence[str]) -> None:
+    """StudyError for a command of Snakemake that says --config twice: the second replaces the first without a word."""
+    given = [word for word in command if word in ("--config", "-C") or word.startswith("--config=")]
+    if len(given) > 1:
+        raise StudyError("--config is given twice, and the second replaces the first; write --config scale=ci device=cpu")
 
 
 def _check_draws(config: Config, names: list[str]) -> None:

@@ -118,7 +118,7 @@ class _Reader:
     def refuse_equal(self, node: ast.expr, sides: list[ast.expr]) -> None:
         """StudyError for two sides that are the same, which nothing measured can tell apart."""
         if ast.dump(sides[0]) == ast.dump(sides[1]):
-            raise self.fail(node, f"'{self.source(sides[0])}' stands on both sides; compare it with another arm, metric or number")
+            raise self.fail(node, f"'{self.source(sides[0])}' stands on both sides; compare it with something else")
 
     def folded(self, node: ast.expr, term: Term) -> Term:
         """A term without references becomes its number, so that 1 / 0 fails when read and not when judged."""
