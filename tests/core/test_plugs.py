@@ -6,7 +6,7 @@ import pytest
 
 from assay.errors import StudyError
 from assay.language import plugs
-from assay.language.plugs import PlugInfo, describe, everything, find, kinds, load
+from assay.language.plugs import PlugInfo, describe, everything, find, kinds, load, misnamed
 
 ALL = [pytest.param(info, id=f"{info.kind}/{info.name}") for info in everything()]
 
@@ -108,3 +108,52 @@ def test_a_constant_of_another_module_counts_as_written_out(tmp_path, monkeypatc
 def test_a_constant_that_is_no_literal_is_refused(tmp_path, monkeypatch, more):
     with pytest.raises(StudyError, match=r"probe\.py:5: parameter 'c': annotation or default cannot be read"):
         _ = shared_probe(tmp_path, monkeypatch, more).parameters
+
+
+SIDE_FILES = (
+    "._probe.py",
+    ".#probe.py",
+    "probe 2.py",
+    "probe.sync-conflict-20261101.py",
+    ".ipynb_checkpoints/probe.py",
+    "#probe#.py",
+)
+
+
+def test_what_systems_and_editors_leave_beside_plugs_is_no_plug(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugs, "PACKAGE", tmp_path)
+    for name in ("__init__.py", "probe.py", *SIDE_FILES):
+        path = tmp_path / "augment" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\0\5\26\7\xb0")
+    (tmp_path / "augment" / "folder.py").mkdir()
+    (tmp_path / "augment" / ".#lock.py").symlink_to("nobody@nowhere.1234")
+    (tmp_path / "augment" / "rand-augment.py").write_text("")
+    found = find.__wrapped__
+    monkeypatch.setattr(plugs, "kinds", lambda: ("augment",))
+    assert list(found("augment")) == ["probe"]
+    assert [path.name for path in misnamed()] == ["rand-augment.py"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"\xef\xbb\xbf" + "def probe(x, *, é: int = 1): ...".encode(),
+        "# -*- coding: latin-1 -*-\ndef probe(x, *, é: int = 1): ...".encode("latin-1"),
+        b"def probe(x, *, e: int = 1):\r\n    pass\r\n",
+    ],
+)
+def test_what_python_accepts_is_accepted(tmp_path, source):
+    path = tmp_path / "probe.py"
+    path.write_bytes(source)
+    compile(source, "probe.py", "exec")
+    assert len(PlugInfo("models", "probe", path).parameters) == 1
+
+
+@pytest.mark.parametrize("source", [b"def x(\n", b"\0\5\26\7\xb0", b"x = '\xe9'\n", b"# coding: nonesuch\n"])
+def test_a_file_that_is_not_python_is_named_in_one_line(tmp_path, source):
+    path = tmp_path / "probe.py"
+    path.write_bytes(source)
+    with pytest.raises(StudyError, match=r"probe\.py.*; the file is not Python, mend it$") as caught:
+        _ = PlugInfo("models", "probe", path).parameters
+    assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ from assay.cli.freezing import notices
 from assay.errors import StudyError
 from assay.language.catalogue import load as load_catalogue
 from assay.language.inputs import shown
-from assay.language.plugs import everything
+from assay.language.plugs import everything, misnamed
 from assay.language.scales import scales
 from assay.language.studies import NAME, load_studies, study_paths
 from assay.storage.files import write_atomic
@@ -82,12 +82,15 @@ def check(as_json: AsJson = False) -> None:
 
 
 def _plug_problems() -> list[str]:
-    problems = []
+    problems = [
+        f"{shown(path)}: is no plug, as '{path.stem}' is no name in Python; call it {path.stem.replace('-', '_')}.py"
+        for path in misnamed()
+    ]
     for plug in everything():
         try:
             _ = plug.parameters
             if not plug.doc:
-                problems.append(f"{plug.path}: has no module docstring; say what it computes and cite the paper")
+                problems.append(f"{shown(plug.path)}: has no module docstring; say what it computes and cite the paper")
         except StudyError as error:
             problems.append(str(error))
     return problems

@@ -9,6 +9,7 @@ An annotation or a default may name a constant that the file imports from anothe
 import ast
 import importlib
 import json
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from annotated_types import Ge, Gt, Interval, Le, Lt, MaxLen, MinLen
 from pydantic import TypeAdapter, ValidationError
 
 from assay.errors import StudyError, unknown
+from assay.language.inputs import shown
 from assay.language.timm_names import TimmName
 from assay.storage.places import WORK
 
@@ -34,11 +36,15 @@ ROOMS = (
 
 
 def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a source file; StudyError if it is not Python."""
+    """The syntax tree of a source file in any encoding that Python accepts; StudyError if it is not Python."""
     try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        return ast.parse(path.read_bytes(), filename=str(path))
     except SyntaxError as error:
-        raise StudyError(f"{path}:{error.lineno}: {error.msg}; the file is not Python, mend it") from None
+        line = f":{error.lineno}" if error.lineno else ""
+        raise StudyError(f"{shown(path)}{line}: {error.msg}; the file is not Python, mend it") from None
+    except (OSError, ValueError) as error:  # ValueError: bytes of zero
+        reason = getattr(error, "strerror", None) or error
+        raise StudyError(f"{shown(path)}: {reason}; the file is not Python, mend it") from None
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ class PlugInfo:
             if isinstance(node, ast.ClassDef) and node.name.lower() == self.name.replace("_", ""):
                 return node
         raise StudyError(
-            f"{self.path}: defines no function '{self.name}' and no class of that name; the file's name is the plug's name"
+            f"{shown(self.path)}: defines no function '{self.name}' and no class of that name; the file's name is the plug's name"
         )
 
     @cached_property
@@ -174,7 +180,7 @@ class PlugInfo:
         return found
 
     def _parameter(self, arg: ast.arg, default: ast.expr | None) -> Parameter:
-        where = f"{self.path}:{arg.lineno}: parameter '{arg.arg}'"
+        where = f"{shown(self.path)}:{arg.lineno}: parameter '{arg.arg}'"
         if arg.annotation is None:
             raise StudyError(f"{where} has no annotation; annotate it so that studies can be checked")
         spelt_out = _SpeltOut(self.imported)
@@ -235,17 +241,36 @@ def kinds() -> tuple[str, ...]:
 
 @cache
 def find(kind: str) -> dict[str, PlugInfo]:
-    """All plugs of a kind by name, in sorted order; a name used twice is an error."""
+    """All plugs of a kind by name, in sorted order; a name used twice is an error.
+
+    A file whose name is none in Python is no plug: what editors, systems and file managers leave beside one.
+    """
     if kind not in kinds():
         raise StudyError(unknown("kind of plug", kind, kinds()))
     found: dict[str, PlugInfo] = {}
-    for path in sorted((PACKAGE / kind).rglob("[!_]*.py"), key=lambda p: p.stem):
+    folder = PACKAGE / kind
+    files = (path for path in folder.rglob("[!_]*.py") if _is_module(path.relative_to(folder)) and path.is_file())
+    for path in sorted(files, key=lambda p: p.stem):
         if path.stem in found:
             raise StudyError(
-                f"{path}: the name '{path.stem}' is taken by {found[path.stem].path}; names are unique within a kind"
+                f"{shown(path)}: '{path.stem}' is taken by {shown(found[path.stem].path)}; names are unique within a kind"
             )
         found[path.stem] = PlugInfo(kind, path.stem, path)
     return found
+
+
+def _is_module(path: Path) -> bool:
+    """Whether all parts of a path can be imported by name."""
+    return all(part.isidentifier() for part in path.with_suffix("").parts)
+
+
+def misnamed() -> Iterator[Path]:
+    """Files beside plugs that are none for a hyphen in their name, which somebody wrote and expects to be found."""
+    for kind in kinds():
+        for path in sorted((PACKAGE / kind).rglob("*.py")):
+            hidden = any(part.startswith(".") for part in path.relative_to(PACKAGE).parts)
+            if not hidden and re.fullmatch(r"[A-Za-z]\w*(-\w+)+", path.stem):
+                yield path
 
 
 def describe(kind: str, name: str) -> PlugInfo:

@@ -17,7 +17,7 @@ from assay.errors import AssayError, StudyError
 from assay.language.catalogue import Catalogue
 from assay.language.configuration import Config, results_folder
 from assay.language.draws import JUDGED, current
-from assay.language.plugs import PlugInfo, describe
+from assay.language.plugs import PlugInfo, describe, parsed
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies, study_paths
 from assay.language.study import Study, digest_of_judgement
@@ -151,8 +151,12 @@ def other_scales(study: Study, root: Path = WORK) -> list[str]:
 
 
 def said_of(plug: PlugInfo) -> str:
-    """What a plug's source says of it, in code and in docstrings: all that its page shows but tests and studies."""
-    return f"{source_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
+    """What a plug's source says of it, in code and in docstrings: all that its page shows but tests and studies; of
+    one that cannot be read, why."""
+    try:
+        return f"{source_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
+    except StudyError as error:
+        return str(error)
 
 
 def introduced(study: Study) -> list[str]:
@@ -185,7 +189,11 @@ def vouches(tests: Path) -> tuple[Vouch, ...]:
 
 
 def _vouches_in(path: Path, tests: Path) -> Iterator[Vouch]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    try:
+        tree = parsed(path)
+    except StudyError:
+        return  # a test that cannot run vouches for nothing
+    for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
             continue
         for mark in node.decorator_list:

@@ -14,13 +14,13 @@ from typing import Any
 
 from assay.artifacts.archiving import read_archived
 from assay.artifacts.entries import blocks_of, read_entries
-from assay.errors import AssayError
+from assay.errors import AssayError, StudyError
 from assay.evidence.agreement import Agreement, compare, not_compared
 from assay.evidence.cards import card_name
 from assay.evidence.freshness import STALE, UNPROVEN
 from assay.evidence.tables import joined, read_blocks
 from assay.language.catalogue import load as load_catalogue
-from assay.language.plugs import describe, everything
+from assay.language.plugs import PlugInfo, describe, everything
 from assay.language.recipes import parents_in
 from assay.language.study import Study
 from assay.overview.coverage import introductions, other_scales, row_at, vouches
@@ -83,21 +83,27 @@ def checked_view(study: Study, sources: Sources, root: Path = WORK) -> StudyView
 def method_views(studies: list[Study], root: Path = WORK) -> list[MethodView]:
     """Every plug with what its source says of it, the tests that vouch for it, and the studies made with it."""
     used = {study.name: _modules(study) for study in studies}
-    return [
-        MethodView(
+    return [_method(info, used, project_of(root) / "tests") for info in everything()]
+
+
+def _method(info: PlugInfo, used: dict[str, set[str]], tests: Path) -> MethodView:
+    """A plug as its page shows it; of one that cannot be read, why, as a run may do without it."""
+    file = f"src/{info.module.replace('.', '/')}.py"
+    try:
+        return MethodView(
             kind=info.kind,
             name=info.name,
-            file=f"src/{info.module.replace('.', '/')}.py",
+            file=file,
             doc=info.doc,
             details=ast.get_docstring(info.definition) or "",
             parameters=tuple((p.name, p.text, "" if p.required else json.dumps(p.default)) for p in info.parameters.values()),
             metrics=info.constants.get("METRICS", {}),
             papers=tuple(dict.fromkeys(KEY.findall(info.doc))),
-            vouches=tuple(vouch for vouch in vouches(project_of(root) / "tests") if vouch.plug == f"{info.kind}/{info.name}"),
+            vouches=tuple(vouch for vouch in vouches(tests) if vouch.plug == f"{info.kind}/{info.name}"),
             studies=tuple(name for name, modules in used.items() if info.module in modules),
         )
-        for info in everything()
-    ]
+    except StudyError as error:
+        return MethodView(info.kind, info.name, file, doc=f"Cannot be read: {error}")
 
 
 def _recipes(study: Study) -> dict[str, dict[str, Any]]:
