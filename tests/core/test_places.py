@@ -8,8 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from assay.errors import StudyError
 from assay.storage import places
-from assay.storage.places import PACKAGE, PROJECT, WORK, other_checkout, project_of, require_checkout, warning_of_other_checkout
+from assay.storage.places import (
+    PACKAGE,
+    PROJECT,
+    WORK,
+    other_checkout,
+    place,
+    project_of,
+    require_checkout,
+    warning_of_other_checkout,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -91,3 +101,22 @@ def assay(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     command = [sys.executable, "-m", "assay.cli", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=True)
+
+
+def test_a_persons_path_is_what_it_is_in_a_shell(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setenv("SCRATCH", "/scratch")
+    for written in ("~/data", "$SCRATCH/data", "${SCRATCH}/x", "/data/a~b", "~root/x"):
+        said = subprocess.run(["sh", "-c", f"echo {written}"], capture_output=True, text=True, check=True).stdout
+        assert place(written) == Path(said.strip()), written
+    assert place("data/a") == WORK / "data/a"
+
+
+@pytest.mark.parametrize(
+    ("path", "unknown"), [("~nobodyhere/data", "~nobodyhere"), ("$NOPE/x", "$NOPE"), ("x/${NOPE}", "${NOPE}")]
+)
+def test_a_home_or_a_variable_that_is_not_there_is_named(path, unknown, monkeypatch):
+    monkeypatch.delenv("NOPE", raising=False)
+    with pytest.raises(StudyError) as caught:
+        place(path)
+    assert str(caught.value) == f"'{path}': '{unknown}' is not known here; write the path in full"

@@ -13,7 +13,7 @@ from assay.errors import StudyError
 from assay.language.compiling import merge
 from assay.language.recipes import Recipe, each_once
 from assay.language.scales import load_scale, scales
-from assay.language.studies import compile_study, load_studies
+from assay.language.studies import compile_study, load_studies, study_paths
 from assay.language.study import Study
 from assay.storage.places import WORK
 
@@ -148,6 +148,17 @@ def test_checking_imports_no_torch():
     code = f"import sys; {load}; print(sorted({heavy} & set(sys.modules)))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=WORK)
     assert said.stdout.strip() == "[]"
+
+
+def test_what_systems_leave_beside_studies_and_scales_is_neither(tmp_path):
+    for name in ("studies/family/one.yaml", "studies/family/._one.yaml", "studies/.hidden/two.yaml", "scales/ci.yaml"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\0\5\26\7\xb0")
+    (tmp_path / "scales" / "._ci.yaml").write_bytes(b"\0")
+    (tmp_path / "studies" / "family" / ".#one.yaml").symlink_to("nobody@nowhere.1234")
+    assert list(study_paths(tmp_path)) == ["one"]
+    assert scales(tmp_path) == ["ci"]
 
 
 def test_arms_that_differ_only_in_the_protocol_share_their_network(tmp_path):

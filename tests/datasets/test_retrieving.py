@@ -372,6 +372,28 @@ def test_a_copy_that_is_there_is_taken_as_it_is(photos, bring, place, tmp_path, 
     assert datasets.retrieved("photos").listing() == [("a.bin", len(CONTENT))]
 
 
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        (["photos-py/a.bin"], "; it has for example photos-py/a.bin; lay it out like that"),
+        (["train/cat/images/a.jpg", "b.bin"], "; it has for example "),
+        ([".hidden/a.jpg"], ", nor any file; lay it out like that"),
+    ],
+)
+def test_a_copy_in_another_layout_is_not_taken(offer, bring, place, files, found):
+    offer("photos", {"photos.tar": ("tar", b"")}, entry={"layout": ["train/*/*.jpg", "b.bin"]})
+    for file in files:
+        (place / "photos" / file).parent.mkdir(parents=True, exist_ok=True)
+        (place / "photos" / file).write_bytes(CONTENT)
+    refused(bring, "photos: is no copy of photos as it is read here: it has no ", found)
+    assert not datasets.marker("photos").exists()
+    (place / "photos/train/cat").mkdir(parents=True, exist_ok=True)
+    for file in ("train/cat/a.jpg", "b.bin"):
+        (place / "photos" / file).write_bytes(CONTENT)
+    bring()
+    assert datasets.marker("photos").exists()
+
+
 def test_a_copy_used_as_downloaded_is_checked(offer, bring, place):
     offer("photos", {"a.bin": ("file", CONTENT)})
     (place / "photos").mkdir(parents=True)

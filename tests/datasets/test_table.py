@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 from pydantic import TypeAdapter
+from tiny_datasets import cifar10
 from typer.testing import CliRunner
 
 from assay.cli import app
@@ -94,8 +95,9 @@ def test_the_command_lists_what_there_is_and_retrieves_what_is_named(tmp_path, m
     rows = json.loads(CliRunner().invoke(app, ["retrieve", "--json"]).output)
     assert [row["data set"] for row in rows] == list(table().datasets)
     assert not any(row["here"] for row in rows)
-    (tmp_path / "cifar10").mkdir()
-    (tmp_path / "cifar10" / "a.bin").write_bytes(b"a")
+    for path, content in cifar10().items():
+        (tmp_path / "cifar10" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cifar10" / path).write_bytes(content)
     assert CliRunner().invoke(app, ["retrieve", "cifar10", "--no-track"]).exit_code == 0
     assert [row["data set"] for row in json.loads(CliRunner().invoke(app, ["retrieve", "--json"]).output) if row["here"]] == [
         "cifar10"

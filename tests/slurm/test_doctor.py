@@ -67,6 +67,18 @@ def test_a_healthy_site_has_no_problem(site):
     assert problems(site()) == {}
 
 
+def test_a_home_that_takes_no_cache_is_named_with_what_to_set(site, tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    said = (
+        f"in {tmp_path}/home/.cache: it cannot be written: export XDG_CACHE_HOME=/scratch/me/cache, a folder that nodes see too"
+    )
+    assert problems(site()) == {"caches": f"in {tmp_path}/home/.cache: {remedy}"}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "not" / "yet"))
+    assert problems(site()) == {}
+
+
 def test_without_slurm_only_this_machine_is_checked(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     found = list(examine(tmp_path))

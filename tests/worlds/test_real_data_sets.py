@@ -4,12 +4,13 @@ hand."""
 import gzip
 import shutil
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_datasets import TEST, TRAIN
+from tiny_datasets import TEST, TRAIN, WNIDS
 
 from assay.data.batch import TensorSplit, to_tensors
 from assay.data.stream import Stream, whole
@@ -20,6 +21,7 @@ from assay.language.plugs import describe
 from assay.language.recipes import Recipe
 from assay.training import shim  # noqa: F401  (before torchvision)
 from assay.training.trainer import train
+from assay.worlds._collection import centre
 
 # isort: split
 from torchvision.datasets import ImageFolder
@@ -246,3 +248,77 @@ def test_a_picture_of_many_pixels_is_refused_by_name(make, tiny_datasets, tmp_pa
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(DataError, match="cannot be read as an image"):
         whole(world.train.images)
+
+
+def copied(tiny_datasets, tmp_path, monkeypatch, change) -> Path:
+    """All data sets in a place of their own, changed there and then adopted as a laboratory's copies are."""
+    shutil.copytree(tiny_datasets, tmp_path / "all")
+    monkeypatch.setenv("ASSAY_DATASETS", str(tmp_path / "all"))
+    change(tmp_path / "all")
+    for marker in (tmp_path / "all").glob("*.json"):
+        finish(marker.stem, {}, lambda line: None)
+    return tmp_path / "all"
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (lambda fog: fog / 255, r"fog\.npy: holds float64 of shape \(500, 32, 32, 3\), expected uint8 of \(N, 32, 32, 3\)"),
+        (lambda fog: fog.transpose(0, 3, 1, 2), r"fog\.npy: holds uint8 of shape \(500, 3, 32, 32\)"),
+        (lambda fog: fog[..., 0], r"fog\.npy: holds uint8 of shape \(500, 32, 32\)"),
+    ],
+)
+def test_corrupted_images_of_another_form_are_refused(make, tiny_datasets, tmp_path, monkeypatch, array, said):
+    def change(root):
+        path = root / "cifar10-c/CIFAR-10-C/fog.npy"
+        np.save(path, array(np.load(path)))
+
+    copied(tiny_datasets, tmp_path, monkeypatch, change)
+    with pytest.raises(DataError, match=said):
+        make("cifar10_c", corruptions=["fog"])
+
+
+def into_a_folder_of_images(root):
+    for folder in list((root / "imagenet/train").iterdir()):
+        (folder / "images").mkdir()
+        for image in list(folder.glob("*.JPEG")):
+            image.rename(folder / "images" / image.name)
+
+
+def named_by_words(root):
+    (root / "imagenet/train" / WNIDS[0]).rename(root / "imagenet/train/tench")
+
+
+def without_a_class_of_val(root):
+    shutil.rmtree(root / "imagenet/val" / WNIDS[3])
+
+
+def flat_validation(root):
+    for image in list((root / "imagenet/val").glob("*/*.JPEG")):
+        image.rename(root / "imagenet/val" / image.name)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (into_a_folder_of_images, r"/images/.*\.JPEG: expected train/<WordNet id>/<image>"),
+        (named_by_words, r"train/tench/.*: expected train/<WordNet id>/<image>"),
+        (without_a_class_of_val, rf"class '{WNIDS[3]}' is in train/ alone"),
+        (flat_validation, r"val/ILSVRC2012_val_.*: expected val/<WordNet id>/<image>"),
+    ],
+)
+def test_photographs_outside_the_folders_of_their_classes_are_refused(make, tiny_datasets, tmp_path, monkeypatch, change, said):
+    copied(tiny_datasets, tmp_path, monkeypatch, change)
+    with pytest.raises(DataError, match=said) as caught:
+        make("imagenet")
+    assert "\n" not in str(caught.value)
+
+
+def test_pixels_of_sixteen_bits_are_refused_by_name(tmp_path):
+    """Pillow turns them white without a word."""
+    Image.fromarray(np.full((40, 40), 30000, np.uint16)).save(tmp_path / "x-ray.png")
+    with pytest.raises(DataError, match=r"x-ray\.png: pixels of mode I;16 are not of 8 bits a channel"):
+        centre(tmp_path / "x-ray.png", shorter=16, size=16)
+    for mode in ("L", "LA", "P", "RGB", "RGBA"):
+        Image.new(mode, (40, 40)).save(tmp_path / "fine.png")
+        assert centre(tmp_path / "fine.png", shorter=16, size=16).shape == (16, 16, 3)

@@ -85,7 +85,7 @@ class Site(BaseModel):
 
 def examine(root: Path = WORK) -> Iterator[Finding]:
     """Check this machine, then the cluster if there is one."""
-    yield from (free_space(root), room(), file_times(root), locks(root))
+    yield from (free_space(root), home(), room(), file_times(root), locks(root))
     missing = [name for name in COMMANDS if shutil.which(name) is None]
     if len(missing) == len(COMMANDS):
         yield Finding("Slurm", "not on this machine; only what is local was checked")
@@ -127,6 +127,14 @@ def free_space(root: Path) -> Finding:
     seen = f"{free:.0f} GB free in {'results' if results.exists() else 'this folder'}"
     remedy = f"make room (at least {FREE_GB} GB), or make results a link to a folder that has it: ln -s /scratch/me results"
     return Finding("space", seen, "" if free >= FREE_GB else remedy)
+
+
+def home() -> Finding:
+    """Whether Snakemake and DVC can keep their caches where they do by default."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    remedy = "it cannot be written: export XDG_CACHE_HOME=/scratch/me/cache, a folder that nodes see too"
+    return Finding("caches", f"in {folder}", "" if nearest.is_dir() and os.access(nearest, os.W_OK) else remedy)
 
 
 def room() -> Finding:

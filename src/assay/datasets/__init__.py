@@ -24,7 +24,7 @@ from assay.language.inputs import parse, read_yaml
 from assay.language.plugs import describe
 from assay.language.recipes import walk
 from assay.storage.files import read_json
-from assay.storage.places import PROJECT, WORK
+from assay.storage.places import PROJECT, place
 
 TABLE = PROJECT / "config" / "datasets.yaml"
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
@@ -59,7 +59,15 @@ class Entry(BaseModel):
     citation: str = Field(description="what to cite")
     by_hand: str = Field("", description="what a person has to do before the files can be had; empty: they are public")
     arrange: Literal["", "imagenet"] = Field("", description="what is done after unpacking")
+    layout: tuple[Annotated[str, Field(pattern=r"^[^/].*[^/]$")], ...] = Field(
+        (), description="patterns of paths that a copy has, each at least once; * stands for a part of one name"
+    )
     files: tuple[Download, ...] = Field(min_length=1, description="what it is made of")
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """Patterns of paths that are in every copy: those of the layout, and the files that are used as they are downloaded."""
+        return (*self.layout, *(f"{file.into}/{file.name}".lstrip("/") for file in self.files if file.form == "file"))
 
     @model_validator(mode="after")
     def _reachable(self) -> "Entry":
@@ -101,7 +109,7 @@ def entry(name: str) -> Entry:
 
 def folder() -> Path:
     """Where data sets lie: ASSAY_DATASETS, else `datasets` in config/config.yaml; a relative path starts at the place of work."""
-    return WORK / (os.environ.get("ASSAY_DATASETS") or _configured_folder())
+    return place(os.environ.get("ASSAY_DATASETS") or _configured_folder())
 
 
 @cache

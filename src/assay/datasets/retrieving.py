@@ -7,6 +7,7 @@ name when all of them are there, and the marker, written last, is what makes a d
 
 import contextlib
 import fcntl
+import fnmatch
 import hashlib
 import json
 import os
@@ -109,6 +110,7 @@ def _check_complete(name: str, about: Entry) -> None:
 def _adopt(name: str, about: Entry, say: Say) -> None:
     """Take a copy that is already there; files that are used as they are downloaded can be checked, unpacked ones cannot."""
     root = datasets.folder() / name
+    _check_layout(name, about, root)
     sums = {}
     for file in about.files:
         copy = root / file.into / file.name if file.form == "file" else datasets.archives(name) / file.name
@@ -116,6 +118,28 @@ def _adopt(name: str, about: Entry, say: Say) -> None:
             sums[file.name] = _checked(name, file, copy, say)
     say(f"{name}: taking the copy in {root.resolve()}" + ("" if sums else "; its archives are not there to be checked"))
     finish(name, sums, say)
+
+
+def _check_layout(name: str, about: Entry, root: Path) -> None:
+    """DataError for a copy of another version or in another layout, which worlds would not read or read wrongly."""
+    missing = set(about.expected)
+    first = None
+    for path, _ in _walk(root):
+        first = first or path
+        missing = {pattern for pattern in missing if not _matches(path, pattern)}
+        if not missing:
+            return
+    if missing:
+        found = f"; it has for example {first}" if first else ", nor any file"
+        raise DataError(
+            f"{root}: is no copy of {name} as it is read here: it has no {min(missing)}{found}; lay it out like that, or take it"
+            f" away and run: assay retrieve {name}"
+        )
+
+
+def _matches(path: str, pattern: str) -> bool:
+    parts, patterns = path.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
 def _check_space(name: str, about: Entry) -> None:

@@ -269,7 +269,10 @@ class Compiler:
         return value
 
     def _check_weights(self, named: str, where: str) -> None:
-        file = weights_file(named)
+        try:
+            file = weights_file(named)
+        except StudyError as error:
+            raise self.fail(where, error) from None
         if file and not file.is_file():
             raise self.fail(where, f"'{named}' is no file; bring the .safetensors file there, or name a repository as owner/name")
 

@@ -25,7 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from assay.errors import StudyError, unknown
 from assay.language.inputs import shown
 from assay.language.timm_names import TimmName
-from assay.storage.places import WORK
+from assay.storage.places import place
 
 PACKAGE = Path(__file__).parents[1]
 # Folders of the package that hold no plugs. Each imports only from those before it.
@@ -65,9 +65,9 @@ class Weights:
 
 
 def weights_file(named: str) -> Path | None:
-    """The local file that a parameter marked with `Weights` names; None if it names a repository of the hub. A relative path
-    starts at the project's root."""
-    return WORK / named if named.endswith(".safetensors") else None
+    """The local file that a parameter marked with `Weights` names; None if it names a repository of the hub. As everywhere,
+    ~ and variables are what they are in a shell."""
+    return place(named) if named.endswith(".safetensors") else None
 
 
 class _Trained:

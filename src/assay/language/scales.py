@@ -94,7 +94,7 @@ class Scale(_Strict):
 
 def scales(config: Path = PROJECT / "config") -> list[str]:
     """The names of all scales."""
-    return sorted(path.stem for path in (config / "scales").glob("*.yaml"))
+    return sorted(path.stem for path in (config / "scales").glob("[!.]*.yaml"))
 
 
 def load_scale(name: str, config: Path = PROJECT / "config") -> Scale:

@@ -4,9 +4,11 @@ In a checkout both are the repository. An installed package carries the project'
 in the current folder: results, data sets, Snakemake's notes. What is pulled from the repository's store is in a checkout alone.
 """
 
+import os
+import re
 from pathlib import Path
 
-from assay.errors import ArtifactError
+from assay.errors import ArtifactError, StudyError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CARRIED = PACKAGE / "_project"  # written by setup.py when a wheel is built
@@ -19,6 +21,18 @@ MARKS = ("Snakefile", "src/assay")  # what tells a checkout from other folders
 def project_of(work: Path) -> Path:
     """The project's own files as seen from a place of work: those of this package, or the ones another project has itself."""
     return PROJECT if work == WORK else work
+
+
+def place(written: str) -> Path:
+    """The place that a person's path names: ~ is the home, $NAME a variable, and a relative path starts at the place of work.
+
+    StudyError where there is no such home or variable: a folder called ~ would be made instead.
+    """
+    found = os.path.expandvars(os.path.expanduser(written))
+    unknown = re.match(r"~[^/]*", found) or re.search(r"\$(\w+|\{[^}]*\})", found)
+    if unknown:
+        raise StudyError(f"'{written}': '{unknown[0]}' is not known here; write the path in full")
+    return WORK / found
 
 
 def require_checkout(what: str) -> None:

@@ -19,6 +19,7 @@ from assay.worlds._split import NoiseKind, refuse, with_label_noise
 Part = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
+EIGHT_BITS = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}  # Pillow's modes whose values end at 255
 CROPPED_SHARE = 0.875  # of the shorter side that the usual evaluation keeps: 224 of 256 pixels
 
 
@@ -104,9 +105,11 @@ def stream_of(data: Dataset, files: list[str], size: int, shorter: int) -> Strea
 
 def centre(path: Path, *, shorter: int, size: int) -> np.ndarray:
     """Read an image as the field evaluates networks, (size, size, 3) uint8: the shorter side resized to `shorter` pixels
-    (bilinear, antialiased), the centre cut out.
+    (bilinear, antialiased), the centre cut out. DataError for more than 8 bits a channel, which would be cut off at white.
     """
     with Image.open(path) as opened:
+        if opened.mode not in EIGHT_BITS:
+            raise DataError(f"{path}: pixels of mode {opened.mode} are not of 8 bits a channel; convert the image")
         image = opened.convert("RGB")
     width, height = image.size
     least = min(width, height)

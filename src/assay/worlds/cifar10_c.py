@@ -13,6 +13,7 @@ from assay.data.seeds import Draw
 from assay.data.world import Split, World
 from assay.datasets import Dataset, retrieved
 from assay.errors import DataError
+from assay.worlds._cifar import SIDE
 from assay.worlds._collection import split_of
 from assay.worlds.cifar10 import cifar10
 
@@ -46,7 +47,8 @@ def cifar10_c(
 
 def _corrupted(data: Dataset, corruption: str, severity: int, test: Split, size: int) -> Split:
     """The test split's rows in the file of a corruption, whose severities follow one another."""
-    pixels, labels = (_load(data, f"CIFAR-10-C/{name}.npy") for name in (corruption, "labels"))
+    pixels = _load(data, f"CIFAR-10-C/{corruption}.npy", (SIDE, SIDE, 3))
+    labels = _load(data, "CIFAR-10-C/labels.npy", ())
     count = len(labels) // SEVERITIES
     first = (severity - 1) * count
     rows = test.factors["source"]
@@ -56,10 +58,17 @@ def _corrupted(data: Dataset, corruption: str, severity: int, test: Split, size:
     return Split(split.images, split.labels, {**split.factors, "clean_label": split.labels})
 
 
-def _load(data: Dataset, name: str) -> np.ndarray:
-    """An array that stays on disk; DataError for a file that is none or would need pickle."""
+def _load(data: Dataset, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of which each item has this shape, pixels of bytes or whole numbers, that stays on disk; DataError for a file that
+    is none or would need pickle."""
     path = data.file(name)
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise DataError(f"{path}: not a plain array ({error}); retrieve the data set again") from None
+    wanted = "uint8" if shape else "integers"
+    right = array.dtype == np.uint8 if shape else array.dtype.kind in "iu"
+    if array.ndim == 0 or array.shape[1:] != shape or not right:
+        form = ", ".join(map(str, ("N", *shape)))
+        raise DataError(f"{path}: holds {array.dtype} of shape {array.shape}, expected {wanted} of ({form}); retrieve it again")
+    return array

@@ -13,7 +13,7 @@ from assay.data.seeds import Draw
 from assay.data.world import World
 from assay.datasets import retrieved
 from assay.worlds._collection import pictures, world_of
-from assay.worlds._imagenet import class_of, streamed
+from assay.worlds._imagenet import classes_of, streamed
 
 DATASETS = ("imagenet", "imagenet-{variants}")
 FACTORS = ("clean_label", "source")
@@ -37,7 +37,7 @@ def imagenet(
     data = retrieved("imagenet")
     files = pictures(data)
     folders = {folder: [file for file in files if file.startswith(f"{folder}/")] for folder in ("train", "val")}
-    classes = tuple(sorted({class_of(file) for file in folders["train"]}))  # by WordNet id, the usual order
+    classes = classes_of(data, folders)
     splits = [
         streamed("imagenet", draw, part, data, folders[folder], classes, count, size)
         for part, folder, count in (("train", "train", train), ("test", "val", test))
