@@ -71,9 +71,7 @@ def test_a_home_that_takes_no_cache_is_named_with_what_to_set(site, tmp_path, mo
     (tmp_path / "home").write_text("")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    said = (
-        f"in {tmp_path}/home/.cache: it cannot be written: export XDG_CACHE_HOME=/scratch/me/cache, a folder that nodes see too"
-    )
+    remedy = "it cannot be written: export XDG_CACHE_HOME=/scratch/me/cache, a folder that nodes see too"
     assert problems(site()) == {"caches": f"in {tmp_path}/home/.cache: {remedy}"}
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "not" / "yet"))
     assert problems(site()) == {}
