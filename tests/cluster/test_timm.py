@@ -6,11 +6,13 @@ import socket
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 import assay.models.timm as plug
 from assay.errors import StudyError
+from assay.language import timm_names
 from assay.language.plugs import describe
 from assay.language.recipes import Recipe, canonical
 from assay.language.scales import load_scale
@@ -72,6 +74,23 @@ def test_weights_are_those_of_the_file_but_for_a_head_of_other_classes(published
     assert not torch.equal(before, model.conv1[0].weight)
     assert mean.tolist() == pytest.approx(model.pretrained_cfg["mean"])
     assert std.tolist() == pytest.approx(model.pretrained_cfg["std"])
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_what_a_wrapper_puts_before_every_name_is_left_out(published, tmp_path, prefix):
+    path = tmp_path / "wrapped.safetensors"
+    save_file({f"{prefix}{name}": value for name, value in load_file(published).items()}, path)
+    model = timm(3, 10, 32, name="test_resnet", weights=str(path))
+    model.start_pretrained()
+    assert torch.equal(model.conv1[0].weight, load_file(published)["conv1.0.weight"])
+
+
+def test_weights_with_other_names_are_refused_in_a_short_line(published, tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({f"backbone.stage.{number}.{'x' * 60}": torch.zeros(1) for number in range(100)}, path)
+    with pytest.raises(StudyError, match="do not fit test_resnet") as caught:
+        timm(3, 10, 32, name="test_resnet", weights=str(path)).start_pretrained()
+    assert len(str(caught.value)) < 400
 
 
 def test_a_head_of_as_many_classes_is_kept(tmp_path):
@@ -189,6 +208,9 @@ def test_from_scratch_nothing_is_asked_of_a_network(monkeypatch, no_network):
     [
         ("resnet5O", "unknown timm model 'resnet5O'; did you mean 'resnet50'?; timm.list_models() has them all"),
         ("resnet50.a1_in", "did you mean 'resnet50.a1_in1k'?"),
+        ("timm/resnet18.a1_in1k", "'timm/resnet18.a1_in1k' is a name on the hub; timm's own is 'resnet18.a1_in1k'"),
+        ("hf_hub:timm/resnet18.a1_in1k", "is a name on the hub; timm's own is 'resnet18.a1_in1k'"),
+        ("hf-hub:timm/resnet18", "is a name on the hub; timm's own is 'resnet18'"),
     ],
 )
 def test_names_are_checked_from_timms_source(name, said):
@@ -196,16 +218,38 @@ def test_names_are_checked_from_timms_source(name, said):
         describe("models", "timm").parameters["name"].normalise(name)
 
 
-def test_known_names_are_timms_own():
+def test_known_names_are_timms_own(tmp_path, monkeypatch):
     import timm as library
 
-    from assay.language.timm_names import timm_names
-
-    assert {name for name in timm_names() if "." not in name} == set(library.list_models())
-    assert "resnet50.a1_in1k" in timm_names()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    names = TypeAdapter(timm_names.TimmName)
+    timm_names.weights.cache_clear()
+    assert timm_names.architectures() == set(library.list_models())
+    assert {name for name in timm_names.weights() if "." in name} > {"resnet50.a1_in1k", "qwen3_vit_306m_enc.qwen3_5_2b"}
+    for name in ("resnet50", *library.list_pretrained()):
+        assert names.validate_python(name) == name
+    for name in ("regnety_2560.seer", "vit_base_patch16_224.sam"):  # texts in timm's source that name no weights
+        with pytest.raises(ValueError, match=r"unknown timm model .*; did you mean"):
+            names.validate_python(name)
     assert isinstance(
         build(Recipe({"model": {"plug": "models/timm", "parameters": {"name": "test_resnet"}}}), 3, 2, 32), nn.Module
     )
+
+
+def test_timm_is_asked_once_for_a_version(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    timm_names.weights.cache_clear()
+    first = timm_names.weights()
+    timm_names.weights.cache_clear()
+    monkeypatch.setattr(timm_names.subprocess, "run", None)
+    assert timm_names.weights() == first
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    timm_names.weights.cache_clear()
+    (kept,) = (tmp_path / "assay").iterdir()
+    kept.write_text('["half')
+    assert timm_names.weights() == first
+    timm_names.weights.cache_clear()
 
 
 def test_a_backbone_inside_another_model_starts_from_its_weights_too(tmp_path, published):

@@ -6,11 +6,13 @@ network is asked unless `pretrained` or `weights` says so.
 
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge, Lt
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from assay.errors import StudyError
@@ -25,6 +27,7 @@ from timm import create_model
 from timm.models import get_pretrained_cfg
 
 SAFE_FILE = "model.safetensors"
+WRAPPERS = ("_orig_mod.", "module.", "_orig_mod.")  # torch.compile around, and inside, DistributedDataParallel
 
 
 def timm(
@@ -64,13 +67,14 @@ def _start(model: nn.Module, name: str, weights: str | None, options: dict[str, 
     file = (weights and weights_file(weights)) or _from_hub(name, weights)
     classifiers = model.pretrained_cfg["classifier"]
     classifier = classifiers if isinstance(classifiers, str) else classifiers[0]
+    state = _state_in(file)
     # With as many classes as the file timm checks every name and shape; with others it would pass over what does not fit.
-    classes = _classes_in(file, f"{classifier}.weight")
-    source = {"file": str(file), "custom_load": False, "num_classes": classes}
+    classes = len(state.get(f"{classifier}.weight", ()))
+    source = {"state_dict": state, "custom_load": False, "num_classes": classes}
     try:
         donor = create_model(name, pretrained=True, pretrained_cfg_overlay=source, **{**options, "num_classes": classes})
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
+        reason = shorten(str(error).splitlines()[-1].strip(), 160, placeholder=" ...")
         raise StudyError(
             f"model timm: weights: {file}: do not fit {name} ({reason}); name the model they were made for"
         ) from None
@@ -97,14 +101,16 @@ def _from_hub(name: str, repository: str | None) -> Path:
         ) from None
 
 
-def _classes_in(file: Path, classifier: str) -> int:
-    """Outputs of the classifier whose weights have this name in the file, 0 if it has none."""
+def _state_in(file: Path) -> dict[str, Tensor]:
+    """The weights of a safetensors file by name, without the prefix that a wrapper put before every one."""
     try:
-        with safe_open(file, "pt") as weights:
-            names = weights.keys()
-            return weights.get_slice(classifier).get_shape()[0] if classifier in names else 0
+        state = load_file(file)
     except (OSError, SafetensorError) as error:
         raise StudyError(f"model timm: weights: {file}: not a readable safetensors file ({error})") from None
+    for prefix in WRAPPERS:
+        if state and all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
 
 
 def _by_channel(values: tuple[float, ...], channels: int) -> Tensor:
