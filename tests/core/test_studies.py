@@ -86,6 +86,10 @@ def message(folder: Path, **changes) -> str:
         ({"arms": {"1": {}}}, "arms: '1' cannot be named in an expectation; use lower-case letters, digits and _"),
         ({"sweep": {"world.label_noise": [0.2, 0.0, 0.2]}}, "sweep: world.label_noise has the value 0.2 twice"),
         ({"sweep": {"world.train": [64, 64.0]}}, "sweep: world.train has the value 64.0 twice"),
+        (
+            {"base": {"world": "digits", "model": "resnet"}},
+            "arms.erm.world.digits: train + test = 1536 + 1024 is more than there is (at most 1797); set it in the study",
+        ),
         ({"sweep": {"world.label_noise": []}}, "sweep: world.label_noise has no values; name some, or leave sweep out"),
         ({"expect": ["__import__('os').system('true') > 0"]}, "expect[1]: "),
         ({"expect": []}, "key 'expect': "),

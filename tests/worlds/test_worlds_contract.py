@@ -10,7 +10,7 @@ import pytest
 
 from assay.data.stream import whole
 from assay.errors import StudyError
-from assay.language.plugs import find
+from assay.language.plugs import describe, find
 
 # A world that is made with the help of trained networks is tested beside what judges them.
 WORLDS = sorted(name for name, plug in find("worlds").items() if not any(p.parent for p in plug.parameters.values()))
@@ -85,6 +85,15 @@ def test_a_longer_training_split_begins_with_the_shorter_one(make, name):
     np.testing.assert_allclose(long.train.images[: len(short.train)], short.train.images, atol=1e-6)
     assert np.array_equal(long.train.labels[: len(short.train)], short.train.labels)
     assert np.array_equal(whole(long.test.images), whole(short.test.images))
+
+
+@pytest.mark.parametrize("name", ["digits", "faces"])
+def test_a_collection_has_as_many_images_as_its_file_says(make, name):
+    most = describe("worlds", name).constants["MOST"]["train + test"]
+    world = make(name, train=most - 40, test=40)
+    assert len(world.train) + len(world.test) == most
+    with pytest.raises(StudyError, match=f"at most {most}"):
+        make(name, train=most - 40, test=41)
 
 
 def test_no_world_imports_torch():

@@ -248,7 +248,16 @@ class Compiler:
             if key not in declared:
                 raise self.fail(where, unknown("parameter", key, declared))
         values = {key: self._value(parameter, given, f"{where}.{key}") for key, parameter in declared.items()}
+        self._check_amounts(describe(kind, name).constants.get("MOST", {}), values, where)
         return {"plug": f"{kind}/{name}", "parameters": values}
+
+    def _check_amounts(self, most: dict[str, int], values: dict[str, Any], where: str) -> None:
+        """StudyError where a plug is asked for more than it says that it has, by parameter or by a sum of some."""
+        for names, limit in most.items():
+            asked = [values[name] for name in names.split(" + ")]
+            if sum(asked) > limit:
+                written = " + ".join(map(str, asked))
+                raise self.fail(where, f"{names} = {written} is more than there is (at most {limit}); set it in the study")
 
     def _value(self, parameter: Parameter, given: dict[str, Any], where: str) -> Any:
         if parameter.name not in given and parameter.required:

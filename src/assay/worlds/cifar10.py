@@ -16,6 +16,7 @@ from assay.worlds._collection import Part, checked_labels, collected
 
 DATASETS = ("cifar10",)
 FACTORS = ("clean_label", "source")
+MOST = {"train": 50000, "test": 10000}
 
 
 def cifar10(

@@ -15,6 +15,7 @@ from assay.worlds._collection import Part, checked_labels, collected
 
 DATASETS = ("cifar100",)
 FACTORS = ("clean_label", "coarse", "source")
+MOST = {"train": 50000, "test": 10000}
 
 
 def cifar100(

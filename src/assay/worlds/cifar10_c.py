@@ -19,6 +19,7 @@ from assay.worlds.cifar10 import cifar10
 
 DATASETS = ("cifar10", "cifar10-c")
 FACTORS = ("clean_label", "source")
+MOST = {"train": 50000, "test": 10000}
 SEVERITIES = 5
 
 

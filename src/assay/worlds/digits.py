@@ -16,6 +16,7 @@ from assay.worlds._sources import arrays, resize
 from assay.worlds._split import check_counts, refuse, with_label_noise
 
 FACTORS = ("clean_label", "source")
+MOST = {"train + test": 1797}
 INPUTS = ("digits.npz",)
 
 

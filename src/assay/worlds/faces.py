@@ -13,6 +13,7 @@ from assay.worlds._sources import arrays, resize
 from assay.worlds._split import check_counts, refuse
 
 FACTORS = ("clean_label", "source")
+MOST = {"train + test": 200}
 INPUTS = ("faces.npz",)
 
 

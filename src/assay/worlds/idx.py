@@ -20,6 +20,7 @@ from assay.worlds._collection import Part, checked_labels, collected
 
 DATASETS = ("{name}",)
 FACTORS = ("clean_label", "source")
+MOST = {"train": 60000, "test": 10000}
 CLASSES = {
     "mnist": tuple("0123456789"),
     "fashion_mnist": (

@@ -17,6 +17,7 @@ from assay.worlds._imagenet import classes_of, streamed
 
 DATASETS = ("imagenet", "imagenet-{variants}")
 FACTORS = ("clean_label", "source")
+MOST = {"train": 1281167, "test": 50000}
 
 
 def imagenet(

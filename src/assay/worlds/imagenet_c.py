@@ -19,6 +19,7 @@ from assay.worlds.imagenet import imagenet
 
 DATASETS = ("imagenet", "imagenet-c")
 FACTORS = ("clean_label", "source")
+MOST = {"train": 1281167, "test": 50000}
 
 
 def imagenet_c(
