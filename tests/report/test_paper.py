@@ -13,6 +13,7 @@ import synthetic
 
 from assay import report
 from assay.language import catalogue
+from assay.language.expectations.expectation import normal
 from assay.report.paper import WRAPPED, Table, as_csv, as_html, as_latex, column_figures, digits, escaped, paper_files
 
 STUDY = synthetic.view("mixup", "P166", "training-recipes")
@@ -81,6 +82,13 @@ def test_csv_keeps_every_digit(page, files):
         ("treated.top1 > shuffled.top1", "secondary", "supported"),
     ]
     assert [float(verdicts[0][key]) for key in ("effect", "low", "high", "p", "p (Holm)")] == [0.04, 0.032, 0.048, 0.0004, 0.0008]
+
+
+@pytest.mark.parametrize("text", ["-0.1 < a.m - b.m < 0.1", "=1+1", "+a.m > 0", "@a"])
+def test_a_spreadsheet_computes_no_text(text):
+    (_, line) = as_csv(Table(("expectation", "p"), 1, [(text, -0.5)])).splitlines()
+    assert line == f" {text},-0.5"
+    assert normal(line.split(",")[0]) == normal(text)
 
 
 def test_tables_as_a_page_are_those_of_the_csv_files_with_three_digits(files):

@@ -114,8 +114,15 @@ def as_csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(table.columns)
-    writer.writerows([*row[: table.text], *(value if finite(value) else "" for value in row[table.text :])] for row in table.rows)
+    for row in table.rows:
+        numbers = (value if finite(value) else "" for value in row[table.text :])
+        writer.writerow([*map(_no_formula, row[: table.text]), *numbers])
     return stream.getvalue()
+
+
+def _no_formula(text: str) -> str:
+    """Text that a spreadsheet does not compute: a space before `-0.1 < ...`, which changes no expectation."""
+    return f" {text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def as_html(title: str, tables: Mapping[str, Table]) -> str:
