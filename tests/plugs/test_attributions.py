@@ -255,7 +255,7 @@ def test_deletion_and_insertion_of_four_pixels_by_hand():
     expected = ((p2 + p1) / 2 + (p1 + p0) / 2 + p0 + p0) / 4
     assert deletion(Brightness(), images, targets, heat, steps=4) == pytest.approx(expected)
     expected = ((p0 + p1) / 2 + (p1 + p2) / 2 + p2 + p2) / 4
-    assert insertion(Brightness(), images, targets, heat, steps=4) == pytest.approx(expected)
+    assert insertion(Brightness(), images, targets, heat, steps=4, fill=0.0) == pytest.approx(expected)
 
 
 @pytest.mark.vouches("metrics/pointing", paper="P313")
