@@ -217,9 +217,30 @@ def test_difficulty_of_hand_worked_losses():
     batch = batch_of(torch.rand(4, 3, 4, 4), labels)
     objective.remember(objective.biased_loss, torch.tensor([1.0, 4.0, 2.0, 3.0]), batch)
     objective.remember(objective.target_loss, torch.tensor([2.0, 2.0, 1.0, 4.0]), batch)
-    torch.testing.assert_close(objective.biased_loss, torch.tensor([0.5, 2.0, 1.0, 1.5]))
+    torch.testing.assert_close(objective.biased_loss, torch.tensor([1.0, 4.0, 2.0, 3.0]))
     expected = torch.tensor([0.25 / 1.25, 1 / 2, (2 / 3) / (2 / 3 + 1 / 4), 1 / 2])
     torch.testing.assert_close(objective.difficulty(batch), expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.vouches("objectives/lff")
+def test_running_losses_begin_at_the_first_loss_and_then_keep_seven_tenths():
+    """After losses a, b and c of a sample: 0.7 (0.7 a + 0.3 b) + 0.3 c, as the authors' mean; a sample not yet seen has 0."""
+    torch.manual_seed(0)
+    labels = torch.tensor([0, 1, 0, 1])
+    network = Network(MLP(3, 2, 4, width=4), torch.zeros(3), torch.ones(3))
+    objective = LfF()
+    objective.prepare(network, grouped(labels))
+    batch = replace(batch_of(torch.rand(3, 3, 4, 4), labels[1:]), index=torch.tensor([1, 2, 3]))
+    kept = {"biased_loss": [], "target_loss": []}
+    for _ in range(3):
+        network.model.fc.weight.data.mul_(3)
+        objective.biased.model.fc.weight.data.mul_(-2)
+        for name, player in (("biased_loss", objective.biased), ("target_loss", network)):
+            kept[name].append(F.cross_entropy(player(batch.images), batch.labels, reduction="none").detach())
+        objective.loss(network, batch)
+    for name, (a, b, c) in kept.items():
+        torch.testing.assert_close(getattr(objective, name)[1:], 0.7 * (0.7 * a + 0.3 * b) + 0.3 * c)
+        assert getattr(objective, name)[0] == 0
 
 
 @pytest.mark.vouches("objectives/lff")
