@@ -87,6 +87,19 @@ def test_the_gradient_is_blind_behind_saturation_where_integrated_gradients_see_
     assert integrated_gradients(network, two, TARGET, steps=1000).item() == pytest.approx(1, abs=2e-3)
 
 
+@pytest.mark.vouches("attributions/integrated_gradients", paper="P223")
+def test_the_riemann_sum_of_a_square_is_the_papers():
+    """Equation 3, k from 1 to m: of x^2 the sum is x (2 x (1 + 2 + ... + m) / m) / m = x^2 (m + 1) / m."""
+
+    class Square(nn.Module):
+        def forward(self, points):
+            return points.square().sum(1, keepdim=True)
+
+    for steps in (2, 5):
+        found = integrated_gradients(Square(), torch.tensor([[3.0]]), TARGET, steps=steps)
+        assert found.item() == pytest.approx(9 * (steps + 1) / steps)
+
+
 @pytest.mark.vouches("attributions/guided_backprop", paper="P223")
 @pytest.mark.vouches("attributions/deconvnet", paper="P223")
 @pytest.mark.vouches("attributions/guided_backprop", paper="P313")

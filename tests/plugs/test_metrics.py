@@ -126,6 +126,17 @@ def test_a_map_without_heat_erases_in_reading_order():
     assert (pointing(cold[:1, 0], first), pointing(cold[:1, 0], last)) == (1, 0)
 
 
+@pytest.mark.vouches("metrics/deletion", paper="P288")
+@pytest.mark.vouches("metrics/insertion", paper="P288")
+def test_pixels_of_negative_heat_go_last():
+    images, targets, heat = torch.ones(1, 1, 16, 16), torch.tensor([1]), torch.zeros(1, 1, 16, 16)
+    heat[:, :, 15], heat[:, :, 0] = -5, 1  # the last row decides, and comes last
+    assert deletion(Sums(), images, targets, heat, steps=16) == pytest.approx(15.5 / 16, abs=1e-4)
+    assert insertion(Sums(), images, targets, heat, steps=16, fill=0.0) == pytest.approx(0.5 / 16, abs=1e-4)
+    heat[:, :, 15] = 2
+    assert deletion(Sums(), images, targets, heat, steps=16) == pytest.approx(0.5 / 16, abs=1e-4)
+
+
 @pytest.mark.vouches("metrics/insertion", paper="P288")
 def test_insertion_starts_from_the_blur_of_the_rise_paper():
     """The authors' kernel is scipy's Gaussian filter of deviation 5 at a point in the middle of 11 x 11."""

@@ -134,6 +134,12 @@ def test_each_image_trains_the_head_of_its_shift_and_all_train_the_shift_classif
     each = [F.cross_entropy(network.model.fc.heads[k](features[i]), labels[i]) for i, k in enumerate(shift)]
     torch.testing.assert_close(loss, torch.stack(each).mean() + F.cross_entropy(network.model.fc.shift(features), shift))
     loss.backward()
+    backbone = list(network.model.layers.parameters())
+    heads, shifts = torch.stack(each).mean(), F.cross_entropy(network.model.fc.shift(network.features(images)), shift)
+    by_heads, by_shifts = (torch.autograd.grad(part, backbone, retain_graph=True) for part in (heads, shifts))
+    for parameter, one, other in zip(backbone, by_heads, by_shifts, strict=True):
+        torch.testing.assert_close(parameter.grad, one + other)  # both losses reach the backbone
+    assert all(part[0].abs().sum() > 0 for part in (by_heads, by_shifts))
     moved = [head.weight.grad is not None and bool(head.weight.grad.abs().sum() > 0) for head in network.model.fc.heads]
     assert moved == [True, False, True]
     assert network.model.fc.shift.weight.grad.abs().sum() > 0
