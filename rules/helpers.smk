@@ -70,6 +70,19 @@ def figure_texts(studies):
     return canonical({study: STUDIES[study].figure for study in studies})
 
 
+def name_params(rules):
+    """Give each rule one param more: a digest of its params, names with values. Snakemake compares values sorted and without
+    their names, so two that change places would look as before."""
+    for each in rules:
+        if each.params:
+            each.set_params(named=named_values(dict(each.params.items())))
+
+
+def named_values(params):
+    """What `named` is of a job."""
+    return lambda wildcards: digest({name: str(value(wildcards) if callable(value) else value) for name, value in params.items()})
+
+
 def growing(amount, most=math.inf):
     """A resource that doubles with every try, up to the most; tries after the first happen where a profile sets `retries`.
     The amount of the first try is a number or a function of the wildcards."""

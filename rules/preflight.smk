@@ -101,4 +101,5 @@ def sources_of_rules():
     return [Path(path) for path in (*blocks, *others)]
 
 
+name_params(workflow.rules)
 LOCK = prepare_results()

@@ -32,6 +32,29 @@ def test_defaults_are_values_that_a_study_could_give(info):
             assert parameter.normalise(parameter.default) == parameter.default
 
 
+NUMBERED = [
+    pytest.param(parameter, id=f"{info.name}.{parameter.name}")
+    for info in everything()
+    for parameter in info.parameters.values()
+    if "Literal[1" in parameter.text
+]
+
+
+@pytest.mark.parametrize("parameter", NUMBERED)
+def test_a_choice_of_numbers_takes_these_and_nothing_that_python_holds_for_equal(parameter):
+    assert parameter.normalise(1) == 1
+    for value in (True, 1.0, "1", 3.0, False, 2.5):
+        with pytest.raises(ValueError, match=r"input should be 1 or .* \(declared .*Literal\[1, "):
+            parameter.normalise(value)
+
+
+def test_a_choice_of_words_is_refused_by_name():
+    parameter = describe("attacks", "pgd").parameters["norm"]
+    assert parameter.normalise("l2") == "l2"
+    with pytest.raises(ValueError, match=r"input should be 'linf' or 'l2' \(declared Literal\['linf', 'l2'\]\)"):
+        parameter.normalise("l1")
+
+
 @pytest.mark.parametrize("info", ALL)
 def test_every_plug_says_what_it_computes(info):
     first = info.doc.splitlines()[0] if info.doc else ""

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from assay.attacks._gradient import sample_losses
+from assay.attacks._gradient import logits_and_gradient, sample_shortfalls
 from assay.attacks._search import smallest
 from assay.attacks.bim import bim
 from assay.attacks.deepfool import deepfool
+from assay.attacks.few_pixels import few_pixels
 from assay.attacks.fgsm import fgsm
 from assay.attacks.pgd import pgd
 from assay.attacks.random_direction import random_direction
@@ -110,22 +111,86 @@ def test_a_linear_networks_worst_case_is_reached(attack):
     torch.testing.assert_close(before - after, (0.1 * dual).expand(30), rtol=1e-3, atol=0)
 
 
+class Margins(nn.Module):
+    """Three classes in single precision: class 0 is ahead of the others by `margin` more or less, whatever the image."""
+
+    def __init__(self, margin: float):
+        super().__init__()
+        torch.manual_seed(1)
+        self.layer = nn.Linear(48, 3)
+        self.layer.bias.data = torch.tensor([margin, 0.0, -margin])
+        self.eval().requires_grad_(False)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1))
+
+
+@pytest.mark.vouches("attacks/fgsm", paper="P127")
+@pytest.mark.vouches("attacks/pgd", paper="P098")
+@pytest.mark.parametrize("targeted", [False, True])
+@pytest.mark.parametrize("margin", [30.0, 150.0, 2000.0])
+def test_a_certain_network_is_attacked_towards_the_nearest_other_class(margin, targeted):
+    """The cross-entropy's slope is e^-margin there, which single precision does not hold; the direction is that of the margin."""
+    network, given = Margins(margin), small().float()
+    w = network.layer.weight
+    # Targeted at class 2 the loss is far from flat, and its slope is that of the margin over class 0, the likeliest.
+    labels, toward = torch.full((30,), 2 if targeted else 0), w[2] - w[0] if targeted else w[1] - w[0]
+    towards = toward.reshape(1, 3, 4, 4)
+    for attack in (bim, partial(pgd, random_start=False), *(() if targeted else (fgsm,))):
+        options = {"targeted": True} if targeted else {}
+        moved = attack(network, given, labels, generator(), eps=0.1, clip=False, **options)
+        torch.testing.assert_close(moved - given, 0.1 * towards.sign().expand(30, -1, -1, -1))
+    moved = pgd(network, given, labels, generator(), eps=0.1, norm="l2", random_start=False, targeted=targeted, clip=False)
+    torch.testing.assert_close(moved - given, (0.1 * towards / towards.norm()).expand(30, -1, -1, -1), atol=1e-5, rtol=1e-4)
+    changed = (few_pixels(network, given, labels, generator(), pixels=3, targeted=targeted, clip=False) - given).flatten(1) != 0
+    largest = toward.abs().topk(3).indices
+    assert (changed.nonzero()[:, 1].reshape(30, 3).sort(1).values == largest.sort().values).all()
+
+
+def test_the_gradients_direction_has_the_bits_it_would_have_unscaled(curved, images):
+    """Where nothing is lost: times its power of two it is the gradient of the cross-entropy, bit by bit."""
+    network, given = deepcopy(curved).float(), images.float()
+    labels = torch.arange(40) % 5
+    leaf = given.clone().requires_grad_(True)
+    logits = network(leaf).double()
+    own = logits.gather(1, labels[:, None]).squeeze(1)
+    others = logits.scatter(1, labels[:, None], float("-inf")).logsumexp(1)
+    expected = torch.autograd.grad(F.softplus(others - own).sum(), leaf)[0]
+    seen, direction, power = logits_and_gradient(network, given, labels)
+    assert (direction * power).equal(expected)
+    assert seen.double().equal(logits.detach())
+    assert set(torch.frexp(power).mantissa.flatten().tolist()) == {0.5}
+    torch.testing.assert_close(expected, torch.autograd.grad(F.cross_entropy(network(leaf), labels, reduction="sum"), leaf)[0])
+
+
+def test_rows_that_depend_on_one_another_share_their_power_of_two(curved, images):
+    network = deepcopy(curved).train()
+    labels = torch.arange(40) % 5
+    leaf = images.clone().requires_grad_(True)
+    expected = torch.autograd.grad(F.cross_entropy(network(leaf), labels, reduction="sum"), leaf)[0]
+    _, direction, power = logits_and_gradient(network, images, labels)
+    assert len(power.unique()) == 1
+    torch.testing.assert_close(direction * power, expected)
+
+
 @pytest.mark.parametrize("attack", ASCENTS, ids=named)
 def test_attacks_raise_every_images_loss_further_than_noise_of_their_size(attack, curved, images):
     labels = curved(images).argmax(1)
     euclidean = getattr(attack, "keywords", {}).get("norm") == "l2"
     noise, eps = (random_direction, 0.5) if euclidean else (random_sign, 0.05)
-    worst = sample_losses(curved, attack(curved, images, labels, generator(), eps=eps), labels)
+    worst = sample_shortfalls(curved, attack(curved, images, labels, generator(), eps=eps), labels)
     for seed in range(10):
         noisy = noise(curved, images, labels, generator(seed), eps=eps)
-        assert (worst > sample_losses(curved, noisy, labels)).all()
+        assert (worst > sample_shortfalls(curved, noisy, labels)).all()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_more_restarts_never_make_an_attack_weaker_on_any_image(norm, curved, images):
     labels = curved(images).argmax(1)
     attack = partial(pgd, norm=norm, eps={"linf": 0.3, "l2": 4.0}[norm], steps=3)
-    losses = [sample_losses(curved, attack(curved, images, labels, generator(), restarts=tries), labels) for tries in (1, 2, 5)]
+    losses = [
+        sample_shortfalls(curved, attack(curved, images, labels, generator(), restarts=tries), labels) for tries in (1, 2, 5)
+    ]
     assert (losses[1] >= losses[0]).all()
     assert (losses[2] >= losses[1]).all()
     assert (losses[2] > losses[0]).any()

@@ -29,7 +29,13 @@ from assay.models.allconv import AllConv
 from assay.models.mlp import MLP
 from assay.protocols._rewrites import chain, in_turn, reordered, saturated, split
 from assay.protocols.axioms import completeness, violations
+from assay.training import shim  # noqa: F401  (before timm)
 from assay.training.network import Network
+
+# isort: split
+from timm import create_model
+from timm.models.swin_transformer import SwinTransformer
+from timm.models.vision_transformer import VisionTransformer
 
 TARGET = torch.tensor([0])
 
@@ -79,6 +85,19 @@ def test_the_gradient_is_blind_behind_saturation_where_integrated_gradients_see_
     assert gradient(network, two, TARGET).item() == 0
     assert gradient_x_input(network, two, TARGET).item() == 0
     assert integrated_gradients(network, two, TARGET, steps=1000).item() == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.vouches("attributions/integrated_gradients", paper="P223")
+def test_the_riemann_sum_of_a_square_is_the_papers():
+    """Equation 3, k from 1 to m: of x^2 the sum is x (2 x (1 + 2 + ... + m) / m) / m = x^2 (m + 1) / m."""
+
+    class Square(nn.Module):
+        def forward(self, points):
+            return points.square().sum(1, keepdim=True)
+
+    for steps in (2, 5):
+        found = integrated_gradients(Square(), torch.tensor([[3.0]]), TARGET, steps=steps)
+        assert found.item() == pytest.approx(9 * (steps + 1) / steps)
 
 
 @pytest.mark.vouches("attributions/guided_backprop", paper="P223")
@@ -189,6 +208,76 @@ def test_grad_cam_agrees_with_captum(norm):
     torch.testing.assert_close(grad_cam(network, images, targets), expected.detach())
 
 
+class Laid(nn.Module):
+    """A model whose last features pass by as maps (B, C, h, w), for captum to look at."""
+
+    def __init__(self, model, to_maps, back):
+        super().__init__()
+        self.model, self.maps, self.to_maps, self.back = model, nn.Identity(), to_maps, back
+
+    def forward(self, images):
+        last = self.model.forward_features(images)
+        return self.model.forward_head(self.back(self.maps(self.to_maps(last)), last))
+
+
+def in_timm(kind):
+    """A small network of each layout, and how its last features are maps and back."""
+    torch.manual_seed(0)
+    if kind == "swin":
+        model = SwinTransformer(32, 2, num_classes=4, embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4)
+        return model, lambda last: last.permute(0, 3, 1, 2), lambda maps, last: maps.permute(0, 2, 3, 1)
+    if kind == "mambaout":
+        model = create_model("mambaout_femto", num_classes=4, depths=(1, 1, 1, 1), dims=(8, 8, 8, 16))
+        return model, lambda last: last.permute(0, 3, 1, 2), lambda maps, last: maps.permute(0, 2, 3, 1)
+    model = VisionTransformer(32, 8, num_classes=4, embed_dim=16, depth=1, num_heads=2, global_pool=kind, reg_tokens=2)
+    return (
+        model,
+        lambda last: last[:, 3:].transpose(1, 2).unflatten(2, (4, 4)),
+        lambda maps, last: torch.cat([last[:, :3], maps.flatten(2).transpose(1, 2)], 1),
+    )
+
+
+@pytest.mark.vouches("attributions/grad_cam", paper="P313")
+@pytest.mark.parametrize("kind", ["swin", "mambaout", "avg"])
+def test_grad_cam_reads_the_layout_from_the_model(kind):
+    """Channels last and tokens: captum's on the maps that the model's last features are."""
+    model, to_maps, back = in_timm(kind)
+    network = Network(model, torch.zeros(3), torch.ones(3)).eval().requires_grad_(False)
+    images, targets = torch.rand(3, 3, 32, 32), torch.tensor([0, 3, 1])
+    laid = Laid(model, to_maps, back)
+    expected = LayerGradCam(laid, laid.maps).attribute(images.requires_grad_(True), targets, relu_attributions=True)
+    expected = nn.functional.interpolate(expected, size=(32, 32), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(grad_cam(network, images.detach(), targets), expected.detach())
+    assert grad_cam(network, images.detach(), targets, rectify=False).abs().sum() > 0
+
+
+@pytest.mark.vouches("attributions/cam", paper="P313")
+def test_cam_of_maps_with_channels_last_is_grad_cam_times_the_places():
+    model, *_ = in_timm("swin")
+    network = Network(model, torch.zeros(3), torch.ones(3)).eval().requires_grad_(False)
+    images, targets = torch.rand(3, 3, 32, 32), torch.tensor([0, 3, 1])
+    torch.testing.assert_close(64 * grad_cam(network, images, targets, rectify=False), cam(network, images, targets))
+
+
+def test_networks_without_maps_are_refused_in_a_line():
+    images, targets = torch.rand(2, 3, 32, 32), torch.tensor([0, 1])
+
+    def wrapped(model):
+        return Network(model, torch.zeros(3), torch.ones(3)).eval().requires_grad_(False)
+
+    with pytest.raises(StudyError, match="grad_cam: VisionTransformer's classifier reads a class token alone"):
+        grad_cam(wrapped(in_timm("token")[0]), images, targets)
+    hidden, *_ = in_timm("avg")
+    hidden.patch_embed.grid_size = None
+    for attribution in (cam, grad_cam):
+        with pytest.raises(StudyError, match=f"{attribution.__name__}: VisionTransformer makes 19 tokens and does not say where"):
+            attribution(wrapped(hidden), images, targets)
+    with pytest.raises(StudyError, match="grad_cam: MLP has no maps before its classifier"):
+        grad_cam(Network(MLP(3, 4, 12), torch.zeros(3), torch.ones(3)), torch.rand(2, 3, 12, 12), targets)
+    with pytest.raises(StudyError, match="no linear classifier on averaged maps"):
+        cam(wrapped(create_model("test_convnext", num_classes=4)), images, targets)
+
+
 @pytest.mark.vouches("attributions/grad_cam", paper="P313")
 @pytest.mark.vouches("attributions/cam", paper="P313")
 def test_grad_cam_is_cam_on_networks_with_global_average_pooling():
@@ -205,7 +294,7 @@ def test_cam_averages_to_the_logit():
     maps = nn.functional.avg_pool2d(cam(network, images, targets), 2)
     bias = network.model.stack[-1].bias[targets]
     torch.testing.assert_close(maps.mean((1, 2, 3)), logits - bias, atol=0.2, rtol=0.1)
-    with pytest.raises(StudyError, match="no linear classifier on averaged maps"):
+    with pytest.raises(StudyError, match="no maps before its classifier"):
         cam(Network(MLP(3, 4, 12), torch.zeros(3), torch.ones(3)), images.float(), targets)
 
 
@@ -255,7 +344,7 @@ def test_deletion_and_insertion_of_four_pixels_by_hand():
     expected = ((p2 + p1) / 2 + (p1 + p0) / 2 + p0 + p0) / 4
     assert deletion(Brightness(), images, targets, heat, steps=4) == pytest.approx(expected)
     expected = ((p0 + p1) / 2 + (p1 + p2) / 2 + p2 + p2) / 4
-    assert insertion(Brightness(), images, targets, heat, steps=4) == pytest.approx(expected)
+    assert insertion(Brightness(), images, targets, heat, steps=4, fill=0.0) == pytest.approx(expected)
 
 
 @pytest.mark.vouches("metrics/pointing", paper="P313")

@@ -86,6 +86,21 @@ def test_operations_are_those_of_pil(name):
 
 
 @pytest.mark.vouches("augment/augmix", paper="P194")
+@pytest.mark.parametrize("name", ["autocontrast", "equalize"])
+def test_tones_are_pils_level_by_level(name):
+    """On images of every darkest and lightest level, one or few levels among them."""
+    generator = np.random.default_rng(0)
+    ends = [(low, high) for low in range(0, 256, 5) for high in range(low, 256, 3)]
+    images = np.stack([generator.integers(low, high + 1, (8, 8, 3), dtype=np.uint8) for low, high in ends])
+    images[::7, :4] = images[::7, :1, :1]
+    images[ends.index((10, 61)), ..., 0] = np.linspace(10, 61, 64).round().reshape(8, 8)
+    apply = {"autocontrast": ImageOps.autocontrast, "equalize": ImageOps.equalize}[name]
+    expected = np.stack([np.asarray(apply(Image.fromarray(image))) for image in images])
+    ours = _operations.tone(name, tensor(images), torch.zeros(len(images)))
+    assert (ours * 255).round().to(torch.uint8).permute(0, 2, 3, 1).equal(torch.from_numpy(expected))
+
+
+@pytest.mark.vouches("augment/augmix", paper="P194")
 def test_the_mix_is_convex_in_the_image_and_its_chains(monkeypatch):
     """With a stand-in operation that turns an image black, a mix is the image times 1 - m, so its weights can be read off."""
     monkeypatch.setattr(_operations, "random_operation", lambda images, severity, generator: torch.zeros_like(images))

@@ -12,19 +12,18 @@ from scipy import ndimage, stats
 from scipy.fft import dct
 from skimage import color, data, filters, transform, util
 
-from assay.corruptions import _common, glass_blur, motion_blur, pixelate, shot_noise, snow
+from assay.corruptions import _common, frost, glass_blur, motion_blur, pixelate, shot_noise, snow
 from assay.corruptions.brightness import STEP, brightness
 from assay.corruptions.contrast import FACTOR, contrast
-from assay.corruptions.defocus_blur import RADIUS, defocus_blur, disk
+from assay.corruptions.defocus_blur import RADIUS, SOFTNESS, defocus_blur, disk
 from assay.corruptions.elastic_transform import ANCHORS, elastic_transform, jittered
 from assay.corruptions.fog import fog
-from assay.corruptions.frost import WEIGHTS, frost
 from assay.corruptions.gaussian_noise import DEVIATION, gaussian_noise
 from assay.corruptions.impulse_noise import SHARE, impulse_noise
 from assay.corruptions.jpeg_compression import QUALITY, compress, cosine_basis, jpeg_compression
 from assay.corruptions.zoom_blur import LARGEST, zoom_blur
 from assay.errors import StudyError
-from assay.language.plugs import find, load
+from assay.language.plugs import describe, find, load
 
 NAMES = tuple(find("corruptions"))
 MOVING = ("rotate", "scale", "shear", "translate")
@@ -132,17 +131,92 @@ def test_impulse_noise_is_salt_and_pepper():
     assert set(spoilt.unique().tolist()) == {0.0, 0.5, 1.0}
 
 
+# What the authors' programmes for CIFAR-10-C (32 px) and ImageNet-C (224 px) hold, by severity.
+AUTHORS = {
+    "gaussian_noise": ((0.04, 0.06, 0.08, 0.09, 0.10), (0.08, 0.12, 0.18, 0.26, 0.38)),
+    "shot_noise": ((500, 250, 100, 75, 50), (60, 25, 12, 5, 3)),
+    "impulse_noise": ((0.01, 0.02, 0.03, 0.05, 0.07), (0.03, 0.06, 0.09, 0.17, 0.27)),
+    "contrast": ((0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05)),
+    "brightness": ((0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5)),
+    "jpeg_compression": ((80, 65, 58, 50, 40), (25, 18, 15, 10, 7)),
+    "pixelate": ((0.95, 0.9, 0.85, 0.75, 0.65), (0.6, 0.5, 0.4, 0.3, 0.25)),
+    "fog": ((0.2, 0.5, 0.75, 1, 1.5), (1.5, 2, 2.5, 2.5, 3)),
+    "defocus radius": ((0.3, 0.4, 0.5, 1, 1.5), (3, 4, 6, 8, 10)),
+    "defocus softness": ((0.4, 0.5, 0.6, 0.2, 0.1), (0.1, 0.5, 0.5, 0.5, 0.5)),
+    "motion sigma": ((1, 1.5, 2, 2, 2.5), (3, 5, 8, 12, 15)),
+    "zoom": ((1.05, 1.1, 1.15, 1.2, 1.25), (1.1, 1.15, 1.2, 1.24, 1.3)),
+    "frost image": ((1, 1, 0.9, 0.85, 0.75), (1, 0.8, 0.7, 0.65, 0.6)),
+    "frost": ((0.2, 0.3, 0.4, 0.4, 0.45), (0.4, 0.6, 0.7, 0.7, 0.75)),
+    "glass sigma": ((0.05, 0.25, 0.4, 0.25, 0.4), (0.7, 0.9, 1, 1.1, 1.5)),
+}
+
+
+@pytest.mark.vouches("corruptions/pixelate", paper="P095")
+def test_strengths_that_serve_every_size_lie_between_the_authors_two_tables():
+    ours = {
+        "gaussian_noise": DEVIATION,
+        "shot_noise": describe("corruptions", "shot_noise").parameters["photons"].default,
+        "impulse_noise": SHARE,
+        "contrast": FACTOR,
+        "brightness": STEP,
+        "jpeg_compression": QUALITY,
+        "pixelate": pixelate.SHARE,
+        "fog": describe("corruptions", "fog").parameters["thickness"].default,
+        "frost image": [own for own, _ in frost.WEIGHTS],
+        "frost": [ice for _, ice in frost.WEIGHTS],
+    }
+    for name, strengths in ours.items():
+        for value, *authors in zip(strengths, *AUTHORS[name], strict=True):
+            assert min(authors) <= value <= max(authors), (name, strengths)
+
+
 @pytest.mark.vouches("corruptions/defocus_blur", paper="P095")
-def test_defocus_blur_is_a_convolution_with_a_disk():
-    radius = RADIUS[4] * 16
-    kernel = disk(radius).numpy()
+@pytest.mark.vouches("corruptions/motion_blur", paper="P095")
+@pytest.mark.vouches("corruptions/zoom_blur", paper="P095")
+def test_strengths_by_size_are_the_authors_at_their_sizes():
+    ours = {
+        "defocus radius": RADIUS,
+        "defocus softness": SOFTNESS,
+        "motion sigma": motion_blur.SIGMA,
+        "zoom": LARGEST,
+    }
+    for name, tables in ours.items():
+        for severity in range(1, 6):
+            if (name, severity) == ("motion sigma", 4):  # the authors' fourth for CIFAR is their third
+                continue
+            for side, authors in zip((32, 224), AUTHORS[name], strict=True):
+                assert _common.at_size(*tables, severity, side) == pytest.approx(authors[severity - 1]), (name, severity, side)
+    for authors, strongest in zip(AUTHORS["glass sigma"], glass_blur.SIGMA, strict=True):
+        assert max(authors) == max(strongest)
+
+
+def test_lengths_keep_their_pixels_below_the_smaller_table_and_their_share_above_the_larger():
+    assert [_common.pixels(*RADIUS, 5, side) for side in (16, 32, 128, 224, 448)] == [1.5, 1.5, 5.75, 10, 20]
+    assert [_common.at_size(*LARGEST, 5, side) for side in (16, 32, 128, 224, 448)] == pytest.approx(
+        [1.25, 1.25, 1.275, 1.3, 1.3]
+    )
+
+
+@pytest.mark.vouches("corruptions/defocus_blur", paper="P095")
+def test_defocus_blur_is_a_convolution_with_a_softened_disk():
+    """The kernels of CIFAR-10-C by hand; a large one by its moments; the convolution by scipy."""
+    soft = np.exp(-np.array([1, 0, 1]) / (2 * 0.4**2))
+    soft /= soft.sum()
+    np.testing.assert_allclose(disk(0.3, 0.4), np.outer(soft, soft), rtol=1e-6)
+    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]]) / 5
+    np.testing.assert_allclose(disk(1.0, 0.01)[1:-1, 1:-1], cross, atol=1e-9)
+    np.testing.assert_allclose(disk(1.5, 0.1)[1:-1, 1:-1], np.full((3, 3), 1 / 9), atol=1e-9)
+    radius, sigma = 10.0, 0.5
+    kernel = disk(radius, sigma).numpy()
     np.testing.assert_allclose(kernel.sum(), 1, rtol=1e-6)
     middle = len(kernel) // 2
     np.testing.assert_allclose(kernel[middle, middle], 1 / (np.pi * radius**2), rtol=0.02)
     second_moment = (kernel * (np.arange(len(kernel)) - middle) ** 2).sum()
-    np.testing.assert_allclose(second_moment, radius**2 / 4 + 1 / 12, rtol=0.03)  # of a disk, and of the pixel
-    expected = ndimage.convolve(photographs().numpy(), kernel[None, None], mode="mirror")
-    np.testing.assert_allclose(defocus_blur(photographs(), 5, generator()), expected, atol=1e-5)
+    np.testing.assert_allclose(second_moment, radius**2 / 4 + sigma**2, rtol=0.03)  # of a disk, and of the Gaussian
+    for side, severity in ((16, 3), (16, 5), (64, 4)):
+        kernel = disk(_common.pixels(*RADIUS, severity, side), _common.at_size(*SOFTNESS, severity, side)).numpy()
+        expected = ndimage.convolve(photographs(side).numpy(), kernel[None, None], mode="mirror")
+        np.testing.assert_allclose(defocus_blur(photographs(side), severity, generator()), expected, atol=1e-5)
 
 
 @pytest.mark.vouches("corruptions/glass_blur", paper="P095")
@@ -164,9 +238,22 @@ def test_glass_blur_blurs_as_scikit_image_and_moves_pixels_no_further_than_its_r
     assert shifted.tolist() == [80 + k for k in (14, *range(14), 15)]  # pixel 14 carried to the row's left end
 
 
+@pytest.mark.vouches("corruptions/glass_blur", paper="P095")
+def test_glass_blur_blurs_before_and_after_pixels_trade_places():
+    """At 16 px: a Gaussian of 0.4 pixels cut at 2, as scipy's, before and after; a share of 1 trades places with neighbours."""
+    images = photographs().double()
+    numbers = torch.rand(12, 1, 16, 16, 3, generator=generator(), dtype=torch.float64)[:, 0]
+    before, after = (
+        lambda x: torch.from_numpy(ndimage.gaussian_filter(x.numpy(), 0.4, mode="mirror", axes=(2, 3))) for _ in range(2)
+    )
+    for severity, share in enumerate((0.1, 0.25, 0.5, 0.75, 1.0), 1):
+        expected = after(glass_blur.swap_neighbours(before(images), numbers, 1, share))
+        torch.testing.assert_close(glass_blur.glass_blur(images, severity, generator()), expected, atol=1e-6, rtol=0)
+
+
 @pytest.mark.vouches("corruptions/motion_blur", paper="P095")
 def test_motion_blur_is_a_one_sided_gaussian_along_its_direction():
-    sigma = motion_blur.SIGMA[3] * 16
+    sigma = 2.3
     reach = int(3 * sigma)
     weights = np.exp(-(np.arange(reach + 1) ** 2) / (2 * sigma**2))
     kernel = np.concatenate([np.zeros(reach), weights / weights.sum()])
@@ -188,8 +275,8 @@ def test_zoom_blur_averages_enlargements():
             matrix = np.diag([1, 1 / factor, 1 / factor])
             expected = ndimage.affine_transform(image, matrix, (0, middle, middle), order=1, mode="reflect")
             np.testing.assert_allclose(ours, expected, atol=1e-5)
-    parts = [_common.zoom(photographs(), factor) for factor in np.linspace(1, LARGEST[4], 8)]
-    expected = (photographs() + sum(parts)) / 9
+    parts = [_common.zoom(photographs(), factor) for factor in np.arange(1, 1.26, 0.01)]
+    expected = (photographs() + sum(parts)) / (len(parts) + 1)
     torch.testing.assert_close(zoom_blur(photographs(), 5, generator()), expected)
 
 
@@ -205,6 +292,15 @@ def test_snow_brightens_and_whitens():
     assert (snow.snow(photographs(), 3, generator()) >= photographs() - 1e-6).all()
 
 
+@pytest.mark.vouches("corruptions/snow", paper="P095")
+def test_snow_falls_in_two_layers_one_upside_down():
+    flakes = torch.zeros(1, 1, 4, 4)
+    flakes[..., 0, 1] = 0.5
+    fallen = snow.covered(torch.zeros(1, 3, 4, 4), flakes, 0.0)
+    assert fallen[0, 0].nonzero().tolist() == [[0, 1], [3, 2]]
+    assert fallen.max() == 0.5
+
+
 def luma(images: torch.Tensor) -> torch.Tensor:
     """Luma by PIL's ITU-R 601-2 weights, in floating point."""
     r, g, b = images.unbind(1)
@@ -215,8 +311,8 @@ def luma(images: torch.Tensor) -> torch.Tensor:
 def test_frost_adds_ice_to_the_dimmed_image():
     """The same ice falls on every image drawn with the same numbers, so two images differ by their dimmed difference."""
     first, second = flat(0.1, 4), flat(0.2, 4)
-    for severity, (own, ice) in enumerate(WEIGHTS, 1):
-        frosted = frost(first, severity, generator()), frost(second, severity, generator())
+    for severity, (own, ice) in enumerate(frost.WEIGHTS, 1):
+        frosted = frost.frost(first, severity, generator()), frost.frost(second, severity, generator())
         torch.testing.assert_close(frosted[1] - frosted[0], torch.full_like(first, 0.1 * own), atol=1e-6, rtol=0)
         np.testing.assert_allclose(frosted[0].amax(), 0.1 * own + ice, atol=0.05)
         np.testing.assert_allclose(frosted[0].amin(), 0.1 * own, atol=0.01)
@@ -277,16 +373,24 @@ def test_elastic_transform_reads_displaced_positions():
 
 
 @pytest.mark.vouches("corruptions/pixelate", paper="P095")
-def test_pixelation_weighs_by_area_as_pils_box_filter_does():
-    half = pixelate.pixelate(photographs(), 4, generator())
-    for image, ours in zip(photographs(), half, strict=True):
-        for channel in range(3):
-            plane = Image.fromarray(image[channel].numpy(), mode="F")
-            small = plane.resize((8, 8), Image.Resampling.BOX)
-            expected = np.asarray(small.resize((16, 16), Image.Resampling.BOX))
-            np.testing.assert_allclose(ours[channel], expected, atol=1e-6)
-    # 3 pixels to 2: each new one covers a whole old one and half the middle one.
-    np.testing.assert_allclose(pixelate.area_weights(3, 2), [[2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3]], atol=1e-6)
+def test_pixelation_is_pils_box_filter_there_and_back():
+    for size, severity in ((16, 1), (16, 4), (24, 5), (32, 2), (64, 3), (64, 5)):
+        cells = int(pixelate.SHARE[severity - 1] * size)
+        images = photographs(size, 3)
+        for image, ours in zip(images, pixelate.pixelate(images, severity, generator()), strict=True):
+            for channel in range(3):
+                small = Image.fromarray(image[channel].numpy(), mode="F").resize((cells, cells), Image.Resampling.BOX)
+                expected = np.asarray(small.resize((size, size), Image.Resampling.BOX))
+                np.testing.assert_allclose(ours[channel], expected, atol=1e-6)
+
+
+def test_box_weights_are_pils_for_all_small_sizes():
+    """Each row of the matrix is what PIL makes of a line with one light pixel."""
+    for source in range(1, 34):
+        line = Image.fromarray(np.eye(source, dtype=np.float32), mode="F")
+        for target in range(1, 34):
+            expected = np.asarray(line.resize((target, source), Image.Resampling.BOX))
+            np.testing.assert_allclose(pixelate.box_weights(source, target), expected.T, atol=1e-6)
 
 
 @pytest.mark.vouches("corruptions/jpeg_compression", paper="P095")

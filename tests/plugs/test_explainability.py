@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import NoiseTunnel, Saliency
+from skimage.transform import resize
 from torch import nn
 
 from assay.attributions.rise import random_masks, rise
@@ -33,18 +34,20 @@ class Prescribed(nn.Module):
 def test_rise_of_one_pixel_is_the_masks_second_moment(keep):
     """Where p is the pixel's value: the map there is E[m^2] / keep, keep far away, as cells are drawn apart.
 
-    A mask's value is a bilinear mean of four coins with weights (t, 1 - t) along each axis, t at the middles of 4 steps,
-    so E[m^2] = keep^2 + keep (1 - keep) w^2 with w the mean of t^2 + (1 - t)^2.
+    A mask's value is a bilinear mean of four coins with weights (t, 1 - t) along each axis. The 4 cells fill 20 pixels, of which
+    the mask begins at one of the first four; so t is that of pixels 3 to 6, and E[m^2] = keep^2 + keep (1 - keep) w^2 with w the
+    mean of t^2 + (1 - t)^2.
     """
-    network = Prescribed(lambda images: images[:, 0, 8, 8].clamp(1e-9, 1 - 1e-9))
+    network = Prescribed(lambda images: images[:, 0, 3, 3].clamp(1e-9, 1 - 1e-9))
     images = torch.ones(1, 1, 16, 16, dtype=torch.float64)
     found = rise(network, images, torch.tensor([0]), masks=20000, grid=4, probability=keep, fill=0.0)[0, 0]
-    t = (np.arange(4) + 0.5) / 4
+    t = ((np.arange(3, 7) + 0.5) * 4 / 20 - 0.5) % 1
     w = (t**2 + (1 - t) ** 2).mean()
-    assert found[8, 8].item() == pytest.approx((keep**2 + keep * (1 - keep) * w**2) / keep, abs=0.02)
-    far = torch.cat([found[:, 0], found[0], found[15]])
+    assert found[3, 3].item() == pytest.approx((keep**2 + keep * (1 - keep) * w**2) / keep, abs=0.02)
+    far = torch.cat([found[:, 14:].flatten(), found[14:].flatten()])
     assert far.mean().item() == pytest.approx(keep, abs=0.02)
-    assert found.argmax().item() == 8 * 16 + 8
+    row, column = divmod(found.argmax().item(), 16)
+    assert max(abs(row - 3), abs(column - 3)) <= 1
 
 
 @pytest.mark.vouches("attributions/rise", paper="P288")
@@ -69,6 +72,21 @@ def test_rise_is_the_weighted_mean_of_masks_written_out():
     np.testing.assert_allclose(found[:, 0], expected / (40 * 0.4), rtol=1e-6)
 
 
+@pytest.mark.vouches("attributions/rise", paper="P288")
+@pytest.mark.parametrize(("grid", "size"), [(2, 8), (4, 16), (7, 32), (8, 30), (1, 5)])
+def test_masks_are_grids_resized_as_the_authors_do(grid, size):
+    """grid x grid coins through scikit-image's resize of first order to grid + 1 cells, cut out; the draws are the plug's."""
+    masks = random_masks(6, grid, 0.4, size, torch.Generator().manual_seed(3))[:, 0]
+    draws = torch.Generator().manual_seed(3)
+    cell = int(np.ceil(size / grid))
+    coins = (torch.rand((6, grid, grid), generator=draws) < 0.4).double().numpy()
+    down, right = torch.randint(cell, (2, 6, 1), generator=draws)[..., 0].tolist()
+    for number, mask in enumerate(masks):
+        large = resize(coins[number], ((grid + 1) * cell,) * 2, order=1, mode="reflect", anti_aliasing=False)
+        y, x = down[number], right[number]
+        np.testing.assert_allclose(mask, large[y : y + size, x : x + size], atol=1e-6)
+
+
 def test_masks_are_kept_with_the_probability_everywhere_and_cells_are_drawn_apart():
     masks = random_masks(8000, 4, 0.3, 16, torch.Generator().manual_seed(0))[:, 0]
     assert masks.min() >= 0
@@ -77,8 +95,8 @@ def test_masks_are_kept_with_the_probability_everywhere_and_cells_are_drawn_apar
     flat = masks.flatten(1)
     correlation = torch.corrcoef(flat.T).reshape(16, 16, 16, 16)
     assert correlation[8, 8, 8, 9] > 0.7  # neighbours are alike...
-    assert correlation[8, 8, 8, :1].abs().max() < 0.06  # ...two cells apart they are not
-    assert correlation[4, 4, 14, 14].abs() < 0.06
+    assert correlation[3, 3, 3, 14:].abs().max() < 0.06  # ...two cells of 5 pixels apart they are not
+    assert correlation[3, 3, 14, 14].abs() < 0.06
 
 
 class Cubic(nn.Module):
@@ -154,19 +172,19 @@ def test_insertion_and_deletion_follow_confidence_where_the_map_is_the_same():
         return masks[: len(images), None]
 
     rows = {}
-    for scale in (20.0, 80.0):
+    for scale in (5.0, 20.0):
         kept = {}
         arm = SimpleNamespace(world=world, network=Bright(scale), keep=kept.__setitem__)
         rows[scale] = dict(explainability(arm, attribution=truth, confidence=0.7))
         assert rows[scale]["pointing"] == rows[scale]["overlap"] == rows[scale]["top1"] == 1
-        assert rows[scale]["insertion"] == insertion(arm.network, images, labels, masks[:, None], fill=0.5, steps=8)
+        assert rows[scale]["insertion"] == insertion(arm.network, images, labels, masks[:, None], steps=8)
         assert rows[scale]["deletion"] == deletion(arm.network, images, labels, masks[:, None], fill=0.5, steps=8)
         matched = Bright(scale * scale_for(arm.network(images), 0.7))
-        for metric in (insertion, deletion):
-            expected = metric(matched, images, labels, masks[:, None], fill=0.5, steps=8)
+        for metric, erased in ((insertion, {}), (deletion, {"fill": 0.5})):
+            expected = metric(matched, images, labels, masks[:, None], steps=8, **erased)
             assert rows[scale][f"matched_{metric.__name__}"] == pytest.approx(expected, abs=1e-6)
         assert kept["maps"].shape == (8, 1, 8, 8)
-    assert rows[20.0]["confidence"] < rows[80.0]["confidence"]
-    assert rows[20.0]["insertion"] < rows[80.0]["insertion"] - 0.1
+    assert rows[5.0]["confidence"] < rows[20.0]["confidence"]
+    assert rows[5.0]["insertion"] < rows[20.0]["insertion"] - 0.1
     for metric in ("matched_insertion", "matched_deletion"):
-        assert rows[20.0][metric] == pytest.approx(rows[80.0][metric], abs=1e-4)
+        assert rows[5.0][metric] == pytest.approx(rows[20.0][metric], abs=1e-4)

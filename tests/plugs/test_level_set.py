@@ -77,6 +77,20 @@ def test_the_correction_goes_against_the_loss_and_is_bounded_in_each_pixel(linea
     torch.testing.assert_close(corrected - plain, (-1e-3 * raw).clamp(-1e-3, 1e-3))
 
 
+@pytest.mark.vouches("protocols/level_set", paper="P006")
+def test_the_walk_keeps_to_the_plane_however_certain_the_network(linear):
+    """In single precision at margins of about 200, where the cross-entropy's gradient is too small to be held."""
+    network, images = linear
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval().requires_grad_(False)
+    network[1].bias.data = torch.tensor([200.0, 0.0])
+    sources, targets = images[:20].float(), images[20:].float()
+    labels = torch.zeros(20, dtype=torch.long)
+    ends = traverse(network, sources, labels, targets, steps=10, rate=0.1, alpha=1.0, eps=0.1, tolerance=0.1)
+    across = network(ends) - network(sources)
+    torch.testing.assert_close(across[:, 0] - across[:, 1], torch.zeros(20), atol=1e-3, rtol=0)
+    assert ((ends - sources).abs().flatten(1).amax(1) > 0.05).all()
+
+
 def test_the_part_along_a_direction_by_hand():
     vectors = torch.tensor([[3.0, 4.0], [1.0, 2.0]]).reshape(2, 1, 1, 2)
     directions = torch.tensor([[2.0, 0.0], [0.0, 0.0]]).reshape(2, 1, 1, 2)

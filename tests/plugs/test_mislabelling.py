@@ -108,6 +108,21 @@ def test_confident_learning_on_a_hand_worked_joint():
     assert found.argmax() == 2  # the margin 0.9 - 0.1 is the largest
 
 
+@pytest.mark.vouches("scores/confident_learning")
+def test_what_no_class_is_confident_of_counts_as_rightly_labelled():
+    """Means of p_0 over label 0: (0.9 + 0.8 + 0.45) / 3 = 0.717; of p_1 over label 1: 0.9. The third sample likes class 1 better,
+    but less than those labelled so."""
+    probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.45, 0.55], [0.1, 0.9], [0.1, 0.9]])
+    labels = torch.tensor([0, 0, 0, 1, 1])
+    assert confident_class(probabilities.double(), labels).tolist() == [0, 0, 0, 1, 1]
+    assert not (confident_learning(samples(probabilities.log(), labels)) > 0).any()
+    # Of two classes that are confident the likelier counts.
+    probabilities = torch.tensor([[0.5, 0.1, 0.4], [0.1, 0.5, 0.4], [0.2, 0.45, 0.35], [0.3, 0.3, 0.4]])
+    assert confident_class(probabilities.double(), torch.tensor([0, 1, 2, 2])).tolist() == [0, 1, 2, 2]
+    probabilities = torch.tensor([[0.3, 0.1, 0.6], [0.1, 0.3, 0.6], [0.35, 0.45, 0.2], [0.3, 0.3, 0.4]])
+    assert confident_class(probabilities.double(), torch.tensor([0, 1, 2, 2])).tolist() == [2, 2, 1, 2]
+
+
 def test_confident_learning_flags_nothing_where_nothing_is_off_the_diagonal():
     found = confident_learning(samples(torch.tensor([[5.0, 0], [0, 5.0]]), torch.tensor([0, 1])))
     assert not (found > 0).any()

@@ -41,6 +41,43 @@ def test_odin_of_a_two_class_linear_network_is_its_closed_form(temperature, eps)
 
 
 @pytest.mark.vouches("scores/odin", paper="P196")
+@pytest.mark.parametrize(("temperature", "eps"), [(1.0, 0.03), (1000.0, 0.03)])
+def test_odins_step_depends_on_the_temperature(temperature, eps):
+    """With softmax S at T of a linear network, the step goes along the sign of w_y less the others' mean by S."""
+    given = samples(5)
+    weight = given.network.model[1].weight.detach() / 0.5
+    logits = given.network(given.images).detach()
+    top = logits.argmax(1)
+    share = (logits / temperature).scatter(1, top[:, None], float("-inf")).softmax(1)
+    step = (weight[top] - share @ weight).sign().reshape(given.images.shape)
+    moved = given.network(given.images + eps * step)
+    expected = (moved / temperature).softmax(1).amax(1)
+    torch.testing.assert_close(odin(given, temperature=temperature, eps=eps), expected.detach())
+    other = (logits / (1001 - temperature)).scatter(1, top[:, None], float("-inf")).softmax(1)
+    assert ((weight[top] - other @ weight).sign().reshape(given.images.shape) != step).any()
+
+
+@pytest.mark.vouches("scores/odin", paper="P196")
+@pytest.mark.parametrize("margin", [60.0, 150.0])
+def test_odin_steps_towards_the_prediction_however_certain_the_network(margin):
+    """In single precision; the score at T = 1 is 1 there, so the step is looked at through a second question."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).requires_grad_(False)
+    model[1].bias.data = torch.tensor([0.0, margin])
+    network = Network(model, torch.zeros(3), torch.ones(3))
+    asked = []
+
+    def watch(module, inputs):
+        asked.append(inputs[0].detach())
+
+    images = torch.rand(4, 3, 2, 2)
+    with network.register_forward_pre_hook(watch):
+        odin(Samples(network, images, torch.zeros(4, dtype=torch.long)), temperature=1.0, eps=0.1)
+    step = (model[1].weight[1] - model[1].weight[0]).sign().reshape(1, 3, 2, 2)
+    torch.testing.assert_close(asked[-1] - images, (0.1 * step).expand(4, -1, -1, -1))
+
+
+@pytest.mark.vouches("scores/odin", paper="P196")
 def test_odin_without_step_at_temperature_one_is_msp():
     given = samples(5)
     torch.testing.assert_close(odin(given, temperature=1.0, eps=0.0), msp(given))

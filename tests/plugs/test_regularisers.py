@@ -136,6 +136,13 @@ def test_calibration_error_by_hand():
 
 
 @pytest.mark.vouches("metrics/ece", paper="P238")
+def test_a_bin_of_calibration_holds_its_upper_end():
+    """Of two bins the first ends at one half: a confidence of 0.5 lies in it, one of 0.9 in the other, and gaps do not cancel."""
+    logits = torch.tensor([[0.0, 0.0], [np.log(9), 0.0]], dtype=torch.float64)
+    assert ece(logits, torch.tensor([0, 1]), bins=2) == pytest.approx((0.5 + 0.9) / 2)
+
+
+@pytest.mark.vouches("metrics/ece", paper="P238")
 def test_calibration_error_is_that_of_scikit_learns_curve():
     random = np.random.default_rng(0)
     logits = torch.from_numpy(random.normal(size=(3000, 5)) * 2)

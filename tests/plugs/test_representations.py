@@ -137,6 +137,17 @@ def test_canonical_correlations_are_scikit_learns(related):
 
 
 @pytest.mark.vouches("metrics/svcca", paper="P011")
+def test_svcca_keeps_directions_by_their_share_of_the_variance(rng):
+    """Singular values 10, 1, 1, 1: the first holds 100 of 103 parts of the variance, though 10 of 13 of the values' sum."""
+    centred = rng.normal(size=(400, 7))
+    axes = np.linalg.qr(centred - centred.mean(0))[0]
+    first, second = axes[:, :4] * [10, 1, 1, 1], axes[:, [0, 4, 5, 6]] * [10, 1, 1, 1]
+    assert svcca(first, second, share=0.9) == pytest.approx(1)
+    assert svcca(first, second, share=0.98) == pytest.approx(1 / 2)  # of two directions each, one is shared
+    assert svcca(first, second, share=1.0) == pytest.approx(1 / 4)
+
+
+@pytest.mark.vouches("metrics/svcca", paper="P011")
 def test_svcca_ignores_any_invertible_change_of_basis_and_noise_below_the_share_kept(rng):
     first = rng.normal(size=(3000, 5))
     assert svcca(first, first @ rng.normal(size=(5, 5)) + 1, share=1.0) == pytest.approx(1)

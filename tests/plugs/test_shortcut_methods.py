@@ -134,6 +134,12 @@ def test_each_image_trains_the_head_of_its_shift_and_all_train_the_shift_classif
     each = [F.cross_entropy(network.model.fc.heads[k](features[i]), labels[i]) for i, k in enumerate(shift)]
     torch.testing.assert_close(loss, torch.stack(each).mean() + F.cross_entropy(network.model.fc.shift(features), shift))
     loss.backward()
+    backbone = list(network.model.layers.parameters())
+    heads, shifts = torch.stack(each).mean(), F.cross_entropy(network.model.fc.shift(network.features(images)), shift)
+    by_heads, by_shifts = (torch.autograd.grad(part, backbone, retain_graph=True) for part in (heads, shifts))
+    for parameter, one, other in zip(backbone, by_heads, by_shifts, strict=True):
+        torch.testing.assert_close(parameter.grad, one + other)  # both losses reach the backbone
+    assert all(part[0].abs().sum() > 0 for part in (by_heads, by_shifts))
     moved = [head.weight.grad is not None and bool(head.weight.grad.abs().sum() > 0) for head in network.model.fc.heads]
     assert moved == [True, False, True]
     assert network.model.fc.shift.weight.grad.abs().sum() > 0
@@ -217,9 +223,30 @@ def test_difficulty_of_hand_worked_losses():
     batch = batch_of(torch.rand(4, 3, 4, 4), labels)
     objective.remember(objective.biased_loss, torch.tensor([1.0, 4.0, 2.0, 3.0]), batch)
     objective.remember(objective.target_loss, torch.tensor([2.0, 2.0, 1.0, 4.0]), batch)
-    torch.testing.assert_close(objective.biased_loss, torch.tensor([0.5, 2.0, 1.0, 1.5]))
+    torch.testing.assert_close(objective.biased_loss, torch.tensor([1.0, 4.0, 2.0, 3.0]))
     expected = torch.tensor([0.25 / 1.25, 1 / 2, (2 / 3) / (2 / 3 + 1 / 4), 1 / 2])
     torch.testing.assert_close(objective.difficulty(batch), expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.vouches("objectives/lff")
+def test_running_losses_begin_at_the_first_loss_and_then_keep_seven_tenths():
+    """After losses a, b and c of a sample: 0.7 (0.7 a + 0.3 b) + 0.3 c, as the authors' mean; a sample not yet seen has 0."""
+    torch.manual_seed(0)
+    labels = torch.tensor([0, 1, 0, 1])
+    network = Network(MLP(3, 2, 4, width=4), torch.zeros(3), torch.ones(3))
+    objective = LfF()
+    objective.prepare(network, grouped(labels))
+    batch = replace(batch_of(torch.rand(3, 3, 4, 4), labels[1:]), index=torch.tensor([1, 2, 3]))
+    kept = {"biased_loss": [], "target_loss": []}
+    for _ in range(3):
+        network.model.fc.weight.data.mul_(3)
+        objective.biased.model.fc.weight.data.mul_(-2)
+        for name, player in (("biased_loss", objective.biased), ("target_loss", network)):
+            kept[name].append(F.cross_entropy(player(batch.images), batch.labels, reduction="none").detach())
+        objective.loss(network, batch)
+    for name, (a, b, c) in kept.items():
+        torch.testing.assert_close(getattr(objective, name)[1:], 0.7 * (0.7 * a + 0.3 * b) + 0.3 * c)
+        assert getattr(objective, name)[0] == 0
 
 
 @pytest.mark.vouches("objectives/lff")

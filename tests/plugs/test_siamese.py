@@ -95,7 +95,8 @@ def test_projector_and_predictor_are_laid_out_as_in_the_paper():
     assert [type(layer) for layer in objective.predictor] == [*hidden, nn.Linear]
     assert objective.predictor[0].out_features == 32 // 4
     assert objective.predictor[-1].out_features == 32
-    # Batch norm without affine part: in training every channel of z has mean 0 and variance 1.
+    assert list(objective.projector[-1].parameters()) == []  # no affine part, as in the authors' code
+    # So in training every channel of z has mean 0 and variance 1.
     z = objective.embed(network.train(), two_views(64).images)
     torch.testing.assert_close(z.mean(0), torch.zeros(32), atol=1e-4, rtol=0)
     torch.testing.assert_close(z.var(0, correction=0), torch.ones(32), atol=0.05, rtol=0)

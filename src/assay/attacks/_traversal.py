@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from assay.attacks._gradient import logits_and_gradient
 
-LEAST_SQUARE = 1e-30  # of a gradient's length; less is taken as no gradient
+LEAST_SQUARE = 1e-30  # of a direction's length; less is taken as no gradient
 
 
 def traverse(
@@ -32,15 +32,15 @@ def traverse(
     here, correction = sources.clone(), torch.zeros_like(sources)
     walking = torch.arange(len(sources), device=sources.device)
     x, y = sources, labels
-    sure, gradient = look(network, x, y)
+    sure, direction, power = look(network, x, y)
     least = sure - tolerance
     for _ in range(steps):
         way = targets[walking] - x
-        correction[walking] = (correction[walking] - alpha * gradient).clamp(-eps, eps)
-        x = (x + rate * (way - parallel(way, gradient)) + correction[walking]).clamp(0, 1)
-        sure, gradient = look(network, x, y)
+        correction[walking] = (correction[walking] - alpha * power * direction).clamp(-eps, eps)
+        x = (x + rate * (way - parallel(way, direction)) + correction[walking]).clamp(0, 1)
+        sure, direction, power = look(network, x, y)
         held = sure >= least[walking]
-        walking, x, y, gradient = walking[held], x[held], y[held], gradient[held]
+        walking, x, y, direction, power = walking[held], x[held], y[held], direction[held], power[held]
         here[walking] = x
         if not len(walking):
             break
@@ -55,15 +55,17 @@ def parallel(vectors: Tensor, direction: Tensor) -> Tensor:
     return (share * along).to(vectors.dtype).reshape(vectors.shape)
 
 
-def _confidence_and_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The probability of each label (B,) and the gradient of the cross-entropy (B, C, H, W), from one pass."""
-    logits, gradient = logits_and_gradient(network, images, labels)
-    return _probability(logits, labels), gradient
+def _confidence_and_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The probability of each label (B,), and the gradient of the cross-entropy as a direction (B, C, H, W) and the power of two
+    (B, 1, 1, 1) that it is to be multiplied by, from one pass."""
+    logits, direction, power = logits_and_gradient(network, images, labels)
+    return _probability(logits, labels), direction, power
 
 
-def _confidence_alone(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _confidence_alone(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same with a gradient of 0, which has no part of the way along it and corrects nothing."""
-    return confidence(network, images, labels), torch.zeros_like(images)
+    none = torch.zeros_like(images)
+    return confidence(network, images, labels), none, none[:, :1, :1, :1]
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from assay.attacks._ball import TINY
-from assay.attacks._gradient import input_gradient, sample_losses, within
+from assay.attacks._gradient import input_gradient, sample_shortfalls, within
 
 
 def few_pixels(
@@ -34,7 +34,7 @@ def few_pixels(
     """
     sign = -1 if targeted else 1
     moved = best = images
-    best_loss = sign * sample_losses(network, images, labels)
+    best_loss = sign * sample_shortfalls(network, images, labels)
     free = torch.zeros_like(images, dtype=torch.bool).flatten(1)
     for _ in range(pixels):
         uphill = sign * input_gradient(network, moved, labels).flatten(1)
@@ -42,7 +42,7 @@ def few_pixels(
         uphill = torch.where(free, uphill, 0)
         scaled = uphill / uphill.abs().amax(1, keepdim=True).clamp_min(TINY)
         moved = within(moved + step * scaled.reshape(images.shape), clip)
-        loss = sign * sample_losses(network, moved, labels)
+        loss = sign * sample_shortfalls(network, moved, labels)
         best = torch.where((loss > best_loss).reshape(-1, 1, 1, 1), moved, best)
         best_loss = torch.maximum(loss, best_loss)
     return best.detach()

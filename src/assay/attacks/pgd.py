@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from assay.attacks._ascent import ascend
 from assay.attacks._ball import drawn
-from assay.attacks._gradient import sample_losses
+from assay.attacks._gradient import sample_shortfalls
 
 STEP_SHARE = 2.5  # of eps / steps: the paper's choice, which reaches the ball's surface from anywhere in it
 
@@ -49,7 +49,7 @@ def pgd(
         )
         if restarts == 1:
             return moved
-        loss = (-1 if targeted else 1) * sample_losses(network, moved, labels)
+        loss = (-1 if targeted else 1) * sample_shortfalls(network, moved, labels)
         best = torch.where((loss > best_loss).reshape(-1, 1, 1, 1), moved, best)
         best_loss = torch.maximum(loss, best_loss)
     return best

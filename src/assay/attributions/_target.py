@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from assay.errors import StudyError
+
 
 def target_gradient(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     """Gradient of each image's target logit in the image, same shape as images."""
@@ -19,6 +21,25 @@ def target_gradient(network: nn.Module, images: Tensor, targets: Tensor) -> Tens
 def upsample(maps: Tensor, images: Tensor) -> Tensor:
     """Maps (B, 1, h, w) at the images' resolution, bilinear."""
     return nn.functional.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def channels_first(model: nn.Module, maps: Tensor, attribution: str) -> Tensor:
+    """What a model's forward_features makes (or its gradient) as maps (B, C, h, w).
+
+    The model says how it lays them out: `output_fmt` "NHWC" for channels last; tokens lie on its patches' grid, after
+    `num_prefix_tokens` that belong to no place. Raises StudyError where it does not say.
+    """
+    name = type(model).__name__
+    if maps.ndim == 3:
+        prefix, grid = getattr(model, "num_prefix_tokens", None), getattr(getattr(model, "patch_embed", None), "grid_size", None)
+        if prefix is None or grid is None or prefix + grid[0] * grid[1] != maps.shape[1]:
+            raise StudyError(
+                f"attribution {attribution}: {name} makes {maps.shape[1]} tokens and does not say where they lie; use another"
+            )
+        return maps[:, prefix:].transpose(1, 2).unflatten(2, grid)
+    if maps.ndim != 4:
+        raise StudyError(f"attribution {attribution}: {name} has no maps before its classifier; use one such as allconv")
+    return maps.permute(0, 3, 1, 2) if str(getattr(model, "output_fmt", "NCHW")) == "NHWC" else maps
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ ROWS_AT_ONCE = 4096
 
 
 def integrated_gradients(
-    network: nn.Module, images: Tensor, targets: Tensor, *, baseline: float = 0.0, steps: Annotated[int, Ge(1)] = 50
+    network: nn.Module, images: Tensor, targets: Tensor, *, baseline: float = 0.0, steps: Annotated[int, Ge(2)] = 50
 ) -> Tensor:
     """Signed, same shape as images (B, C, H, W). baseline: pixel value that stands for nothing; a tensor is taken as it is."""
     baselines = torch.as_tensor(baseline, dtype=images.dtype, device=images.device).expand_as(images)

@@ -1,7 +1,7 @@
 """RISE: random masks, averaged with the target's probability on the masked image as their weight.
 
 "RISE: Randomized Input Sampling for Explanation of Black-box Models", Petsiuk et al. 2018: a mask is a coarse grid of cells that
-are kept with a probability, enlarged bilinearly to a little more than the image and cut out at a random shift; the map is the
+are kept with a probability, enlarged bilinearly to a cell more than the image and cut out at a random shift; the map is the
 weighted sum of the masks over their number times that probability. It needs the network's answers alone. One of the two best maps
 of "How explainable are adversarially-robust CNNs?" (P288). What is masked fades to `fill`; the authors fade to the data's mean.
 """
@@ -9,7 +9,6 @@ of "How explainable are adversarially-robust CNNs?" (P288). What is masked fades
 from typing import Annotated
 
 import torch
-import torch.nn.functional as F
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
@@ -46,11 +45,21 @@ def rise(
 
 
 def random_masks(count: int, grid: int, probability: float, size: int, generator: torch.Generator) -> Tensor:
-    """(count, 1, size, size) in [0, 1]: grids of ones with the given probability, enlarged and shifted by up to a cell."""
+    """(count, 1, size, size) in [0, 1]: grids of grid x grid ones with the given probability, enlarged to (grid + 1) cells a side
+    and cut out at a shift of less than a cell."""
     cell = -(-size // grid)
-    cells = (torch.rand((count, 1, grid + 1, grid + 1), generator=generator, device=generator.device) < probability).float()
-    large = F.interpolate(cells, size=((grid + 1) * cell,) * 2, mode="bilinear", align_corners=False)
+    cells = (torch.rand((count, grid, grid), generator=generator, device=generator.device) < probability).float()
+    enlarge = enlargement(grid, (grid + 1) * cell).to(cells)
+    large = enlarge @ cells @ enlarge.T
     down, right = torch.randint(cell, (2, count, 1), generator=generator, device=generator.device)
     pixels = torch.arange(size, device=generator.device)
     image = torch.arange(count, device=generator.device)[:, None, None]
-    return large[image, 0, (down + pixels)[:, :, None], (right + pixels)[:, None, :]][:, None]
+    return large[image, (down + pixels)[:, :, None], (right + pixels)[:, None, :]][:, None]
+
+
+def enlargement(cells: int, size: int) -> Tensor:
+    """(size, cells) weights by which pixels read a row of cells linearly; beyond the first and the last cell's centre the row is
+    mirrored there, as the authors' resizing does."""
+    place = ((torch.arange(size, dtype=torch.float64) + 0.5) * cells / size - 0.5).abs()
+    place = ((cells - 1) - (cells - 1 - place).abs()).clamp_min(0)
+    return (1 - (place[:, None] - torch.arange(cells)).abs()).clamp_min(0)

@@ -58,8 +58,19 @@ def tone(name: str, images: Tensor, level: Tensor) -> Tensor:
         threshold = 256 - (level * LARGEST["solarize"]).int()[:, None, None, None]
         changed = torch.where(eight_bit < threshold, eight_bit, 255 - eight_bit)
     else:
-        changed = {"autocontrast": TF.autocontrast, "equalize": TF.equalize}[name](eight_bit)
+        changed = {"autocontrast": autocontrast, "equalize": TF.equalize}[name](eight_bit)
     return changed.to(images.dtype) / 255
+
+
+def autocontrast(levels: Tensor) -> Tensor:
+    """Stretch each channel of 8-bit images (B, C, H, W) to levels 0 to 255; one of a single level stays as it is.
+
+    PIL's table in PIL's double precision, cut to whole levels: torchvision divides in single precision and ends at 254.
+    """
+    low, high = (extreme.double() for extreme in (levels.amin((2, 3), keepdim=True), levels.amax((2, 3), keepdim=True)))
+    scale = torch.full_like(low, 255) / (high - low)  # 255 / tensor would be 255 times the reciprocal, rounded twice
+    stretched = (levels.double() * scale + -low * scale).clamp(0, 255)
+    return torch.where(high > low, stretched, levels.double()).to(torch.uint8)
 
 
 def warp_matrices(chosen: Tensor, level: Tensor, size: int) -> Tensor:

@@ -2,8 +2,13 @@
 
 Random numbers: each corruption asks for all its uniform numbers in one call, image after image. A CPU generator deals them
 out one by one, so corrupting a batch in parts with the same generator passed along gives the same images as corrupting it
-at once. On a GPU the numbers depend on how the batch is split; they are still the same for the same seed and split.
-Severity 0 draws nothing. Lengths are given as shares of the image's side, so that one table serves 16 px as well as 224 px.
+at once, up to rounding: elementwise functions round differently in a tensor's vector body and in its tail. On a GPU the numbers
+depend on how the batch is split; they are still the same for the same seed and split. Severity 0 draws nothing.
+
+Sizes: the authors of ImageNet-C give two tables, for CIFAR-10-C at 32 px and for ImageNet-C at 224 px. Where a corruption takes
+both, images up to 32 px get the first table's values (lengths in pixels, as a network's filters are), from 224 px on the
+second's (lengths in proportion to the side), and sizes between what lies between, linearly in the side. Other lengths are shares
+of the image's side, so that one table serves 16 px as well as 224 px.
 """
 
 from typing import Literal, TypeVar
@@ -15,6 +20,7 @@ from torch import Tensor
 from assay.errors import StudyError
 
 STRONGEST = 5
+CIFAR, IMAGENET = 32, 224  # pixels a side that the authors' tables are for
 T = TypeVar("T")
 
 
@@ -23,6 +29,18 @@ def setting(table: tuple[T, T, T, T, T], severity: int) -> T:
     if severity not in range(1, STRONGEST + 1):
         raise StudyError(f"corruption: severity = {severity} is not allowed; give a whole number from 0 to {STRONGEST}")
     return table[severity - 1]
+
+
+def at_size(cifar: tuple, imagenet: tuple, severity: int, side: int) -> float:
+    """What the authors' two tables, of one value a severity, say for images of `side` pixels."""
+    small, large = setting(cifar, severity), setting(imagenet, severity)
+    share = min(max((side - CIFAR) / (IMAGENET - CIFAR), 0.0), 1.0)
+    return small + share * (large - small)
+
+
+def pixels(cifar: tuple, imagenet: tuple, severity: int, side: int) -> float:
+    """The same for lengths in pixels, which grow with the side beyond the larger table's."""
+    return at_size(cifar, imagenet, severity, side) * max(1.0, side / IMAGENET)
 
 
 def uniform(images: Tensor, generator: torch.Generator, *shape: int) -> Tensor:
@@ -77,7 +95,8 @@ def zoom(images: Tensor, factor: float) -> Tensor:
 
 
 def streak(images: Tensor, degrees: Tensor, sigma: float) -> Tensor:
-    """One-sided Gaussian motion blur with `sigma` pixels along a direction for each image, (B,) degrees from the x axis."""
+    """One-sided Gaussian motion blur with `sigma` pixels, cut at three sigma, along a direction for each image, (B,) degrees from
+    the x axis."""
     turn = torch.deg2rad(degrees)[:, None, None]
     x, y = positions(images)
     offsets = torch.arange(int(3 * sigma) + 1, device=images.device, dtype=images.dtype)

@@ -1,8 +1,8 @@
 """Frost: ice crystals over a dimmed image.
 
 "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The paper lays photographs of frost
-over the image; here bright ridges of cloudy noise in the pale blue of ice take their place. Weights of image and frost span
-the paper's, in even steps.
+over the image; here bright ridges of cloudy noise in the pale blue of ice take their place. Weights of image and frost lie
+between those of the paper's CIFAR and ImageNet sets; the former's would make the last two severities milder than the third.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from assay.corruptions import _common
 
-WEIGHTS = ((1.0, 0.25), (0.9, 0.4), (0.8, 0.55), (0.7, 0.7), (0.6, 0.85))  # of the image and of the frost
+WEIGHTS = ((1.0, 0.25), (0.9, 0.4), (0.8, 0.55), (0.75, 0.65), (0.7, 0.75))  # of the image and of the frost
 ICE = (0.85, 0.95, 1.0)
 DECAY = 1.3
 SHARPNESS = 2

@@ -2,8 +2,8 @@
 
 "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). On small images two pixels' reach
 and many rounds, which the paper uses for ImageNet, leave nothing; so pixels trade places with direct neighbours in one
-round (with those up to side / 32 away if that is more), the share that does grows with severity, and the blur stays. More
-rounds can be asked for.
+round (with those up to side / 32 away if that is more), the share that does grows with severity, and the blur stays the
+strongest of the paper's for CIFAR and for ImageNet by the image's size (see `_common`). More rounds can be asked for.
 """
 
 from typing import Annotated
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from assay.corruptions import _common
 
-SIGMA = 0.025  # of both blurs, in image sides
+SIGMA = (0.4,) * 5, (1.5,) * 5  # of both blurs, in pixels, of CIFAR and of ImageNet
 SHARE = (0.1, 0.25, 0.5, 0.75, 1.0)  # of pixels that trade places
 
 
@@ -23,11 +23,12 @@ def glass_blur(images: Tensor, severity: int, generator: torch.Generator, *, rou
     if severity == 0:
         return images
     side = images.shape[-1]
+    sigma = _common.pixels(*SIGMA, severity, side)
     numbers = _common.uniform(images, generator, rounds, *images.shape[2:], 3)
-    swapped = _common.blur(images, SIGMA * side)
+    swapped = _common.blur(images, sigma)
     for turn in numbers.unbind(1):
         swapped = swap_neighbours(swapped, turn, max(1, side // 32), _common.setting(SHARE, severity))
-    return _common.blur(swapped, SIGMA * side).clamp(0, 1)
+    return _common.blur(swapped, sigma).clamp(0, 1)
 
 
 def swap_neighbours(images: Tensor, numbers: Tensor, reach: int, share: float) -> Tensor:

@@ -1,7 +1,8 @@
 """Snow: bright streaked flakes over a whitened image.
 
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The strengths are the paper's for
-CIFAR but rise at every step; flakes and streaks are shares of the image's side.
+"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (P095). The strengths are near the paper's for
+CIFAR, in which a step may do less than the one before; here flakes get denser at every step, their streaks are shares of the
+side between those of the paper's CIFAR and ImageNet sets, and whitening rises evenly, likewise between.
 """
 
 import torch

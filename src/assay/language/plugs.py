@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval, Le, Lt, MaxLen, MinLen
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from assay.errors import StudyError, unknown
 from assay.language.inputs import shown
@@ -74,13 +75,27 @@ class _Trained:
     """Stands for `assay.training.network.Trained` when annotations are read without importing torch."""
 
 
+class _Exactly:
+    """`Literal` without Python's view that True and 1.0 equal 1, which pydantic shares and the schemas for editors do not."""
+
+    def __getitem__(self, allowed: Any) -> Any:
+        values = allowed if isinstance(allowed, tuple) else (allowed,)
+
+        def same_kind(value: Any) -> Any:
+            if not any(type(value) is type(one) and value == one for one in values):
+                raise PydanticCustomError("literal_error", f"input should be {' or '.join(map(repr, values))}")
+            return value
+
+        return Annotated[Literal[allowed], BeforeValidator(same_kind)]
+
+
 ANNOTATION_NAMES = {
     **{kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict)},
     **{mark.__name__: mark for mark in (Ge, Gt, Interval, Le, Lt, MaxLen, MinLen, Plug, Parent, Weights)},
     "Annotated": Annotated,
     "Any": Any,
     "Callable": Callable,
-    "Literal": Literal,
+    "Literal": _Exactly(),
     "TimmName": TimmName,
     "Trained": _Trained,
 }

@@ -7,7 +7,10 @@ scikit-learn's average_precision_score.
 import numpy as np
 from sklearn.metrics import average_precision_score
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def aupr(positive: np.ndarray, negative: np.ndarray) -> float:
     """Scores (P,) of positives and (N,) of negatives, both not empty; P / (P + N) for chance, 1 when all positives lie above."""
     truth = np.concatenate([np.ones(len(positive)), np.zeros(len(negative))])

@@ -7,7 +7,10 @@ Whitney U).
 import numpy as np
 from scipy.stats import rankdata
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
     """Scores (P,) of positives and (N,) of negatives, both not empty; 0.5 for chance, 1 when all positives lie above."""
     ranks = rankdata(np.concatenate([positive, negative]))

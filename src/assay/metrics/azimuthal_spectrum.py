@@ -9,16 +9,23 @@ Differentiable, for use in a loss.
 import torch
 from torch import Tensor
 
+from assay.metrics._numbers import numbers_only
+
 GREY = (0.299, 0.587, 0.114)
 SMALLEST = 1e-8  # added to power, for its logarithm
 
 
+@numbers_only
 def azimuthal_spectrum(images: Tensor) -> Tensor:
     """(N, R) for square images (N, 1 or 3, H, H): mean log power at radius 0 to R - 1 cycles, R - 1 = H / sqrt 2 rounded.
 
     Shifted and scaled so that an image's smallest value is 0 and its largest 1.
     """
-    curve = log_power(images)
+    return scaled(log_power(images))
+
+
+def scaled(curve: Tensor) -> Tensor:
+    """Curves (N, R) from 0 to 1."""
     low, high = curve.amin(1, keepdim=True), curve.amax(1, keepdim=True)
     return (curve - low) / (high - low).clamp_min(SMALLEST)
 

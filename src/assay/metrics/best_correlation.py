@@ -6,9 +6,11 @@ a unit of the second network may serve several units of the first. Never below t
 
 import numpy as np
 
+from assay.metrics._numbers import numbers_only
 from assay.metrics._units import correlations
 
 
+@numbers_only
 def best_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Activations (N, P) and (N, Q) on the same inputs; mean over the P units of the first, in [-1, 1]."""
     return float(correlations(first, second).max(1).mean())

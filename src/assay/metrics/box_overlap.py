@@ -10,7 +10,10 @@ import numpy as np
 from annotated_types import Gt, Lt
 from scipy.ndimage import find_objects, label
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def box_overlap(heat: np.ndarray, boxes: np.ndarray, *, threshold: Annotated[float, Gt(0), Lt(1)] = 0.15) -> np.ndarray:
     """Intersection over union (B,) in [0, 1] of maps (B, H, W) with boxes (B, 4) of x0, y0, x1, y1, the ends exclusive.
 
@@ -20,7 +23,7 @@ def box_overlap(heat: np.ndarray, boxes: np.ndarray, *, threshold: Annotated[flo
 
 
 def _box(heat: np.ndarray, threshold: float) -> tuple[int, int, int, int]:
-    """The box around the largest 4-connected segment above the threshold."""
+    """The box around the largest 4-connected segment above the threshold, of equally large ones the first in reading order."""
     if heat.max() <= 0:
         return 0, 0, 0, 0
     segments, count = label(heat >= threshold * heat.max())

@@ -6,9 +6,12 @@
 
 import numpy as np
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def cka(first: np.ndarray, second: np.ndarray) -> float:
     """Activations (N, P) and (N, Q) on the same inputs; in [0, 1], 1 when one is a rotated and scaled copy of the other."""
     x, y = (a.astype(np.float64) - a.mean(0, dtype=np.float64) for a in (first, second))
     scale = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
-    return float(np.linalg.norm(x.T @ y) ** 2 / scale) if scale > 0 else 0.0
+    return float(np.linalg.norm(x.T @ y) ** 2 / scale) if scale != 0 else 0.0

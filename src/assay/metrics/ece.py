@@ -10,7 +10,10 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def ece(logits: Tensor, labels: Tensor, *, bins: Annotated[int, Ge(1)] = 15) -> float:
     """sum_b |b| / N * |accuracy_b - confidence_b| in [0, 1] for logits (N, K) and labels (N,); a bin holds its upper end."""
     confidence, predicted = logits.double().softmax(1).max(1)

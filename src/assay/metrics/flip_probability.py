@@ -8,7 +8,10 @@ from typing import Literal
 
 from torch import Tensor
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def flip_probability(answers: Tensor, *, against: Literal["previous", "first"] = "previous") -> float:
     """Share in [0, 1] of frames after the first whose answer differs, for answers (F, N) of N sequences of F >= 2 frames."""
     compared = answers[:-1] if against == "previous" else answers[:1]

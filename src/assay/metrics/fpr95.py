@@ -10,7 +10,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Le
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def fpr95(positive: np.ndarray, negative: np.ndarray, *, rate: Annotated[float, Gt(0), Le(1)] = 0.95) -> float:
     """Scores (P,) of positives and (N,) of negatives; a score at the threshold passes.
 

@@ -6,7 +6,10 @@
 import torch
 from torch import Tensor
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def frechet_distance(first: Tensor, second: Tensor) -> float:
     """Squared distance, at least 0, for features (N, D) and (M, D)."""
     first, second = first.double(), second.double()

@@ -10,7 +10,10 @@ from typing import Annotated
 from annotated_types import Gt
 from torch import Tensor
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def mce(errors: Tensor, reference: Tensor, *, least: Annotated[float, Gt(0)] = 1e-12) -> float:
     """Mean over corruptions c of sum_s errors[c, s] / sum_s reference[c, s], for errors (C, S); 1 for the reference itself.
 

@@ -6,7 +6,10 @@ via Gradient-based Localization" (P313), section 4.1. Without the original's tol
 
 from torch import Tensor
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def pointing(heat: Tensor, masks: Tensor) -> float:
     """Share of maps (B, H, W) whose largest value lies where masks (B, H, W) are not zero; of equal values the first counts."""
     top = heat.flatten(1).argmax(1, keepdim=True)

@@ -7,7 +7,10 @@ Localization" (P313), section 5.3.
 import numpy as np
 from scipy.stats import rankdata
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Correlation (B,) in [-1, 1] of maps (B, H, W) with others; equal values share their mean rank, a constant map gives 0."""
     a, b = (rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second))

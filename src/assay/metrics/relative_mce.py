@@ -9,7 +9,10 @@ from typing import Annotated
 from annotated_types import Gt
 from torch import Tensor
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def relative_mce(
     errors: Tensor, clean: float, reference: Tensor, reference_clean: float, *, least: Annotated[float, Gt(0)] = 1e-12
 ) -> float:

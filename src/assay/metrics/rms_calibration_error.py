@@ -10,7 +10,10 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def rms_calibration_error(logits: Tensor, labels: Tensor, *, bin_size: Annotated[int, Ge(1)] = 100) -> float:
     """sqrt(sum_b |b| / N * (accuracy_b - confidence_b)^2) in [0, 1] for logits (N, K) and labels (N,).
 

@@ -12,9 +12,11 @@ import numpy as np
 from annotated_types import Ge
 from sklearn.linear_model import Lasso
 
+from assay.metrics._numbers import numbers_only
 from assay.metrics._units import standardise
 
 
+@numbers_only
 def sparse_prediction(first: np.ndarray, second: np.ndarray, *, decay: Annotated[float, Ge(0)] = 0.05) -> float:
     """Predict each of the Q units of the second (N, Q) from the P of the first (N, P) on the same inputs; their mean R2.
 

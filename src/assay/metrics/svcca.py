@@ -10,7 +10,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Le
 
+from assay.metrics._numbers import numbers_only
 
+
+@numbers_only
 def svcca(first: np.ndarray, second: np.ndarray, *, share: Annotated[float, Gt(0), Le(1)] = 0.99) -> float:
     """Activations (N, P) and (N, Q) on the same inputs; mean of the min(p, q) canonical correlations, in [0, 1]."""
     bases = [_leading(activations, share) for activations in (first, second)]

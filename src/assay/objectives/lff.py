@@ -2,8 +2,8 @@
 
 "Learning from Failure: Training Debiased Classifier from Biased Classifier", Nam et al. 2020. The biased network minimises
 the generalised cross-entropy (1 - p^q) / q, which dwells on what is easy; the other the cross-entropy weighted by loss_b /
-(loss_b + loss_d), where both losses are running means of each sample, divided by the largest of its class. No group labels
-are used.
+(loss_b + loss_d), where both losses are running means of each sample, which begin at its first loss, divided by the largest of
+its class. No group labels are used.
 """
 
 from copy import deepcopy
@@ -26,6 +26,7 @@ class LfF(Objective):
 
     biased_loss: Tensor
     target_loss: Tensor
+    seen: Tensor
 
     def __init__(self, *, q: Annotated[float, Gt(0), Le(1)] = 0.7, decay: Annotated[float, Ge(0), Lt(1)] = 0.7):
         super().__init__()
@@ -39,18 +40,21 @@ class LfF(Objective):
         self.labels = world.train.labels
         for name in ("biased_loss", "target_loss"):
             self.register_buffer(name, torch.zeros(len(self.labels), device=self.labels.device))
+        self.register_buffer("seen", torch.zeros(len(self.labels), dtype=torch.bool, device=self.labels.device))
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         biased, target = self.biased(batch.images), network(batch.images)
         each = F.cross_entropy(target, batch.labels, reduction="none")
         self.remember(self.biased_loss, F.cross_entropy(biased, batch.labels, reduction="none"), batch)
         self.remember(self.target_loss, each, batch)
+        self.seen[batch.index] = True
         weights = self.difficulty(batch)
         return (weights * each).mean() + generalised_cross_entropy(biased, batch.labels, self.q).mean()
 
     def remember(self, store: Tensor, losses: Tensor, batch: Batch) -> None:
-        """Move each sample's running loss towards its new one."""
-        store[batch.index] = self.decay * store[batch.index] + (1 - self.decay) * losses.detach().to(store.dtype)
+        """Move each sample's running loss towards its new one, or begin with it."""
+        new, old = losses.detach().to(store.dtype), store[batch.index]
+        store[batch.index] = torch.where(self.seen[batch.index], self.decay * old + (1 - self.decay) * new, new)
 
     def difficulty(self, batch: Batch) -> Tensor:
         """(B,) relative difficulty in [0, 1]: near 1 where the biased network fails and the other does not."""

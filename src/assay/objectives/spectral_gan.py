@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from assay.data.batch import Batch, TensorWorld, whole
 from assay.language.plugs import Plug
-from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
+from assay.metrics.azimuthal_spectrum import azimuthal_spectrum, log_power, scaled
 from assay.objectives.gan import GAN
 
 CLASSIFIES = False
@@ -43,5 +43,5 @@ class SpectralGAN(GAN):
 
 def spectral_loss(images: Tensor, target: Tensor) -> Tensor:
     """Mean over images (N, C, H, H) and radii of -t log s - (1 - t) log(1 - s), s their spectra and t (R,) the target."""
-    spectra = azimuthal_spectrum(images.float()).clamp(EDGE, 1 - EDGE)
+    spectra = scaled(log_power(images.float())).clamp(EDGE, 1 - EDGE)
     return F.binary_cross_entropy(spectra, target.expand_as(spectra).float())

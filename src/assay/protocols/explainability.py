@@ -16,7 +16,7 @@ from torch import Tensor
 from assay.language.plugs import Plug
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import batched, predict
-from assay.metrics._erase import area, erased_logits
+from assay.metrics._erase import area, blurred, erased_logits
 from assay.metrics.box_overlap import box_overlap
 from assay.metrics.pointing import pointing
 from assay.metrics.top1 import top1
@@ -32,7 +32,7 @@ METRICS = {
     "matched_insertion": "insertion with the logits scaled to the given mean confidence, 0 to 1",
     "matched_deletion": "deletion with the logits scaled to the given mean confidence, 0 to 1",
 }
-FILL = 0.5  # of erased pixels
+FILL = 0.5  # of deleted pixels; insertion starts from the image blurred
 HALVINGS = 30
 SHOWN = 8  # images kept to look at
 
@@ -60,8 +60,10 @@ def explainability(
     above = heat - heat.amin((1, 2), keepdim=True)  # a map of probabilities is nowhere 0
     yield "overlap", float(box_overlap(above.cpu().numpy(), test.factors["boxes"][:count, 0].cpu().numpy()).mean())
     scale = scale_for(logits, confidence)
-    for metric, insert in (("insertion", True), ("deletion", False)):
-        answers = erased_logits(network, images, heat[:, None], fill=FILL, steps=steps, insert=insert)
+    grounds = {"insertion": blurred(images), "deletion": torch.full_like(images, FILL)}
+    for metric, erased in grounds.items():
+        insert = metric == "insertion"
+        answers = erased_logits(network, images, heat[:, None], erased=erased, steps=steps, insert=insert)
         yield metric, area(answers, labels)
         yield f"matched_{metric}", area(scale * answers, labels)
     arm.keep("images", images[:SHOWN])

@@ -20,6 +20,7 @@ from assay.errors import StudyError
 from assay.language.plugs import Parent, Plug
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import predict
+from assay.metrics._ranking import largest_first
 from assay.metrics.aupr import aupr
 from assay.metrics.top1 import top1
 from assay.protocols.ood import outside
@@ -72,7 +73,7 @@ def filtered(
     strange = outside(arm, unknown).images
     confidence = predict(sieve.network, strange).double().softmax(1).amax(1)
     count = max(1, min(round(surest * len(strange)), len(images) // KNOWN_TO_UNKNOWN))
-    hard = strange[confidence.topk(count).indices]
+    hard = strange[largest_first(confidence)[:count]]
     arm.keep("unknown", hard[:PICTURES])
     known = images[order[: KNOWN_TO_UNKNOWN * count]]
     yield "aupr", _detection(arm, score, hard, known)

@@ -19,6 +19,7 @@ from assay.data.batch import TensorSplit
 from assay.language.plugs import Parent, Plug
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import predict
+from assay.metrics._ranking import largest_first
 from assay.metrics.top1 import top1
 from assay.training.network import Trained
 
@@ -71,7 +72,7 @@ def poses(
     yield "random_search", share(chance_to_meet(wrong[known].flatten(1), looked_at))
     if arm.seed == 0:
         confidence = logits.softmax(-1).amax(-1) * wrong * known[:, None, None, None, None]
-        arm.keep("images", test.images[confidence.flatten().topk(SHOWN).indices])
+        arm.keep("images", test.images[largest_first(confidence.flatten())[:SHOWN]])
 
 
 def share(values: Tensor) -> float:

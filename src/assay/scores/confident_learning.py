@@ -3,9 +3,11 @@
 "Confident Learning: Estimating Uncertainty in Dataset Labels", Northcutt, Jiang and Chuang 2021; prior work that "Identifying
 Mislabeled Data using the Area Under the Margin Ranking" is compared with here. The confident joint counts samples of label i
 that the network confidently takes for class j: p_j is at least the mean p_j of samples labelled j, and the largest such. Its
-off-diagonal count n is the number of wrong labels. Samples are ranked by max_{k != y} p_k - p_y and the n first are called
-mislabelled (the library's ranking by normalised margin with the count of off-diagonals; the paper's other pruning rules are
-not here). Probabilities should come from a network that was not trained on the samples, as in `worlds/fold`.
+off-diagonal count n is the number of wrong labels. That is the paper's count; the authors' library cleanlab counts fewer where it
+prunes by the off-diagonal, since it drops samples whose likeliest class of all is their label. Samples are ranked by
+max_{k != y} p_k - p_y and the n first are called mislabelled (the library's ranking by normalised margin with the count of
+off-diagonals; the paper's other pruning rules are not here). Probabilities should come from a network that was not trained on the
+samples, as in `worlds/fold`.
 """
 
 import torch

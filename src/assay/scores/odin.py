@@ -14,6 +14,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from assay.attacks._gradient import shortfalls
 from assay.data.batch import whole
 from assay.measuring.evaluate import batched, predict
 from assay.training.network import Samples
@@ -32,5 +33,6 @@ def _towards_prediction(network: nn.Module, images: Tensor, temperature: float) 
     """sign(grad_x log S_y(x; T)) for the predicted class y, shape (B, C, H, W)."""
     with torch.enable_grad():
         images = images.detach().requires_grad_(True)
-        top = (network(images).double() / temperature).log_softmax(1).amax(1)
-        return torch.autograd.grad(top.sum(), images)[0].sign()
+        logits = network(images).double() / temperature
+        # log S_y falls as the logit of y falls short of the others; its own slope rounds to 0 where a network is certain.
+        return -torch.autograd.grad(shortfalls(logits, logits.argmax(1)).sum(), images)[0].sign()
