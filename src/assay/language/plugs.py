@@ -7,13 +7,15 @@ An annotation or a default may name a constant that the file imports from anothe
 """
 
 import ast
+import contextlib
+import hashlib
 import importlib
 import json
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -35,8 +37,12 @@ ROOMS = (
 
 def parsed(path: Path) -> ast.Module:
     """The syntax tree of a source file; StudyError if it is not Python."""
+    return _tree(path.read_bytes(), path)
+
+
+def _tree(source: bytes, path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        return ast.parse(source.decode("utf-8"), filename=str(path))
     except SyntaxError as error:
         raise StudyError(f"{path}:{error.lineno}: {error.msg}; the file is not Python, mend it") from None
 
@@ -61,7 +67,11 @@ class Weights:
 def weights_file(named: str) -> Path | None:
     """The local file that a parameter marked with `Weights` names; None if it names a repository of the hub. A relative path
     starts at the project's root."""
-    return WORK / named if named.endswith(".safetensors") else None
+    if not named.endswith(".safetensors"):
+        return None
+    for seen in _watching:
+        seen.weights = True
+    return WORK / named
 
 
 class _Trained:
@@ -127,8 +137,18 @@ class PlugInfo:
         return ".".join(("assay", *self.path.relative_to(PACKAGE).with_suffix("").parts))
 
     @cached_property
+    def source(self) -> bytes:
+        return self.path.read_bytes()
+
+    @cached_property
     def tree(self) -> ast.Module:
-        return parsed(self.path)
+        return _tree(self.source, self.path)
+
+    @cached_property
+    def rests_on(self) -> dict[str, str]:
+        """The SHA-256 of the files that all this is read from, by path below the package; empty for one that is not there."""
+        files = {self.path: self.source, **self._read_of_others[1]}
+        return {str(path.relative_to(PACKAGE)): hashlib.sha256(text).hexdigest() if text else "" for path, text in files.items()}
 
     @property
     def doc(self) -> str:
@@ -165,13 +185,21 @@ class PlugInfo:
     @cached_property
     def imported(self) -> dict[str, Any]:
         """The same of other modules of the package, where the file imports them by name, e.g. the corruptions of ImageNet-C."""
-        found = {}
+        return self._read_of_others[0]
+
+    @cached_property
+    def _read_of_others(self) -> tuple[dict[str, Any], dict[Path, bytes]]:
+        """Constants of other modules by the name they have here, and the texts of these modules, none for one that is no file."""
+        found: dict[str, Any] = {}
+        texts: dict[Path, bytes] = {}
         for node in self.tree.body:
-            if isinstance(node, ast.ImportFrom) and any(alias.name.isupper() for alias in node.names):
-                path = PACKAGE.parent.joinpath(*(node.module or "").split(".")).with_suffix(".py")
-                known = _literals(parsed(path)) if path.exists() else {}
+            module = (getattr(node, "module", None) or "").split(".")
+            if isinstance(node, ast.ImportFrom) and module[0] == "assay" and any(alias.name.isupper() for alias in node.names):
+                path = PACKAGE.joinpath(*module[1:]).with_suffix(".py")
+                texts[path] = path.read_bytes() if path.exists() else b""
+                known = _literals(_tree(texts[path], path))
                 found |= {alias.asname or alias.name: known[alias.name] for alias in node.names if alias.name in known}
-        return found
+        return found, texts
 
     def _parameter(self, arg: ast.arg, default: ast.expr | None) -> Parameter:
         where = f"{self.path}:{arg.lineno}: parameter '{arg.arg}'"
@@ -253,7 +281,31 @@ def describe(kind: str, name: str) -> PlugInfo:
     plugs = find(kind)
     if name not in plugs:
         raise StudyError(unknown(f"{kind} plug", name, plugs))
+    for seen in _watching:
+        seen.plugs[f"{kind}/{name}"] = plugs[name]
     return plugs[name]
+
+
+@dataclass
+class Seen:
+    """What was asked for while somebody watched: plugs by "kind/name", and whether a local file of weights was named."""
+
+    plugs: dict[str, PlugInfo] = field(default_factory=dict)
+    weights: bool = False
+
+
+_watching: list[Seen] = []
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Seen]:
+    """Note what is asked for meanwhile: all that compiling depends on beside the study, its scale and the catalogue."""
+    seen = Seen()
+    _watching.append(seen)
+    try:
+        yield seen
+    finally:
+        _watching.pop()
 
 
 def load(kind: str, name: str) -> Callable:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from assay.errors import StudyError, unknown
-from assay.language.compiling import Compiler
+from assay.language.compiling import Compiler, catalogue
 from assay.language.inputs import parse, read_yaml, shown
+from assay.language.keeping import Keeper
 from assay.language.scales import Replacing, Scale, StandInError, StandIns, load_scale, setting_for
 from assay.language.study import Cell, Study, StudyFile
 from assay.storage.places import PROJECT
@@ -38,7 +39,10 @@ def load_studies(scale: str, config: Path = PROJECT / "config", only: Iterable[s
         if name not in paths:
             raise StudyError(unknown("study", name, paths))
     sizes = load_scale(scale, config)
-    return {name: compile_study(paths[name], scale, sizes) for name in names}
+    if config != PROJECT / "config":
+        return {name: compile_study(paths[name], scale, sizes) for name in names}
+    keeper = Keeper(scale, sizes.model_dump_json(), papers=lambda paper: paper in catalogue())
+    return {name: keeper.study(paths[name], lambda name=name: compile_study(paths[name], scale, sizes)) for name in names}
 
 
 def compile_study(path: Path, scale_name: str, scale: Scale) -> Study:

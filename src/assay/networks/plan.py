@@ -29,12 +29,12 @@ class Bundle:
         """The repetitions that it trains."""
         return self.block.repetitions
 
-    @property
+    @cached_property
     def parents(self) -> list[Recipe]:
         """Networks of other bundles that this one is made from, each once."""
         return list(dict.fromkeys(p for recipe in self.recipes for p in recipe.parents if p not in self.recipes))
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Canonical JSON of the recipes."""
         return canonical([recipe.data for recipe in self.recipes])
