@@ -7,11 +7,10 @@ never is, and is checked, and said to be invalid, each time.
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from assay.errors import StudyError
 from assay.language import kept
-from assay.language.plugs import Seen, describe, everything, watched
+from assay.language.plugs import everything, rests_on, watched
 from assay.language.published import Published
 from assay.language.recipes import Recipe
 from assay.language.scales import StandIns
@@ -37,8 +36,8 @@ class Keeper:
             return study
         with watched() as seen:
             made = compiled()
-        if needs := _needs(seen):
-            self._write(name, {"terms": terms, "needs": needs}, made)
+        if not seen.weights:  # which may come and go
+            self._write(name, {"terms": terms, "needs": rests_on(seen.plugs)}, made)
         return made
 
     def _read(self, name: str, terms: dict, path: Path) -> Study | None:
@@ -63,24 +62,6 @@ class Keeper:
             return  # a key or a value that JSON has not
         if again == study and _data(again) == made["study"] and kept.sum_of(study.path) == data["terms"]["study"]:
             kept.write(name, made, self.folder)
-
-
-def _needs(seen: Seen) -> dict[str, dict[str, str]]:
-    """The files that compiling read of plugs, by plug: of those it asked for, and those that are defaults of their parameters.
-    None if it looked for weights, which may come and go."""
-    waiting, needs = list(seen.plugs), {}
-    while waiting and not seen.weights:
-        plug = waiting.pop()
-        if plug not in needs:
-            info = describe(*plug.split("/"))
-            needs[plug] = info.rests_on
-            waiting += [f"{p.plug}/{name}" for p in info.parameters.values() if p.plug for name in _default_names(p.default)]
-    return {} if seen.weights else needs
-
-
-def _default_names(default: Any) -> list[str]:
-    specs = default if isinstance(default, list) else [default]
-    return [next(iter(spec)) if isinstance(spec, dict) else spec for spec in specs if spec]
 
 
 def _names_are_unique() -> bool:

@@ -297,6 +297,24 @@ class Seen:
 _watching: list[Seen] = []
 
 
+def rests_on(plugs: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The files that these plugs, and those that are defaults of their parameters, are read from, by "kind/name"."""
+    waiting, found = list(plugs), {}
+    while waiting:
+        plug = waiting.pop()
+        if plug not in found:
+            info = describe(*plug.split("/"))
+            found[plug] = info.rests_on
+            waiting += [f"{each.plug}/{name}" for each in info.parameters.values() if each.plug for name in _named(each.default)]
+    return found
+
+
+def _named(default: Any) -> list[str]:
+    """The plugs in a parameter's default."""
+    specs = default if isinstance(default, list) else [default]
+    return [next(iter(spec)) if isinstance(spec, dict) else spec for spec in specs if spec]
+
+
 @contextlib.contextmanager
 def watched() -> Iterator[Seen]:
     """Note what is asked for meanwhile: all that compiling depends on beside the study, its scale and the catalogue."""

@@ -181,7 +181,9 @@ def _untested(study: Study, tests: Path) -> list[str]:
 def vouches(tests: Path) -> tuple[Vouch, ...]:
     """All `pytest.mark.vouches("kind/name", paper="P000")` marks in the tests, read from their source."""
     found = ((path, str(path.relative_to(tests.parent))) for path in sorted(tests.rglob("test_*.py")))
-    return tuple(Vouch(*each) for path, name in found for each in _notes().of(path, name, lambda path=path: _read_off(path, tests)))
+    return tuple(
+        Vouch(*each) for path, name in found for each in _notes().of(path, name, lambda path=path: _read_off(path, tests))
+    )
 
 
 def _read_off(path: Path, tests: Path) -> list[list[str | None]]:

@@ -99,9 +99,7 @@ def code_hash(module: str) -> str:
     Left out is what no number depends on: comments and docstrings, annotations (a plug's ranges), texts of raised errors,
     descriptions of metrics, optional parameters that nothing reads, imports of modules that compute nothing.
     """
-    return _noted(
-        module, "computes", lambda: _hash(computing_code(parsed(module_path(module)), partial(_is_plumbing, module)))
-    )
+    return _noted(module, "computes", lambda: _hash(computing_code(parsed(module_path(module)), partial(_is_plumbing, module))))
 
 
 def computing_statements_of(module: str, path: Path) -> list[Statement]:
