@@ -45,7 +45,7 @@ class _Files:
     def terms(self) -> list[str]:
         """Digests of what everything depends on: the code that checks, the scales, which modules there are."""
         scales = kept.digest_of(self.config, [f"scales/{name}.yaml" for name in self.scales])
-        code = kept.digest_of(PACKAGE, ["cli/checking.py", "cli/freezing.py"])
+        code = kept.digest_of(PACKAGE, ["cli/checking.py", "cli/looking.py"])
         packages = kept.digest_of(PACKAGE, [name for name in self.modules if name.endswith("__init__.py")])
         said = [kept.sum_of(os.path.join(self.config, name)) for name in ("papers.json", "frozen/before.json")]
         return [kept.compiler(), scales, code, packages, hashlib.sha256(" ".join(self.modules).encode()).hexdigest(), *said]

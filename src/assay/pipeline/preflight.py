@@ -75,6 +75,7 @@ class Preflight:
         self.aside = results / "set-aside" / time.strftime("%Y%m%d-%H%M%S")
         self.findings: list[str] = []
         self.moved: set[Path] = set()
+        self.clear: set[Path] = set()
 
     @property
     def lines(self) -> list[str]:
@@ -137,10 +138,17 @@ class Preflight:
         for path in paths:
             if os.path.isfile(path):
                 continue
-            for parent in reversed(path.relative_to(self.results).parents[:-1]):
-                if os.path.lexists(self.results / parent) and not os.path.isdir(self.results / parent):
-                    self._set_aside(self.results / parent, "is no folder")
+            self._clear_above(path.parent)
             self._set_aside(path, "is no file")
+
+    def _clear_above(self, folder: Path) -> None:
+        """A folder, and those above it, are folders or are not there; each is looked at once."""
+        if folder == self.results or folder in self.clear:
+            return
+        self._clear_above(folder.parent)
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            self._set_aside(folder, "is no folder")
+        self.clear.add(folder)
 
     def _check_job(self, job: JobFiles, receipt: Receipt, records: Records) -> None:
         """A job's outputs stand or fall together; a network falls alone, since training finds the others done."""
