@@ -82,15 +82,13 @@ except AssayError as error:
     raise WorkflowError(str(error)) from None
 
 LOCAL = [f"{study}/{block.name}" for study, block in SOURCES.local]
-RECHECKED = [f"{study}/{block.name}" for study, block in SOURCES.rechecked]
-COMPUTED = [f"{study}/{block.name}" for study, block in SOURCES.computed]
+BLOCKS_AGAIN = {f"{study}/{block.name}": (study, block) for study, block in SOURCES.rechecked}
+BLOCKS = {f"{study}/{block.name}": (study, block) for study, block in SOURCES.computed}
+RECHECKED, COMPUTED = list(BLOCKS_AGAIN), list(BLOCKS)
 ARCHIVED = [study for study in SOURCES.shown if SOURCES.from_archive(study)]
 DRAWN_HERE = [study for study in SOURCES.shown if study not in ARCHIVED]
-WORLDS = {
-    name: spec
-    for name, spec in worlds_of(STUDIES[study] for study in SOURCES.shown).items()
-    if SOURCES.card(name).is_relative_to(RESULTS)
-}
+ALL_WORLDS = worlds_of(STUDIES[study] for study in SOURCES.shown)
+WORLDS = {name: ALL_WORLDS[name] for name, card in SOURCES.cards(ALL_WORLDS).items() if card.is_relative_to(RESULTS)}
 PAPER = (".pdf", ".svg", "-means.tex", "-means.csv", "-verdict.tex", "-verdict.csv")
 
 

@@ -23,14 +23,12 @@ def materials(*data):
 
 def manifests(recipes, block):
     """The manifests of the jobs that train these recipes at a block."""
-    return expand(f"{RESULTS}/networks/{{bundle}}.json", bundle=PLAN.needs(recipes, block))
+    return [f"{RESULTS}/networks/{bundle}.json" for bundle in PLAN.needs(recipes, block)]
 
 
 def block_of(wildcards):
     """The study and the block that a job measures, or measures again."""
-    if "again" in wildcards.keys():
-        return dict(zip(RECHECKED, SOURCES.rechecked))[wildcards.again]
-    return dict(zip(COMPUTED, SOURCES.computed))[wildcards.part]
+    return BLOCKS_AGAIN[wildcards.again] if "again" in wildcards.keys() else BLOCKS[wildcards.part]
 
 
 def study_of(wildcards):

@@ -14,7 +14,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from assay import cli
-from assay.cli import authoring, overview
+from assay.cli import authoring, looking, overview
 from assay.cli import studies as listing
 from assay.language import inputs, scales, studies
 from assay.language.plugs import PlugInfo
@@ -26,12 +26,14 @@ def tree(tmp_path, monkeypatch):
     tree = Tree(tmp_path).complete()
     config = tmp_path / "config"
     monkeypatch.setattr(inputs, "WORK", tmp_path)
-    for module in (listing, authoring):
+    for module in (listing, authoring, looking):
         for place in ("PROJECT", "WORK"):
             monkeypatch.setattr(module, place, tmp_path, raising=False)
-        monkeypatch.setattr(module, "load_studies", partial(studies.load_studies, config=config))
-    monkeypatch.setattr(authoring, "study_paths", partial(studies.study_paths, config))
-    monkeypatch.setattr(authoring, "scales", partial(scales.scales, config))
+    monkeypatch.setattr(listing, "load_studies", partial(studies.load_studies, config=config))
+    for module in (authoring, looking):
+        monkeypatch.setattr(module, "study_paths", partial(studies.study_paths, config))
+    monkeypatch.setattr(looking, "reader", lambda scale, config=config: studies.reader(scale, config))
+    monkeypatch.setattr(looking, "scales", lambda config=config: scales.scales(config))
     monkeypatch.setattr(listing, "row_at", partial(coverage.row_at, root=tmp_path))
     monkeypatch.setattr(overview, "compute_coverage", partial(coverage.coverage, root=tmp_path))
     return tree
@@ -125,7 +127,7 @@ def test_check_names_every_study_that_is_wrong(tree):
 
 def test_check_wants_docstrings_and_annotations(tree, tmp_path, monkeypatch):
     (tmp_path / "bare.py").write_text("def bare(images, *, eps=0.1): ...\n")
-    monkeypatch.setattr(authoring, "everything", lambda: [PlugInfo("attacks", "bare", tmp_path / "bare.py")])
+    monkeypatch.setattr(looking, "everything", lambda: [PlugInfo("attacks", "bare", tmp_path / "bare.py")])
     assert "parameter 'eps' has no annotation" in data("check", code=1)["problems"][0]
     (tmp_path / "bare.py").write_text("def bare(images, *, eps: float = 0.1): ...\n")
     assert "has no module docstring" in data("check", code=1)["problems"][0]

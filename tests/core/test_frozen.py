@@ -12,7 +12,7 @@ from project_tree import HERE, STUDY, Tree
 from typer.testing import CliRunner
 
 from assay import cli
-from assay.cli.freezing import notices
+from assay.cli.looking import notices
 from assay.errors import AssayError, StudyError
 from assay.evidence.tables import Observation, write_evidence
 from assay.judging import freezing

@@ -148,7 +148,7 @@ def test_every_committed_study_compiles_at_every_scale():
 
 def test_checking_imports_no_torch():
     heavy = "{'torch', 'timm', 'pandas', 'scipy'}"
-    load = "from assay.cli.authoring import load_studies; load_studies('laptop')"
+    load = "from assay.cli.looking import reader; reader('laptop')"
     code = f"import sys; {load}; print(sorted({heavy} & set(sys.modules)))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=WORK)
     assert said.stdout.strip() == "[]"

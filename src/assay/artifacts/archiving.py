@@ -20,6 +20,7 @@ from assay.artifacts.entries import (
     StoredFile,
     block_key,
     blocks_of,
+    by_study,
     read_entries,
     world_key,
     write_entries,
@@ -132,8 +133,9 @@ def freshness_of(study: Study, entry: Entry) -> Freshness:
 
 def status(scale: str, root: Path = WORK) -> list[Status]:
     """How every study stands in the archive at a scale."""
-    entries = read_entries(root)
-    return [_status(study, entries) for study in load_studies(scale, project_of(root) / "config").values()]
+    entries = by_study(read_entries(root).values(), scale)
+    studies = load_studies(scale, project_of(root) / "config").values()
+    return [_status(study, {entry.key: entry for entry in entries.get(study.name, ())}) for study in studies]
 
 
 def _status(study: Study, entries: dict[str, Entry]) -> Status:

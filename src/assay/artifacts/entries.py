@@ -169,6 +169,15 @@ def write_entries(changed: Mapping[str, Entry | None], root: Path = WORK) -> Non
         raise ArtifactError(f"{MANIFEST}: cannot be written ({error.strerror}), and is as it was; then archive again") from None
 
 
+def by_study(entries: Iterable[Entry], scale: str) -> dict[str, list[Entry]]:
+    """The entries of a scale's blocks by study."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.study and entry.scale == scale:
+            found.setdefault(entry.study, []).append(entry)
+    return found
+
+
 def blocks_of(entries: Iterable[Entry], scale: str, study: str) -> dict[str, list[Entry]]:
     """A study's entries by platform, each platform's in the order of blocks; the platform that was archived first comes first."""
     found: dict[str, list[Entry]] = {}

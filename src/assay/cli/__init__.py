@@ -1,13 +1,14 @@
 """The command line, `assay`: one module a group of commands. None imports torch; what else is heavy, a command imports itself.
 
-To add a command, write it in the module of its subject, or in a new one: its Typer `commands`, and its name below.
+All of them are put together in `program`, which is imported when it is asked for: `assay check` does without (see __main__).
 """
 
-import typer
+from typing import Any
 
-from assay.cli import artifacts, authoring, datasets, freezing, networks, overview, place, proving, site, studies
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
-app.callback()(place.warn)
-for group in (studies, authoring, freezing, overview, artifacts, proving, datasets, networks, site, place):
-    app.add_typer(group.commands)
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from assay.cli.program import app
+
+    return app

@@ -1,5 +1,32 @@
-"""`python -m assay.cli`, for where the program `assay` is not on the path."""
+"""The program `assay`, and `python -m assay.cli` for where it is not on the path."""
 
-from assay.cli import app
+import sys
+from pathlib import Path
 
-app()
+from assay.errors import AssayError
+from assay.storage.places import warning_of_other_checkout
+
+
+def main() -> None:
+    """Run a command. A plain `assay check`, which editors and hooks call at every change, starts without the other commands."""
+    if sys.argv[1:] in (["check"], ["check", "--json"]):
+        sys.exit(_check(as_json=len(sys.argv) > 2))
+    from assay.cli import app
+
+    app()
+
+
+def _check(as_json: bool) -> int:
+    from assay.cli.checking import check, report
+
+    if warning := warning_of_other_checkout(Path.cwd()):
+        print(warning, file=sys.stderr)
+    try:
+        return report(check(), as_json)
+    except AssayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    main()

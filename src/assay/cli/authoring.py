@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from assay.cli.checking import check as checked
+from assay.cli.checking import report
 from assay.cli.common import AsJson, in_one_line, out, print_json
-from assay.cli.freezing import notices
 from assay.errors import StudyError
 from assay.language.catalogue import load as load_catalogue
 from assay.language.inputs import shown
-from assay.language.plugs import everything, misnamed
-from assay.language.scales import scales
-from assay.language.studies import NAME, load_studies, study_paths
+from assay.language.studies import NAME, study_paths
 from assay.storage.files import write_atomic
 from assay.storage.places import PROJECT, require_checkout
 
@@ -65,43 +64,4 @@ figure: bars                  # a file in src/assay/figures/
 @in_one_line
 def check(as_json: AsJson = False) -> None:
     """Check every study at every scale, every recipe and every plug, without importing any of them."""
-    damaged, warnings, before = notices(PROJECT / "config")
-    problems = [*_plug_problems(), *_study_problems(), *damaged]
-    counts = {"studies": len(study_paths()), "scales": len(scales()), "plugs": sum(1 for _ in everything())}
-    if as_json:
-        print_json({**counts, "problems": problems, "warnings": warnings})
-    else:
-        for problem in problems:
-            typer.echo(f"error: {problem}", err=True)
-        for line in filter(None, (*(f"warning: {warning}" for warning in warnings), before)):
-            typer.echo(line)
-        summary = ", ".join(f"{count} {what}" for what, count in counts.items())
-        out.print(f"{summary}: {f'[red]{len(problems)} problems[/]' if problems else '[green]all good[/]'}")
-    if problems:
-        raise typer.Exit(1)
-
-
-def _plug_problems() -> list[str]:
-    problems = [
-        f"{shown(path)}: is no plug, as '{path.stem}' is no name in Python; call it {path.stem.replace('-', '_')}.py"
-        for path in misnamed()
-    ]
-    for plug in everything():
-        try:
-            _ = plug.parameters
-            if not plug.doc:
-                problems.append(f"{shown(plug.path)}: has no module docstring; say what it computes and cite the paper")
-        except StudyError as error:
-            problems.append(str(error))
-    return problems
-
-
-def _study_problems() -> list[str]:
-    problems = []
-    for name in study_paths():
-        try:
-            for scale in scales():
-                load_studies(scale, only=[name])
-        except StudyError as error:
-            problems.append(str(error))
-    return problems
+    raise typer.Exit(report(checked(PROJECT / "config"), as_json))

@@ -1,20 +1,13 @@
-"""`assay freeze`, and what `assay check` says of frozen studies."""
+"""`assay freeze`: the record of a study's trial."""
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from assay.cli.common import AsJson, AtScale, in_one_line
-from assay.errors import StudyError
-from assay.language.configuration import Config
-from assay.language.frozen import frozen_before, warnings_of, was_before, write_record
+from assay.language.frozen import warnings_of, write_record
 from assay.language.inputs import shown
-from assay.language.studies import load_studies, study_paths
-from assay.language.study import Study
-from assay.storage.places import PROJECT
+from assay.language.studies import load_studies
 
 commands = typer.Typer()
 
@@ -48,22 +41,3 @@ def freeze(
     for warning in warnings_of(compiled):
         typer.echo(f"warning: {warning}")
     typer.echo(f"wrote {shown(path)}; commit it with the study before its judged draws are made")
-
-
-def notices(config: Path = PROJECT / "config", scale: str = Config().scale) -> tuple[list[str], list[str], str]:
-    """Records of trials that cannot be used, warnings from the others, and a line on the studies that were judged before there
-    were any ("" if none). What is wrong with a study itself is said elsewhere."""
-    problems, warnings, before = [], [], 0
-    for study in _readable(config, scale):
-        try:
-            warnings += warnings_of(study, config)
-            before += was_before(study, config)
-        except StudyError as error:
-            problems.append(str(error))
-    return problems, warnings, f"{before} studies were {frozen_before(config).why}" if before else ""
-
-
-def _readable(config: Path, scale: str) -> Iterator[Study]:
-    for name in study_paths(config):
-        with contextlib.suppress(StudyError):
-            yield load_studies(scale, config, only=[name])[name]

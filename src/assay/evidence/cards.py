@@ -31,7 +31,8 @@ def card_name(spec: dict) -> str:
 def worlds_of(studies: Iterable["Study"]) -> dict[str, dict]:
     """The worlds that studies draw from, by the name of their card; those made from trained networks have none."""
     specs = (cell.recipe.data["world"] for study in studies for cell in study.cells)
-    return {card_name(spec): spec for spec in specs if not parents_in(spec)}
+    distinct = {canonical(spec): spec for spec in specs}
+    return {card_name(spec): spec for spec in distinct.values() if not parents_in(spec)}
 
 
 def data_digest(world: World) -> str:

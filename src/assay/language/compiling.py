@@ -30,7 +30,7 @@ def merge(base: Any, top: Any) -> Any:
     return {top_name: {**base_parameters, **top_parameters}} if base_name == top_name else top
 
 
-_catalogue = cache(load_catalogue)
+catalogue = cache(load_catalogue)
 
 
 class Compiler:
@@ -45,7 +45,7 @@ class Compiler:
     def study(self) -> Study:
         self._check_names()
         try:
-            _catalogue()[self.file.paper]
+            catalogue()[self.file.paper]
         except StudyError as error:
             raise self.fail("paper", error) from None
         protocol_plug = self._plug_spec("protocol", "protocols", self.file.protocol)

@@ -9,6 +9,7 @@ at a scale that concludes something refuses a study whose text has none: its des
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -113,8 +114,12 @@ def _read(path: Path) -> Frozen:
 def frozen_before(config: Path = CONFIG) -> Before:
     """The texts that were judged before records were kept; none where there is no such list."""
     path = config / "frozen" / "before.json"
-    if not path.exists():
-        return Before(why="", studies={})
+    return _before(path, path.read_bytes()) if path.exists() else Before(why="", studies={})
+
+
+@lru_cache(1)
+def _before(path: Path, text: bytes) -> Before:
+    """Checked once for all studies that ask; `text` is what the file holds."""
     try:
         return parse(Before, read_json(path), path)
     except EvidenceError:

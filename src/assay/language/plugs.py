@@ -7,6 +7,8 @@ An annotation or a default may name a constant that the file imports from anothe
 """
 
 import ast
+import contextlib
+import hashlib
 import importlib
 import json
 import re
@@ -14,7 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,13 +41,20 @@ ROOMS = (
 def parsed(path: Path) -> ast.Module:
     """The syntax tree of a source file in any encoding that Python accepts; StudyError if it is not Python."""
     try:
-        return ast.parse(path.read_bytes(), filename=str(path))
+        source = path.read_bytes()
+    except OSError as error:
+        raise StudyError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+    return _tree(source, path)
+
+
+def _tree(source: bytes, path: Path) -> ast.Module:
+    try:
+        return ast.parse(source, filename=str(path))
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
         raise StudyError(f"{shown(path)}{line}: {error.msg}; the file is not Python, mend it") from None
-    except (OSError, ValueError) as error:  # ValueError: bytes of zero
-        reason = getattr(error, "strerror", None) or error
-        raise StudyError(f"{shown(path)}: {reason}; the file is not Python, mend it") from None
+    except ValueError as error:  # bytes of zero
+        raise StudyError(f"{shown(path)}: {error}; the file is not Python, mend it") from None
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,11 @@ class Weights:
 def weights_file(named: str) -> Path | None:
     """The local file that a parameter marked with `Weights` names; None if it names a repository of the hub. As everywhere,
     ~ and variables are what they are in a shell."""
-    return place(named) if named.endswith(".safetensors") else None
+    if not named.endswith(".safetensors"):
+        return None
+    for seen in _watching:
+        seen.weights = True
+    return place(named)
 
 
 class _Trained:
@@ -148,8 +161,18 @@ class PlugInfo:
         return ".".join(("assay", *self.path.relative_to(PACKAGE).with_suffix("").parts))
 
     @cached_property
+    def source(self) -> bytes:
+        return self.path.read_bytes()
+
+    @cached_property
     def tree(self) -> ast.Module:
-        return parsed(self.path)
+        return _tree(self.source, self.path)
+
+    @cached_property
+    def rests_on(self) -> dict[str, str]:
+        """The SHA-256 of the files that all this is read from, by path below the package; empty for one that is not there."""
+        files = {self.path: self.source, **self._read_of_others[1]}
+        return {str(path.relative_to(PACKAGE)): hashlib.sha256(text).hexdigest() if text else "" for path, text in files.items()}
 
     @property
     def doc(self) -> str:
@@ -186,13 +209,21 @@ class PlugInfo:
     @cached_property
     def imported(self) -> dict[str, Any]:
         """The same of other modules of the package, where the file imports them by name, e.g. the corruptions of ImageNet-C."""
-        found = {}
+        return self._read_of_others[0]
+
+    @cached_property
+    def _read_of_others(self) -> tuple[dict[str, Any], dict[Path, bytes]]:
+        """Constants of other modules by the name they have here, and the texts of these modules, none for one that is no file."""
+        found: dict[str, Any] = {}
+        texts: dict[Path, bytes] = {}
         for node in self.tree.body:
-            if isinstance(node, ast.ImportFrom) and any(alias.name.isupper() for alias in node.names):
-                path = PACKAGE.parent.joinpath(*(node.module or "").split(".")).with_suffix(".py")
-                known = _literals(parsed(path)) if path.exists() else {}
+            module = (getattr(node, "module", None) or "").split(".")
+            if isinstance(node, ast.ImportFrom) and module[0] == "assay" and any(alias.name.isupper() for alias in node.names):
+                path = PACKAGE.joinpath(*module[1:]).with_suffix(".py")
+                texts[path] = path.read_bytes() if path.exists() else b""
+                known = _literals(_tree(texts[path], path))
                 found |= {alias.asname or alias.name: known[alias.name] for alias in node.names if alias.name in known}
-        return found
+        return found, texts
 
     def _parameter(self, arg: ast.arg, default: ast.expr | None) -> Parameter:
         where = f"{shown(self.path)}:{arg.lineno}: parameter '{arg.arg}'"
@@ -293,7 +324,49 @@ def describe(kind: str, name: str) -> PlugInfo:
     plugs = find(kind)
     if name not in plugs:
         raise StudyError(unknown(f"{kind} plug", name, plugs))
+    for seen in _watching:
+        seen.plugs[f"{kind}/{name}"] = plugs[name]
     return plugs[name]
+
+
+@dataclass
+class Seen:
+    """What was asked for while somebody watched: plugs by "kind/name", and whether a local file of weights was named."""
+
+    plugs: dict[str, PlugInfo] = field(default_factory=dict)
+    weights: bool = False
+
+
+_watching: list[Seen] = []
+
+
+def rests_on(plugs: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The files that these plugs, and those that are defaults of their parameters, are read from, by "kind/name"."""
+    waiting, found = list(plugs), {}
+    while waiting:
+        plug = waiting.pop()
+        if plug not in found:
+            info = describe(*plug.split("/"))
+            found[plug] = info.rests_on
+            waiting += [f"{each.plug}/{name}" for each in info.parameters.values() if each.plug for name in _named(each.default)]
+    return found
+
+
+def _named(default: Any) -> list[str]:
+    """The plugs in a parameter's default."""
+    specs = default if isinstance(default, list) else [default]
+    return [next(iter(spec)) if isinstance(spec, dict) else spec for spec in specs if spec]
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Seen]:
+    """Note what is asked for meanwhile: all that compiling depends on beside the study, its scale and the catalogue."""
+    seen = Seen()
+    _watching.append(seen)
+    try:
+        yield seen
+    finally:
+        _watching.pop()
 
 
 def load(kind: str, name: str) -> Callable:

@@ -141,13 +141,16 @@ class Recipe:
 
     def __init__(self, data: dict):
         self.data = data
-        self.json = canonical(data)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and self.identity == other.identity
 
     def __hash__(self) -> int:
         return hash(self.identity)
+
+    @cached_property
+    def json(self) -> str:
+        return canonical(self.data)
 
     @cached_property
     def identity(self) -> str:

@@ -1,13 +1,14 @@
 """The folder of studies: each file found, read, checked and compiled at a scale, in the setting of the scale if it has one."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from assay.errors import StudyError, unknown
-from assay.language.compiling import Compiler
+from assay.language.compiling import Compiler, catalogue
 from assay.language.inputs import parse, read_yaml, shown
+from assay.language.keeping import Keeper
 from assay.language.scales import Replacing, Scale, StandInError, StandIns, load_scale, setting_for
 from assay.language.study import Cell, Study, StudyFile
 from assay.storage.places import PROJECT
@@ -37,8 +38,18 @@ def load_studies(scale: str, config: Path = PROJECT / "config", only: Iterable[s
     for name in names:
         if name not in paths:
             raise StudyError(unknown("study", name, paths))
+    read = reader(scale, config, paths)
+    return {name: read(name) for name in names}
+
+
+def reader(scale: str, config: Path = PROJECT / "config", paths: Mapping[str, Path] | None = None) -> Callable[[str], Study]:
+    """What reads, checks and compiles one study by name at a scale. Those of the project itself are kept (see kept.py)."""
+    paths = study_paths(config) if paths is None else paths
     sizes = load_scale(scale, config)
-    return {name: compile_study(paths[name], scale, sizes) for name in names}
+    if config != PROJECT / "config":
+        return lambda name: compile_study(paths[name], scale, sizes)
+    keeper = Keeper(scale, sizes.model_dump_json(), papers=lambda paper: paper in catalogue())
+    return lambda name: keeper.study(paths[name], lambda: compile_study(paths[name], scale, sizes))
 
 
 def compile_study(path: Path, scale_name: str, scale: Scale) -> Study:

@@ -116,6 +116,11 @@ class Study:
         return sorted(found, key=lambda recipe: recipe.depth)
 
     @cached_property
+    def recording(self) -> list[Recipe]:
+        """Those of its networks that something is recorded of while they train."""
+        return [recipe for recipe in self.recipes if recipe.records]
+
+    @cached_property
     def plugs(self) -> set[str]:
         """Everything the study's evidence is made with, as "kind/name"."""
         own = set().union(*(plugs_in(cell.protocol) | cell.recipe.plugs for cell in self.cells))

@@ -29,12 +29,12 @@ class Bundle:
         """The repetitions that it trains."""
         return self.block.repetitions
 
-    @property
+    @cached_property
     def parents(self) -> list[Recipe]:
         """Networks of other bundles that this one is made from, each once."""
         return list(dict.fromkeys(p for recipe in self.recipes for p in recipe.parents if p not in self.recipes))
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Canonical JSON of the recipes."""
         return canonical([recipe.data for recipe in self.recipes])
@@ -56,8 +56,9 @@ class Plan:
     def __init__(self, asked: Iterable[tuple[Study, Iterable[Block]]], networks_per_job: int = 1, beside: Iterable[Study] = ()):
         asked = list(asked)
         self.studies = {study.name: study for study, _ in asked}
-        everybody = {study.name: study for study in beside} | self.studies
-        self.recording = {recipe: recipe for recipe in each_once(r for study in everybody.values() for r in study.recipes)}
+        own = (recipe for study, _ in asked for recipe in study.recipes)
+        others = (recipe for study in beside if study.name not in self.studies for recipe in study.recording)
+        self.recording = {recipe: recipe for recipe in each_once((*own, *others))}
         self.bundles: dict[str, Bundle] = {}
         self.bundle_of: dict[tuple[Recipe, Block], Bundle] = {}
         wanted: dict[Block, list[Study]] = {}

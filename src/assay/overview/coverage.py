@@ -17,6 +17,7 @@ from assay.errors import AssayError, StudyError
 from assay.language.catalogue import Catalogue
 from assay.language.configuration import Config, results_folder
 from assay.language.draws import JUDGED, current
+from assay.language.kept import Notes, digest_of
 from assay.language.plugs import PlugInfo, describe, parsed
 from assay.language.scales import load_scale, scales
 from assay.language.studies import load_studies, study_paths
@@ -25,7 +26,7 @@ from assay.pipeline.deciding import sources_now
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import source_hash
 from assay.storage.files import read_json
-from assay.storage.places import PROJECT, WORK, project_of
+from assay.storage.places import PACKAGE, PROJECT, WORK, project_of
 
 DEFAULT_SCALE = Config().scale
 OTHER_EXPECTATIONS = "the verdict is on other expectations, controls or margins; run snakemake"
@@ -154,9 +155,15 @@ def said_of(plug: PlugInfo) -> str:
     """What a plug's source says of it, in code and in docstrings: all that its page shows but tests and studies; of
     one that cannot be read, why."""
     try:
-        return f"{source_hash(plug.module)} {plug.doc} {ast.get_docstring(plug.definition)}"
+        said = _notes().of(plug.path, "said", lambda: f"{plug.doc} {ast.get_docstring(plug.definition)}")
+        return f"{source_hash(plug.module)} {said}"
     except StudyError as error:
         return str(error)
+
+
+@cache
+def _notes() -> Notes:
+    return Notes("said", digest_of(PACKAGE, ["overview/coverage.py"]))
 
 
 def introduced(study: Study) -> list[str]:
@@ -185,7 +192,14 @@ def _untested(study: Study, tests: Path) -> list[str]:
 @cache
 def vouches(tests: Path) -> tuple[Vouch, ...]:
     """All `pytest.mark.vouches("kind/name", paper="P000")` marks in the tests, read from their source."""
-    return tuple(vouch for path in sorted(tests.rglob("test_*.py")) for vouch in _vouches_in(path, tests))
+    found = ((path, str(path.relative_to(tests.parent))) for path in sorted(tests.rglob("test_*.py")))
+    return tuple(
+        Vouch(*each) for path, name in found for each in _notes().of(path, name, lambda path=path: _read_off(path, tests))
+    )
+
+
+def _read_off(path: Path, tests: Path) -> list[list[str | None]]:
+    return [[vouch.plug, vouch.paper, vouch.test] for vouch in _vouches_in(path, tests)]
 
 
 def _vouches_in(path: Path, tests: Path) -> Iterator[Vouch]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from assay.artifacts.archiving import freshness_of
-from assay.artifacts.entries import Entry, blocks_of, read_entries
+from assay.artifacts.entries import Entry, blocks_of, by_study, read_entries
 from assay.errors import AssayError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
 from assay.evidence.tables import FILES, FORMAT, study_code
@@ -36,11 +36,13 @@ def decide(
     what is computed will lie.
     """
     entries = list(read_entries(root).values()) if mode != "recomputed" else []
+    archived = {scale: by_study(entries, scale) for scale in {study.scale for study in studies.values()}}
     places: dict[str, tuple[Place, ...]] = {}
     lacking: dict[str, tuple[str, ...]] = {}
     for name, study in studies.items():
         wanted = name in chosen and mode != "archive"
-        places[name], lacking[name] = _decide_one(study, entries, wanted, mode, results, platform_key(platform))
+        own = archived[study.scale].get(name, [])
+        places[name], lacking[name] = _decide_one(study, own, wanted, mode, results, platform_key(platform))
     return Sources(results, places, {name: why for name, why in lacking.items() if why}, {})
 
 

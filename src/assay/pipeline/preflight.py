@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Records:
         self.unreadable: list[Path] = []
         self.made = self._outputs(state / "metadata", _parse_record)
         self.stopped = self._outputs(state / "incomplete", json.loads)
+        self.known = self.made | self.stopped
 
     def _outputs(self, folder: Path, parse) -> set[str]:
         """The outputs with a record in a folder. A record's path is its output's, in base64 and in pieces marked with @."""
@@ -74,6 +75,7 @@ class Preflight:
         self.aside = results / "set-aside" / time.strftime("%Y%m%d-%H%M%S")
         self.findings: list[str] = []
         self.moved: set[Path] = set()
+        self.clear: set[Path] = set()
 
     @property
     def lines(self) -> list[str]:
@@ -136,18 +138,25 @@ class Preflight:
         for path in paths:
             if os.path.isfile(path):
                 continue
-            for parent in reversed(path.relative_to(self.results).parents[:-1]):
-                if os.path.lexists(self.results / parent) and not os.path.isdir(self.results / parent):
-                    self._set_aside(self.results / parent, "is no folder")
+            self._clear_above(path.parent)
             self._set_aside(path, "is no file")
+
+    def _clear_above(self, folder: Path) -> None:
+        """A folder, and those above it, are folders or are not there; each is looked at once."""
+        if folder == self.results or folder in self.clear:
+            return
+        self._clear_above(folder.parent)
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            self._set_aside(folder, "is no folder")
+        self.clear.add(folder)
 
     def _check_job(self, job: JobFiles, receipt: Receipt, records: Records) -> None:
         """A job's outputs stand or fall together; a network falls alone, since training finds the others done."""
         # Snakemake removes what it was stopped making and makes it again.
         outputs = () if any(str(path) in records.stopped for path in job.outputs) else job.outputs
-        wrong = {}
+        made, networks, wrong = frozenset(job.outputs), frozenset(job.networks), {}
         for path in dict.fromkeys((*outputs, *job.networks, *receipt.files)):
-            if reason := self._wrong(path, job, receipt, records):
+            if reason := self._wrong(path, made, networks, receipt, records):
                 wrong[path] = reason
         for path in wrong:
             if wrong[path] not in (GONE, TRAINED_SINCE):
@@ -163,15 +172,15 @@ class Preflight:
             receipt.write([*outputs, *(path for path in job.networks if path.exists())])
         receipt.save_times()
 
-    def _wrong(self, path: Path, job: JobFiles, receipt: Receipt, records: Records) -> str | None:
-        """Why a file cannot be trusted."""
+    def _wrong(self, path: Path, made: Set[Path], networks: Set[Path], receipt: Receipt, records: Records) -> str | None:
+        """Why a file cannot be trusted. made, networks: its job's outputs, and what lies beside them."""
         if path in self.moved or not path.is_file():
-            return GONE if path in job.outputs or path in receipt.files else None
+            return GONE if path in made or path in receipt.files else None
         if path in receipt.files and not receipt.holds(path):
             return TRAINED_SINCE if _vouched_for(path) else "is not as its job left it"
-        if path in job.networks and path not in receipt.files and not _vouched_for(path):
+        if path in networks and path not in receipt.files and not _vouched_for(path):
             return "has no sidecar that vouches for it"
-        if path in job.outputs and str(path) not in records.made | records.stopped:
+        if path in made and str(path) not in records.known:
             return "is not known to Snakemake"
         return None
 

@@ -5,7 +5,7 @@ since by then other results lie there.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -123,8 +123,12 @@ class Sources:
 
     def card(self, world: str, root: Path = WORK) -> Path:
         """The folder of a world's card: the archive's if it has one, else that of this run."""
-        key = world_key(self.results.name, world)
-        return root / ARCHIVE / key if key in read_entries(root) else self.results / "worlds" / world
+        return self.cards([world], root)[world]
+
+    def cards(self, worlds: Iterable[str], root: Path = WORK) -> dict[str, Path]:
+        """The folders of the cards of several worlds."""
+        entries, keys = read_entries(root), {world: world_key(self.results.name, world) for world in worlds}
+        return {w: root / ARCHIVE / key if key in entries else self.results / "worlds" / w for w, key in keys.items()}
 
     def write(self) -> None:
         """Leave the decision where jobs and readers find it."""

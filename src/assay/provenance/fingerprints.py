@@ -12,13 +12,16 @@ import hashlib
 from collections.abc import Callable, Iterable, Set
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from assay.errors import StudyError
+from assay.language.kept import Notes, digest_of, modules
 from assay.language.plugs import PACKAGE, describe, kinds, parsed, weights_file
 from assay.language.recipes import Recipe
 from assay.provenance.syntax import Statement, all_code, computing_code, computing_statements, imports_in
 from assay.storage.files import sha256
 from assay.storage.manifest import checksums
+from assay.storage.places import PACKAGE as PLACE
 
 # Rooms in which numbers are computed, beside the folders of plugs: what networks see, how they are trained, what is asked of
 # them. All others serve: numbers pass through them as they are.
@@ -41,9 +44,29 @@ def module_path(module: str) -> Path | None:
 @cache
 def imports(module: str) -> frozenset[str]:
     """The project modules a project module imports, at its top or inside functions; those for type checkers do not run."""
+    return frozenset(_noted(module, "imports", lambda: sorted(_imported(module))))
+
+
+def _imported(module: str) -> set[str]:
     nodes = imports_in(parsed(module_path(module)))
     targets = {_target(module, node, alias.name) for node in nodes for alias in node.names}
-    return frozenset(name for name in targets if name.split(".")[0] == "assay" and module_path(name))
+    return {name for name in targets if name.split(".")[0] == "assay" and module_path(name)}
+
+
+def _noted(module: str, what: str, made: Callable[[], Any]) -> Any:
+    """What is read off a module, as it was noted while its file, and where other modules lie, were the same."""
+    notes = _notes()
+    return notes.of(module_path(module), what, made) if notes else made()
+
+
+@cache
+def _notes() -> Notes | None:
+    """Notes that hold while the folders and packages are the same and this code reads them; none of another package."""
+    if PACKAGE != PLACE:
+        return None
+    found = modules()
+    telling = [name for name in found if name.endswith("__init__.py") or name.startswith("provenance/")]
+    return Notes("code", digest_of(PACKAGE, telling) + " ".join(found))
 
 
 def _target(module: str, node: ast.Import | ast.ImportFrom, name: str) -> str:
@@ -76,7 +99,7 @@ def code_hash(module: str) -> str:
     Left out is what no number depends on: comments and docstrings, annotations (a plug's ranges), texts of raised errors,
     descriptions of metrics, optional parameters that nothing reads, imports of modules that compute nothing.
     """
-    return _hash(computing_code(parsed(module_path(module)), partial(_is_plumbing, module)))
+    return _noted(module, "computes", lambda: _hash(computing_code(parsed(module_path(module)), partial(_is_plumbing, module))))
 
 
 def computing_statements_of(module: str, path: Path) -> list[Statement]:
@@ -93,7 +116,7 @@ def _is_plumbing(module: str, node: ast.Import | ast.ImportFrom, name: str) -> b
 @cache
 def source_hash(module: str) -> str:
     """A hash of all code of a module, without comments, docstrings and blank lines; the same on every Python version."""
-    return _hash(all_code(parsed(module_path(module))))
+    return _noted(module, "says", lambda: _hash(all_code(parsed(module_path(module)))))
 
 
 def _hash(text: str) -> str:
@@ -132,6 +155,10 @@ def _reached(module: str, following: Callable[[str], Set[str]]) -> frozenset[str
 @cache
 def inputs(module: str) -> tuple[str, ...]:
     """The files in data/ that a project module reads: its constant INPUTS."""
+    return tuple(_noted(module, "inputs", lambda: _inputs(module)))
+
+
+def _inputs(module: str) -> tuple[str, ...]:
     for node in parsed(module_path(module)).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "INPUTS":
             return ast.literal_eval(node.value)
@@ -165,10 +192,15 @@ def fingerprint_of_measuring(plugs: Iterable[str], weights: Iterable[str] = ()) 
     return _of_numbers((*TRAINING, *MEASURING), set(plugs), weights)
 
 
-def _of_numbers(entries: Iterable[str], plugs: set[str], weights: Iterable[str]) -> dict[str, str]:
+def _of_numbers(entries: tuple[str, ...], plugs: set[str], weights: Iterable[str]) -> dict[str, str]:
+    return _code_and_data(entries, frozenset(plugs)) | {f"weights/{name}": _sum_of_weights(name) for name in sorted(weights)}
+
+
+@cache
+def _code_and_data(entries: tuple[str, ...], plugs: frozenset[str]) -> dict[str, str]:
+    """Computed once for what several studies and networks use; nobody changes it."""
     modules = _behind(plugs, computing_closure).union(*map(computing_closure, entries))
-    code = {module: code_hash(module) for module in sorted(modules)}
-    return code | _data(plugs) | {f"weights/{name}": _sum_of_weights(name) for name in sorted(weights)}
+    return {module: code_hash(module) for module in sorted(modules)} | _data(plugs)
 
 
 def fingerprint(entry: str, plugs: Iterable[str] = ()) -> dict[str, str]:
@@ -179,7 +211,7 @@ def fingerprint(entry: str, plugs: Iterable[str] = ()) -> dict[str, str]:
     return {module: source_hash(module) for module in sorted(modules)} | _data(plugs)
 
 
-def _data(plugs: set[str]) -> dict[str, str]:
+def _data(plugs: Iterable[str]) -> dict[str, str]:
     return {path: checksum[:16] for path, checksum in checksums(data_behind(plugs)).items()}
 
 

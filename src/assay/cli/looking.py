@@ -1,0 +1,108 @@
+"""What is not known to be right is looked at: studies at every scale, recipes, plugs, records of trials. No torch."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from assay.cli.checking import Found, Memo
+from assay.errors import StudyError
+from assay.language.configuration import Config
+from assay.language.frozen import frozen_before, warnings_of, was_before
+from assay.language.inputs import shown
+from assay.language.plugs import everything, misnamed, rests_on, watched
+from assay.language.scales import load_scale, scales
+from assay.language.studies import reader, study_paths
+from assay.language.study import Study
+from assay.storage.places import PROJECT
+
+
+def look(memo: Memo) -> Found:
+    """Check what the memo does not know, and put into it what is right."""
+    config = PROJECT / "config"
+    plugs = list(everything())
+    problems = list(_plug_problems(plugs, memo))
+    paths = study_paths()
+    unsure = [name for name in paths if name not in memo.sound]
+    wrong = _study_problems(unsure)
+    damaged, said = {}, {name: (each["warnings"], each["before"]) for name, each in memo.sound.items()}
+    for study in _readable(config, Config().scale, unsure):
+        try:
+            said[study.name] = warnings_of(study, config), was_before(study, config)
+        except StudyError as error:
+            damaged[study.name] = str(error)
+    for name in unsure:
+        if name in said and name not in wrong:
+            memo.add(name, *said[name])
+    why = frozen_before(config).why if any(before for _, before in said.values()) else ""
+    memo.save(_needs_of_scales(config), len(plugs), why)
+    count = sum(before for _, before in said.values())
+    return Found(
+        problems=[*problems, *wrong.values(), *damaged.values()],
+        warnings=[line for name in sorted(said) for line in said[name][0]],
+        before=f"{count} studies were {why}" if count else "",
+        counts={"studies": len(paths), "scales": len(scales()), "plugs": len(plugs)},
+    )
+
+
+def notices(config: Path = PROJECT / "config", scale: str = Config().scale) -> tuple[list[str], list[str], str]:
+    """Records of trials that cannot be used, warnings from the others, and a line on the studies that were judged before there
+    were any ("" if none). What is wrong with a study itself is said elsewhere."""
+    problems, warnings, before = [], [], 0
+    for study in _readable(config, scale, study_paths(config)):
+        try:
+            warnings += warnings_of(study, config)
+            before += was_before(study, config)
+        except StudyError as error:
+            problems.append(str(error))
+    return problems, warnings, f"{before} studies were {frozen_before(config).why}" if before else ""
+
+
+def _readable(config: Path, scale: str, names: Iterator[str]) -> Iterator[Study]:
+    with contextlib.suppress(StudyError):
+        read = reader(scale, config)
+        for name in names:
+            with contextlib.suppress(StudyError):
+                yield read(name)
+
+
+def _plug_problems(plugs: list, memo: Memo) -> Iterator[str]:
+    for path in misnamed():
+        better = f"{path.stem.replace('-', '_')}.py"
+        yield f"{shown(path)}: is no plug, as '{path.stem}' is no name in Python; call it {better}"
+    for plug in plugs:
+        key = f"{plug.kind}/{plug.name}"
+        if key in memo.plugs:
+            continue
+        try:
+            _ = plug.parameters
+            if plug.doc:
+                memo.plugs[key] = plug.rests_on if memo.kept else {}
+            else:
+                yield f"{shown(plug.path)}: has no module docstring; say what it computes and cite the paper"
+        except StudyError as error:
+            yield str(error)
+
+
+def _study_problems(names: list[str]) -> dict[str, str]:
+    """What is wrong with these studies, at the first scale where something is."""
+    wrong: dict[str, str] = {}
+    for scale in scales() if names else ():
+        try:
+            read = reader(scale)
+        except StudyError as error:
+            wrong = dict.fromkeys(names, str(error)) | wrong
+            continue
+        for name in names:
+            try:
+                _ = name in wrong or read(name)
+            except StudyError as error:
+                wrong[name] = str(error)
+    return {name: wrong[name] for name in names if name in wrong}
+
+
+def _needs_of_scales(config: Path) -> dict[str, str]:
+    """The files of the plugs that scales name."""
+    with watched() as seen, contextlib.suppress(StudyError):
+        for scale in scales(config):
+            load_scale(scale, config)
+    return {path: value for files in rests_on(seen.plugs).values() for path, value in files.items()}
