@@ -3,7 +3,7 @@
 usage: python bench/bars/one_edit.py
 
 A copy of this checkout holds one study at laptop scale: six arms of a perceptron on digits, five repetitions. A number in the
-method of one arm is changed. What counts is the processor time of the run and of all its descendants, also of a process that stays
+method of one arm is changed. What counts is the processor time of the run and of all its descendants, also of one that stays
 to serve later jobs; what the arm itself costs is what its networks and its measured cell say.
 """
 

@@ -46,7 +46,7 @@ def test_every_study_is_measured_judged_and_drawn(everything):
 
 @pytest.mark.parametrize("name", sorted(study_paths()))
 def test_no_cell_depends_on_which_were_measured_before_it(everything, name):
-    """Cells that were measured before are taken over, so whatever a protocol leaves behind must change no other cell's numbers."""
+    """Cells that were measured before are taken over, so what a protocol leaves behind must change no other cell's numbers."""
     results = everything.root / "results/ci"
     study, scale = load_studies("ci", only=[name])[name], load_scale("ci")
     pin_threads(scale.job.threads)
