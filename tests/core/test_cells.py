@@ -256,6 +256,12 @@ def test_keys_depend_on_repetitions_threads_and_precision(study, keys):
     assert all(differing(keys(), keys(**change)) == everywhere(study) for change in changes)
 
 
+def test_keys_depend_on_repetitions_where_networks_do_not_tell(study, keys):
+    """As where a protocol trains inside."""
+    same = {key: {"sha256": "same", "input": {}} for key in networks_of(study)}
+    assert differing(keys(networks=same), keys(networks=same, block=Block(2, 3))) == everywhere(study)
+
+
 def test_keys_depend_on_draws(study, keys):
     judged = keys()
     with draws.drawing("trial"):
