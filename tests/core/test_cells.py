@@ -29,7 +29,7 @@ from assay.storage.places import PROJECT
 
 CPU = torch.device("cpu")
 BLOCK = Block(0, 1)
-# Arms of one protocol, with other trainings and a parent; arms whose protocols differ and share; a sweep.
+# Arms that differ in their training; arms that share a reference network's answers; a sweep.
 STUDIES = ("adversarial_shape_bias", "mnist_c", "random_labels")
 OF_ITS_MAKING = ("cost", "commit", "dirty", "date", "measured_before")
 
@@ -294,17 +294,21 @@ def test_keys_depend_on_what_the_cell_measures(study, keys):
     assert differing(keys(), keys(study=replace(study, name="another"))) == everywhere(study)
 
 
-def test_keys_depend_on_the_weights_of_the_cells_networks_and_of_those_behind_them(study, keys):
+@pytest.mark.parametrize("name", ["adversarial_shape_bias", "patient_teacher", "imagenet_a"])
+def test_keys_depend_on_the_weights_of_the_cells_networks_and_of_those_behind_them(keys, name):
+    """Those of arms, of teachers, and of networks that the protocol asks."""
+    study = load_studies("ci", only=[name])[name]
+    before = keys(study=study, networks=networks_of(study))
     for recipe in study.recipes:
-        concerned = {cell.label for cell in study.cells if any(recipe in used.ancestry() for used in cell.recipes)}
+        concerned = {cell.label for cell in study.cells for used in cell.recipes if recipe in used.ancestry()}
         assert concerned
         for change in ({"sha256": "other"}, {"input": {"size": 17}}):
             networks = networks_of(study)
             networks[recipe, 1] = {**networks[recipe, 1], **change}
-            assert differing(keys(), keys(networks=networks)) == concerned
+            assert differing(before, keys(study=study, networks=networks)) == concerned
         networks = networks_of(study)
         networks[recipe, 1] |= {"core_seconds": 7.0, "code": {}}
-        assert keys(networks=networks) == keys()
+        assert keys(study=study, networks=networks) == before
 
 
 def test_a_cell_without_its_networks_has_no_key(study, keys):
