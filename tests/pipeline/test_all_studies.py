@@ -4,12 +4,20 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
+import torch
 from cluster_fixtures import SITE, cluster, on_cluster  # noqa: F401
 from pipeline_project import ROOT, SNAKEMAKE, Project
 
-from assay.language.studies import study_paths
+from assay.evidence.tables import TRAINING_LOSS, as_csv, pack_arrays, read_evidence
+from assay.language.scales import load_scale
+from assay.language.studies import load_studies, study_paths
+from assay.measuring.observing import observe
+from assay.networks.jobs import pin_threads
+from assay.networks.store import NetworkStore
+from assay.pipeline.cells import arrays_of, rows_of
 
 
 def with_all_studies(folder):
@@ -34,6 +42,22 @@ def test_every_study_is_measured_judged_and_drawn(everything):
     for name in study_paths():
         assert (results / f"figures/{name}.svg").stat().st_size > 1000
         assert f"figures/{name}.svg" in (results / f"report/studies/{name}.html").read_text()
+
+
+@pytest.mark.parametrize("name", sorted(study_paths()))
+def test_no_cell_depends_on_which_were_measured_before_it(everything, name):
+    """Cells that were measured before are taken over, so what a protocol leaves behind must change no other cell's numbers."""
+    results = everything.root / "results/ci"
+    study, scale = load_studies("ci", only=[name])[name], load_scale("ci")
+    pin_threads(scale.job.threads)
+    store = NetworkStore(results / "networks", torch.device("cpu"), scale.precision)
+    together = read_evidence(results / "observations" / name / study.blocks[0].name)
+    for part in (study.cells[::-1], study.cells[1::2]):
+        rows, session = observe(replace(study, cells=part), study.blocks[0], store, lambda line: None)
+        for cell in part:
+            assert as_csv(rows_of(cell, rows)) == as_csv(rows_of(cell, together.observations))
+            kept = {key: a for key, a in arrays_of(cell, together.arrays).items() if not key.endswith(f"/{TRAINING_LOSS}")}
+            assert pack_arrays(arrays_of(cell, session.arrays)) == pack_arrays(kept)
 
 
 def test_one_seed_concludes_nothing(everything):

@@ -6,6 +6,7 @@ from assay.language.blocks import Block
 from assay.language.studies import load_studies
 from assay.networks.jobs import set_up
 from assay.networks.store import NetworkStore
+from assay.pipeline.cells import Kept
 from assay.pipeline.measurement import measure_block
 from assay.pipeline.rechecking import compare_with_archive
 from assay.pipeline.running import job
@@ -18,6 +19,9 @@ with job(snakemake) as say:  # noqa: F821
     study = load_studies(snakemake.params.scale, only=[name])[name]  # noqa: F821
     device, precision = snakemake.params.device, snakemake.params.precision  # noqa: F821
     store = NetworkStore(networks, set_up(device, snakemake.threads, precision), precision)  # noqa: F821
-    measure_block(study, block, store, folder, snakemake.threads, say)  # noqa: F821
-    if snakemake.rule == "recheck":  # noqa: F821
+    again = snakemake.rule == "recheck"  # noqa: F821
+    # What is measured to be compared with the archive takes nothing over.
+    kept = None if again else Kept(folder.parents[2] / "cells" / name / block.name, snakemake.params.code)  # noqa: F821
+    measure_block(study, block, store, folder, snakemake.threads, say, kept)  # noqa: F821
+    if again:
         say(f"compared with the archive: {compare_with_archive(study, block, folder).word}")

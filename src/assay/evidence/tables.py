@@ -157,7 +157,12 @@ def _joined(parts: Sequence[Evidence]) -> Evidence:
         "sha256": _one_of([each["sha256"] for each in provenances]),
         "blocks": {each["block"]: each["sha256"] for each in provenances},
     }
-    return Evidence([row for part in parts for row in part.observations], arrays, first | together)
+    before = {cell: made for each in provenances for cell, made in each.get("measured_before", {}).items()}
+    return Evidence(
+        [row for part in parts for row in part.observations],
+        arrays,
+        first | together | ({"measured_before": before} if before else {}),
+    )
 
 
 def _added(costs: Sequence[dict]) -> dict:

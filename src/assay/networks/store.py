@@ -91,7 +91,8 @@ class NetworkStore:
             tensors = load_file(path, device=str(self.device))
         except SafetensorError as error:
             raise EvidenceError(f"{path}: not a readable safetensors file ({error}); delete it and run snakemake again") from None
-        network = build(recipe, **about["input"])
+        with torch.random.fork_rng(devices=[]):  # or what is drawn later would depend on how many networks were read before
+            network = build(recipe, **about["input"])
         network.load_state_dict(_part(tensors, "network"))
         network.to(self.device).eval().requires_grad_(False)
         return Trained(network, _part(tensors, "records"), recipe.data, _part(tensors, "objective"))

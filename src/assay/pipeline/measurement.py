@@ -1,7 +1,8 @@
-"""What one measuring job does: observe a block of a study, and write its evidence with what it rests on."""
+"""What one measuring job does: observe what of a block was not observed before, and write its evidence with what it rests on."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,21 +17,68 @@ from assay.language.study import Study
 from assay.measuring.observing import observe
 from assay.networks.jobs import device_name
 from assay.networks.store import NetworkStore
+from assay.pipeline.cells import Kept, Measured, arrays_of, cell_keys, drew_unseeded, rows_of, world_key
 from assay.provenance.commits import commit
 from assay.provenance.platforms import platform_here, versions
 from assay.storage.places import PROJECT
 
 
 def measure_block(
-    study: Study, block: Block, store: NetworkStore, folder: Path, threads: int = 1, say: Callable[[str], None] = print
+    study: Study,
+    block: Block,
+    store: NetworkStore,
+    folder: Path,
+    threads: int = 1,
+    say: Callable[[str], None] = print,
+    kept: Kept | None = None,
 ) -> None:
-    """Observe a block of a study with this many threads and write its evidence to the folder."""
+    """Observe a block of a study with this many threads and write its evidence to the folder.
+
+    kept: where cells that were measured before are taken from, and all are left for later; without it all are measured.
+    """
     load_all(study.plugs)
+    keys = cell_keys(study, block, store, threads) if kept else {}
+    before = kept.read(study, keys) if kept else {}
+    now = observed(_without(study, before), block, store, say)
+    alike = not drew_unseeded(study, block, store.device)
+    if before and not alike:
+        say(f"{study.name}: its protocol draws from torch's own generator, so all its arms are measured together")
+        before, now = {}, observed(study, block, store, say)
+    if before:
+        say(f"{study.name}: taken over, since nothing that they rest on changed: {', '.join(before)}")
+    cells = {cell.label: (before | now)[cell.label] for cell in study.cells}
+    if kept and alike and kept.may_keep(study):
+        kept.write(study, {label: replace(cells[label], key=key) for label, key in keys.items()})
+    elif kept:
+        kept.clear()
+    rows = [row for cell in cells.values() for row in cell.rows]
+    arrays = {name: array for cell in cells.values() for name, array in cell.arrays.items()}
+    write_evidence(
+        folder, rows, arrays | training_losses(study, block, store), provenance(study, block, store, threads, cells, set(before))
+    )
+
+
+def _without(study: Study, before: Collection[str]) -> Study:
+    """The study with those of its cells that are to be measured."""
+    return replace(study, cells=tuple(cell for cell in study.cells if cell.label not in before)) if before else study
+
+
+def observed(study: Study, block: Block, store: NetworkStore, say: Callable[[str], None]) -> dict[str, Measured]:
+    """All cells of a study, measured now, by label; of the time, which they share, each is charged an equal part."""
     started = time.process_time()
     rows, session = observe(study, block, store, say)
     spent = time.process_time() - started
-    arrays = session.arrays | training_losses(study, block, store)
-    write_evidence(folder, rows, arrays, provenance(study, block, store, threads, spent, session.data_digests()))
+    data, made = session.data_digests(), made_now()
+    return {
+        cell.label: Measured(
+            rows=rows_of(cell, rows),
+            arrays=arrays_of(cell, session.arrays),
+            data={name: digest for name, digest in data.items() if name.startswith(f"{world_key(cell.recipe)}/")},
+            core_seconds=spent / len(study.cells),
+            made=made,
+        )
+        for cell in study.cells
+    }
 
 
 def training_losses(study: Study, block: Block, store: NetworkStore) -> dict[str, np.ndarray]:
@@ -44,10 +92,10 @@ def training_losses(study: Study, block: Block, store: NetworkStore) -> dict[str
 
 
 def provenance(
-    study: Study, block: Block, store: NetworkStore, threads: int, measure_core_seconds: float, data: dict[str, str]
+    study: Study, block: Block, store: NetworkStore, threads: int, cells: Mapping[str, Measured], before: Collection[str]
 ) -> dict:
-    """What a block's observations rest on: study, code, networks, versions, platform, cost."""
-    head, dirty = commit(PROJECT)
+    """What a block's observations rest on: study, code, networks, versions, platform, cost; and of the cells that were measured
+    before, when and at which commit."""
     networks = {recipe: [store.about(recipe, seed) for seed in block.repetitions] for recipe in study.recipes}
     return {
         "format": FORMAT,
@@ -63,13 +111,18 @@ def provenance(
         "versions": versions(),
         "platform": platform_here(device_name(store.device), threads, store.precision),
         "trained_on": sorted({f"{a['processes']} x {a['device']}" for found in networks.values() for a in found}),
-        "data": data,
-        "commit": head,
-        "dirty": dirty,
-        "date": datetime.now(UTC).date().isoformat(),
+        "data": dict(sorted(each for cell in cells.values() for each in cell.data.items())),
+        **made_now(),
+        "measured_before": {f"{block.name}/{label}": cells[label].made for label in sorted(before)},
         "cost": {
             "train_core_s": round(sum(about["core_seconds"] for found in networks.values() for about in found), 1),
             "networks": {recipe.name: round(sum(a["core_seconds"] for a in found), 1) for recipe, found in networks.items()},
-            "measure_core_s": round(measure_core_seconds, 1),
+            "measure_core_s": round(sum(cell.core_seconds for cell in cells.values()), 1),
         },
     }
+
+
+def made_now() -> dict[str, str | bool | None]:
+    """When something is made, and at which commit."""
+    head, dirty = commit(PROJECT)
+    return {"commit": head, "dirty": dirty, "date": datetime.now(UTC).date().isoformat()}

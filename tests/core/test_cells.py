@@ -1,0 +1,469 @@
+"""Cells that were measured before: what is taken over is what measuring all would give, and nothing else ever is."""
+
+import json
+import os
+import runpy
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from assay.evidence.tables import FILES, code_digest, read_evidence
+from assay.language import draws
+from assay.language.blocks import Block
+from assay.language.recipes import Recipe
+from assay.language.studies import load_studies
+from assay.measuring import observing
+from assay.networks import jobs
+from assay.networks.jobs import train_bundle
+from assay.networks.store import NetworkStore
+from assay.pipeline import cells, measurement
+from assay.pipeline.cells import Kept, cell_keys
+from assay.pipeline.measurement import measure_block
+from assay.provenance import fingerprints, proofs
+from assay.storage.places import PROJECT
+
+CPU = torch.device("cpu")
+BLOCK = Block(0, 1)
+# Arms that differ in their training; arms that share a reference network's answers; a sweep.
+STUDIES = ("adversarial_shape_bias", "mnist_c", "random_labels")
+OF_ITS_MAKING = ("cost", "commit", "dirty", "date", "measured_before")
+
+
+def quiet(line):
+    pass
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return load_studies("ci", only=STUDIES)
+
+
+@pytest.fixture(scope="module")
+def store(studies, tmp_path_factory):
+    torch.set_num_threads(1)
+    made = NetworkStore(tmp_path_factory.mktemp("networks"), CPU)
+    for study in studies.values():
+        train_bundle(study.recipes, BLOCK.repetitions, made, made.folder / f"{study.name}.json", quiet)
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(studies, store, tmp_path_factory):
+    """Each study measured whole, and its cells kept: the folder of evidence, and of cells, by study."""
+    made = {}
+    for name, study in studies.items():
+        folders = tmp_path_factory.mktemp(name) / "evidence", tmp_path_factory.mktemp(name) / "cells"
+        measure_block(study, BLOCK, store, folders[0], say=quiet, kept=kept_in(folders[1], study))
+        made[name] = folders
+    return made
+
+
+def kept_in(folder, study):
+    return Kept(folder, code_digest(study))
+
+
+def bytes_of(folder):
+    """Rows and arrays as they are, and all that provenance says but how they came to be."""
+    provenance = json.loads((folder / "provenance.json").read_text())
+    return (
+        *((folder / name).read_bytes() for name in FILES[:2]),
+        {name: value for name, value in provenance.items() if name not in OF_ITS_MAKING},
+    )
+
+
+@pytest.fixture
+def measuring(monkeypatch):
+    """The labels of cells in the order in which they are measured, repetition by repetition."""
+    seen = []
+    measure = observing._measure
+    monkeypatch.setattr(
+        observing, "_measure", lambda session, cell, seed: seen.append(cell.label) or measure(session, cell, seed)
+    )
+    return seen
+
+
+def forget(folder, labels):
+    """Change a kept file so that these cells are known by keys of earlier code."""
+    path = folder / "provenance.json"
+    about = json.loads(path.read_text())
+    for label in labels:
+        about["cells"][label]["key"] = "earlier"
+    about["cells_sha256"] = cells._sum(about["cells"])
+    path.write_text(json.dumps(about))
+
+
+def keep_again(source, target):
+    target.mkdir()
+    for path in source.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    return target
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("which", ["none", "first", "last", "odd", "all"])
+def test_rows_arrays_and_provenance_are_those_of_measuring_all(studies, store, whole, measuring, tmp_path, name, which):
+    study = studies[name]
+    labels = [cell.label for cell in study.cells]
+    changed = {"none": [], "first": labels[:1], "last": labels[-1:], "odd": labels[1::2], "all": labels}[which]
+    evidence, earlier = whole[name]
+    kept = keep_again(earlier, tmp_path / "cells")
+    forget(kept, changed)
+    measure_block(study, BLOCK, store, tmp_path / "evidence", say=quiet, kept=kept_in(kept, study))
+    assert measuring == 2 * changed
+    assert bytes_of(tmp_path / "evidence") == bytes_of(evidence)
+    assert bytes_of(kept)[:2] == bytes_of(earlier)[:2]
+    said = json.loads((tmp_path / "evidence/provenance.json").read_text())
+    assert set(said["measured_before"]) == {f"0-1/{label}" for label in labels if label not in changed}
+
+
+def test_without_a_place_to_keep_them_all_are_measured_and_nothing_is_left(studies, store, whole, measuring, tmp_path):
+    study = studies["adversarial_shape_bias"]
+    measure_block(study, BLOCK, store, tmp_path / "evidence", say=quiet)
+    assert len(measuring) == 2 * len(study.cells)
+    assert [path.name for path in tmp_path.iterdir()] == ["evidence"]
+    assert bytes_of(tmp_path / "evidence") == bytes_of(whole[study.name][0])
+
+
+def test_a_cell_says_when_it_was_measured_and_what_it_cost(studies, store, whole, tmp_path, monkeypatch):
+    study = studies["adversarial_shape_bias"]
+    first, *others = (cell.label for cell in study.cells)
+    kept = keep_again(whole[study.name][1], tmp_path / "cells")
+    forget(kept, [first])
+    before = json.loads((kept / "provenance.json").read_text())["cells"]
+    monkeypatch.setattr(measurement, "commit", lambda root: ("f" * 40, False))
+    measure_block(study, BLOCK, store, tmp_path / "evidence", say=quiet, kept=kept_in(kept, study))
+    about = json.loads((tmp_path / "evidence/provenance.json").read_text())
+    after = json.loads((kept / "provenance.json").read_text())["cells"]
+    assert about["commit"] == after[first]["made"]["commit"] == "f" * 40
+    assert about["measured_before"] == {f"0-1/{label}": before[label]["made"] for label in others}
+    assert {label: after[label] for label in others} == {label: before[label] for label in others}
+    assert about["cost"]["measure_core_s"] == pytest.approx(sum(each["core_seconds"] for each in after.values()), abs=0.05)
+
+
+def test_cells_of_arms_that_are_gone_are_not_kept(studies, store, whole, measuring, tmp_path):
+    study = studies["adversarial_shape_bias"]
+    kept = keep_again(whole[study.name][1], tmp_path / "cells")
+    fewer = replace(study, cells=study.cells[:-1])
+    measure_block(fewer, BLOCK, store, tmp_path / "evidence", say=quiet, kept=kept_in(kept, fewer))
+    assert measuring == []
+    assert set(read_evidence(kept).provenance["cells"]) == {cell.label for cell in fewer.cells}
+    assert len({row.arm for row in read_evidence(kept).observations}) == len(fewer.cells)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def of_another_study(path, others):
+    path.write_bytes((others[1] / path.name).read_bytes())
+
+
+def altered(path, change):
+    about = json.loads(path.read_text())
+    change(about)
+    path.write_text(json.dumps(about))
+
+
+DAMAGES = {
+    "rows altered": lambda folder, others: flip(folder / "observations.csv"),
+    "rows gone": lambda folder, others: (folder / "observations.csv").unlink(),
+    "rows truncated": lambda folder, others: (folder / "observations.csv").write_text(""),
+    "arrays altered": lambda folder, others: flip(folder / "arrays.npz"),
+    "arrays gone": lambda folder, others: (folder / "arrays.npz").unlink(),
+    "provenance gone": lambda folder, others: (folder / "provenance.json").unlink(),
+    "provenance truncated": lambda folder, others: (folder / "provenance.json").write_text('{"format"'),
+    "a list": lambda folder, others: (folder / "provenance.json").write_text("[]"),
+    "notes altered": lambda folder, others: altered(
+        folder / "provenance.json", lambda about: next(iter(about["cells"].values()))["data"].update({"0": "0"})
+    ),
+    "notes gone": lambda folder, others: altered(folder / "provenance.json", lambda about: about.pop("cells")),
+    "notes of another kind": lambda folder, others: altered(folder / "provenance.json", lambda about: about.update(cells=[])),
+    "another format": lambda folder, others: altered(folder / "provenance.json", lambda about: about.update(format=0)),
+    "another study's": lambda folder, others: [of_another_study(path, others) for path in list(folder.iterdir())],
+    "another study's rows": lambda folder, others: of_another_study(folder / "observations.csv", others),
+    "no folder": lambda folder, others: [path.unlink() for path in folder.iterdir()] and folder.rmdir(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_or_foreign_is_measured_anew_and_replaced(studies, store, whole, measuring, tmp_path, damage):
+    study = studies["adversarial_shape_bias"]
+    kept = keep_again(whole[study.name][1], tmp_path / "cells")
+    DAMAGES[damage](kept, whole["mnist_c"])
+    measure_block(study, BLOCK, store, tmp_path / "evidence", say=quiet, kept=kept_in(kept, study))
+    assert measuring == 2 * [cell.label for cell in study.cells]
+    assert bytes_of(tmp_path / "evidence") == bytes_of(whole[study.name][0])
+    assert bytes_of(kept)[:2] == bytes_of(whole[study.name][1])[:2]
+
+
+# Keys
+
+
+def networks_of(study, seeds=10):
+    return {
+        (recipe, seed): {"sha256": f"{recipe.name}/{seed}", "input": {"size": 16}}
+        for recipe in study.recipes
+        for seed in range(seeds)
+    }
+
+
+def stored(networks, device=CPU, precision="float32"):
+    return SimpleNamespace(device=device, precision=precision, about=lambda recipe, seed: networks.get((recipe, seed)))
+
+
+@pytest.fixture
+def study(studies):
+    return studies["adversarial_shape_bias"]
+
+
+@pytest.fixture
+def keys(study):
+    """The keys of the study's cells where nothing is changed but what is given."""
+
+    def made(study=study, block=BLOCK, threads=1, **given):
+        return cell_keys(study, block, stored(**{"networks": networks_of(study), **given}), threads)
+
+    return made
+
+
+def differing(one, other):
+    return {label for label in one.keys() | other.keys() if one.get(label) != other.get(label)}
+
+
+def everywhere(study):
+    return {cell.label for cell in study.cells}
+
+
+def test_keys_are_the_same_each_time_and_of_one_cell_each(study, keys):
+    assert keys() == keys()
+    assert len(set(keys().values())) == len(study.cells)
+
+
+def test_keys_depend_on_repetitions_threads_and_precision(study, keys):
+    changes = [
+        {"block": Block(0, 2)},
+        {"block": Block(2, 3)},
+        {"threads": 2},
+        {"precision": "bfloat16"},
+    ]
+    assert all(differing(keys(), keys(**change)) == everywhere(study) for change in changes)
+
+
+def test_keys_depend_on_repetitions_where_networks_do_not_tell(study, keys):
+    """As where a protocol trains inside."""
+    same = {key: {"sha256": "same", "input": {}} for key in networks_of(study)}
+    assert differing(keys(networks=same), keys(networks=same, block=Block(2, 3))) == everywhere(study)
+
+
+def test_keys_depend_on_draws(study, keys):
+    judged = keys()
+    with draws.drawing("trial"):
+        assert differing(judged, keys()) == everywhere(study)
+
+
+@pytest.mark.parametrize("package", ["torch", "scikit-image", "python"])
+def test_keys_depend_on_versions(study, keys, monkeypatch, package):
+    before, found = keys(), cells.versions()
+    monkeypatch.setattr(cells, "versions", lambda: {**found, package: "0.0"})
+    assert differing(before, keys()) == everywhere(study)
+
+
+@pytest.mark.parametrize("name", ["features", "vendor", "device", "machine"])
+def test_keys_depend_on_the_platform(study, keys, monkeypatch, name):
+    before, here = keys(), cells.platform_here
+    monkeypatch.setattr(cells, "platform_here", lambda *given: {**here(*given), name: "other"})
+    assert differing(before, keys()) == everywhere(study)
+
+
+def test_keys_depend_on_what_the_cell_measures(study, keys):
+    first = study.cells[0]
+    protocol = {**first.protocol, "parameters": {**first.protocol["parameters"], "new": 1}}
+    recipe = Recipe({**first.recipe.data, "budget": {**first.recipe.data["budget"], "epochs": 7}})
+    for changed in (replace(first, protocol=protocol), replace(first, x=1)):
+        found = cell_keys(replace(study, cells=(changed, *study.cells[1:])), BLOCK, stored(networks_of(study)), 1)
+        assert differing(keys(), found) == {first.label, changed.label}
+    other = replace(study, cells=(replace(first, recipe=recipe), *study.cells[1:]))
+    assert differing(keys(), cell_keys(other, BLOCK, stored(networks_of(study) | networks_of(other)), 1)) == {first.label}
+    assert differing(keys(), keys(study=replace(study, name="another"))) == everywhere(study)
+
+
+@pytest.mark.parametrize("name", ["adversarial_shape_bias", "patient_teacher", "imagenet_a"])
+def test_keys_depend_on_the_weights_of_the_cells_networks_and_of_those_behind_them(keys, name):
+    """Those of arms, of teachers, and of networks that the protocol asks."""
+    study = load_studies("ci", only=[name])[name]
+    before = keys(study=study, networks=networks_of(study))
+    for recipe in study.recipes:
+        concerned = {cell.label for cell in study.cells for used in cell.recipes if recipe in used.ancestry()}
+        assert concerned
+        for change in ({"sha256": "other"}, {"input": {"size": 17}}):
+            networks = networks_of(study)
+            networks[recipe, 1] = {**networks[recipe, 1], **change}
+            assert differing(before, keys(study=study, networks=networks)) == concerned
+        networks = networks_of(study)
+        networks[recipe, 1] |= {"core_seconds": 7.0, "code": {}}
+        assert keys(study=study, networks=networks) == before
+
+
+def test_a_cell_without_its_networks_has_no_key(study, keys):
+    networks = networks_of(study)
+    del networks[study.cells[0].recipe, 1]
+    assert study.cells[0].label not in keys(networks=networks)
+
+
+def test_keys_depend_on_the_code_of_the_cell_alone(study, keys, monkeypatch):
+    """Of every module that a cell rests on; modules of one arm's method leave the others alone."""
+    before, concerned = keys(), {}
+    hashed = fingerprints.code_hash
+    for module in code_of(study):
+        monkeypatch.setattr(fingerprints, "code_hash", lambda name, m=module: "0" * 16 if name == m else hashed(name))
+        concerned[module] = differing(before, keys())
+    assert all(concerned.values())
+    behind = {module: {cell.label for cell in study.cells if module in code_of(cells.alone(study, cell))} for module in concerned}
+    assert concerned == behind
+    assert concerned["assay.measuring.observing"] == concerned["assay.protocols.cue_conflict"] == everywhere(study)
+    assert any(found != everywhere(study) for found in concerned.values())
+
+
+def code_of(study):
+    return cells.study_code(study)
+
+
+def test_code_that_is_proven_to_compute_the_same_changes_no_key(study, keys, monkeypatch):
+    before, hashed = keys(), fingerprints.code_hash
+    module = "assay.protocols.cue_conflict"
+    proof = proofs.Proof(
+        modules={module: (hashed(module), "0" * 16)}, canaries=("some",), sha256=("1" * 64,) * 2, platform="here"
+    )
+    monkeypatch.setattr(fingerprints, "code_hash", lambda name: "0" * 16 if name == module else hashed(name))
+    assert differing(before, keys()) == everywhere(study)
+    monkeypatch.setattr(proofs, "committed", lambda: proofs.Proofs((proof,)))
+    assert keys() == before
+
+
+def test_keys_depend_on_data_sets(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_DATASETS", str(tmp_path))
+    world = {"plug": "worlds/cifar10", "parameters": {}}
+    recipe = SimpleNamespace(data={"world": world}, ancestry=lambda: iter([recipe]))
+    own = SimpleNamespace(cells=[SimpleNamespace(recipe=recipe, protocol={})], recipes=[])
+    found = [cells._data_sets(own)]
+    for content in ("{}", '{"identity": "1"}'):
+        (tmp_path / "cifar10.json").write_text(content)
+        found.append(cells._data_sets(own))
+    assert [list(each) for each in found] == 3 * [["cifar10"]]
+    assert len({str(each) for each in found}) == 3
+
+
+# What must not be kept
+
+
+def careless(arm, *, reseed=False):
+    """A protocol that draws from torch's own generator."""
+    if reseed:
+        torch.manual_seed(arm.seed)
+    yield "texture_share", torch.rand(()).item()
+
+
+@pytest.fixture
+def with_protocol(monkeypatch, study, store):
+    """Measure the study with another protocol, bound for some of the cells; rows, and whether cells are kept after it."""
+
+    def made(protocol, folder, kept, cells=study.cells):
+        bound = observing.bind
+        odd = {id(cell.protocol) for cell in cells}
+        with monkeypatch.context() as patch:
+            patch.setattr(observing, "bind", lambda spec, load: protocol if id(spec) in odd else bound(spec, load))
+            patch.setattr(type(study), "metrics", dict.fromkeys((*study.metrics, "texture_share"), ""))
+            measure_block(study, BLOCK, store, folder, say=quiet, kept=kept_in(kept, study))
+        return (folder / "observations.csv").read_bytes(), kept.exists()
+
+    return made
+
+
+def test_nothing_is_kept_where_numbers_depend_on_the_order_of_cells(with_protocol, tmp_path):
+    assert with_protocol(careless, tmp_path / "evidence", tmp_path / "cells")[1] is False
+    assert with_protocol(partial(careless, reseed=True), tmp_path / "evidence", tmp_path / "cells")[1] is True
+
+
+def test_a_cell_that_depends_on_the_order_is_measured_with_all_others(with_protocol, study, whole, measuring, tmp_path):
+    """The others were kept when it did not: what is taken over never changes what it draws."""
+    kept = keep_again(whole[study.name][1], tmp_path / "cells")
+    forget(kept, [study.cells[-1].label])
+    rows, there = with_protocol(careless, tmp_path / "evidence", kept, cells=study.cells[-1:])
+    assert measuring == 2 * [study.cells[-1].label] + 2 * [cell.label for cell in study.cells]
+    assert not there
+    assert rows == with_protocol(careless, tmp_path / "again", tmp_path / "nowhere", cells=study.cells[-1:])[0]
+
+
+def test_reading_networks_draws_nothing(study, store):
+    torch.manual_seed(0)
+    store.load(study.recipes[0], 0)
+    assert torch.equal(torch.get_rng_state(), torch.Generator().manual_seed(0).get_state())
+
+
+@pytest.mark.parametrize(("when", "kept"), [("never", True), ("before the job", False), ("during the job", False)])
+def test_nothing_is_kept_where_code_was_edited_since_the_run_was_planned(study, store, tmp_path, monkeypatch, when, kept):
+    paths, edited = fingerprints.module_path, tmp_path / "cue_conflict.py"
+    edited.write_text("")
+    os.utime(edited, (time.time() + 5,) * 2)
+    if when == "during the job":
+        monkeypatch.setattr(cells, "module_path", lambda name: edited if name.endswith(".cue_conflict") else paths(name))
+    planned = "0" * 16 if when == "before the job" else code_digest(study)
+    measure_block(study, BLOCK, store, tmp_path / "evidence", say=quiet, kept=Kept(tmp_path / "cells", planned))
+    assert (tmp_path / "cells").exists() is kept
+
+
+def test_a_failing_cell_leaves_what_was_kept(with_protocol, study, whole, tmp_path):
+    def failing(arm):
+        raise RuntimeError("no")
+        yield
+
+    kept = keep_again(whole[study.name][1], tmp_path / "cells")
+    forget(kept, [study.cells[0].label])
+    with pytest.raises(RuntimeError):
+        with_protocol(failing, tmp_path / "evidence", kept, cells=study.cells[:1])
+    assert set(read_evidence(kept).provenance["cells"]) == everywhere(study)
+
+
+@pytest.mark.parametrize(("rule", "folder", "keeps"), [("measure", "observations", True), ("recheck", "recheck", False)])
+def test_what_is_measured_to_be_compared_takes_nothing_over(study, tmp_path, monkeypatch, rule, folder, keeps):
+    """The job's script, with the measurement itself left out."""
+    given = []
+    monkeypatch.setattr("assay.pipeline.measurement.measure_block", lambda *arguments: given.append(arguments[-1]))
+    monkeypatch.setattr("assay.pipeline.rechecking.compare_with_archive", lambda *arguments: SimpleNamespace(word="identical"))
+    monkeypatch.setattr("assay.networks.jobs.set_up", lambda *arguments: CPU)
+    monkeypatch.setattr("assay.pipeline.running.job", contextmanager(lambda snakemake: iter([quiet])))
+    output = SimpleNamespace(observations=str(tmp_path / folder / study.name / "0-1/observations.csv"))
+    params = SimpleNamespace(scale="ci", device="cpu", precision="float32", code="code")
+    job = SimpleNamespace(output=output, params=params, threads=1, rule=rule)
+    runpy.run_path(str(PROJECT / "workflow/scripts/measure.py"), {"snakemake": job})
+    assert given == [Kept(tmp_path / "cells" / study.name / "0-1", "code") if keeps else None]
+
+
+def test_of_a_bundle_only_the_networks_with_other_code_are_trained_again(tmp_path, monkeypatch):
+    """One edited method, in a job of several recipes."""
+    study = load_studies("ci", only=["mixup"])["mixup"]
+    plain, mixed = (
+        next(cell.recipe for cell in study.cells if bool(cell.recipe.data["augment"]) is has) for has in (False, True)
+    )
+    store, trained = NetworkStore(tmp_path, CPU), []
+    train = jobs.train
+    monkeypatch.setattr(jobs, "train", lambda recipe, seed, *given: trained.append((recipe, seed)) or train(recipe, seed, *given))
+
+    def run():
+        trained.clear()
+        train_bundle([plain, mixed], range(2), store, tmp_path / "manifest.json", quiet)
+        return set(trained), {seed: store.weights(plain, seed).read_bytes() for seed in range(2)}
+
+    everything, weights = run()
+    assert everything == {(recipe, seed) for recipe in (plain, mixed) for seed in range(2)}
+    hashed = fingerprints.code_hash
+    monkeypatch.setattr(fingerprints, "code_hash", lambda name: "0" * 16 if name == "assay.augment.mixup" else hashed(name))
+    assert run() == ({(mixed, 0), (mixed, 1)}, weights)
+    assert run() == (set(), weights)
