@@ -1,4 +1,4 @@
-"""The whole: coverage of the catalogue, costs of the studies, and the plan of a scale."""
+"""The whole: coverage of the catalogue, and costs of the studies."""
 
 from typing import Annotated
 
@@ -56,16 +56,3 @@ def costs(
     table.add_row("all, each network once", "", f"{found.training:.0f}", f"{found.own:.0f}", f"{found.measuring:.0f}")
     out.print(table)
     out.print(f"beyond what other studies share: {(found.own + found.measuring) / 60:.1f} core minutes")
-
-
-@commands.command()
-@in_one_line
-def plan(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
-    """Show the data and models each study has at a scale, its networks, and the hours they are estimated to take."""
-    from assay.pipeline.forecast import forecast_at
-
-    forecast = forecast_at(scale)
-    if as_json:
-        print_json(forecast.as_json(scale))
-    else:
-        typer.echo("\n".join(forecast.lines(scale)))

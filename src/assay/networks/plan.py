@@ -54,8 +54,9 @@ class Plan:
     """
 
     def __init__(self, asked: Iterable[tuple[Study, Iterable[Block]]], networks_per_job: int = 1, beside: Iterable[Study] = ()):
-        asked = list(asked)
+        asked = [(study, tuple(blocks)) for study, blocks in asked]
         self.studies = {study.name: study for study, _ in asked}
+        self.blocks = {study.name: blocks for study, blocks in asked}
         everybody = {study.name: study for study in beside} | self.studies
         self.recording = {recipe: recipe for recipe in each_once(r for study in everybody.values() for r in study.recipes)}
         self.bundles: dict[str, Bundle] = {}
