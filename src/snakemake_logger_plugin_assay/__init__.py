@@ -15,6 +15,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from assay.pipeline.progress import Progress
 
+WIDTH = 80
 QUIET = 60.0  # seconds without a line, after which one says what runs
 SILENT = {
     LogEvent.JOB_STARTED,
@@ -108,10 +109,10 @@ class LogHandler(LogHandlerBase):
 
     def _state(self, message: str, now: float) -> str:
         left = self.progress.seconds_left(now)
-        share = f"{self.done:{len(str(self.total))}}/{self.total}"
-        remaining = f"about {clock(left)} left" if left is not None else ""
-        width = 80 - len(share) - len(remaining) - 12
-        return f"[{share}] {clock(now - self.began):>6}  {_fitted(message, width):<{width}} {remaining}".rstrip()
+        head = f"[{self.done:{len(str(self.total))}}/{self.total}] {clock(now - self.began):>6}  "
+        remaining = f" about {clock(left)} left" if left is not None else ""
+        width = WIDTH - len(head) - len(remaining)
+        return f"{head}{_fitted(message, width):<{width}}{remaining}".rstrip()
 
     @property
     def writes_to_stream(self) -> bool:
