@@ -40,6 +40,7 @@ question: Does mixup help a perceptron on digits at any learning rate?
 base:
   world: {digits: {size: 8, train: 1200, test: 597}}
   model: {mlp: {width: 128, hidden: 2}}
+  optimizer: sgd
 sweep: {optimizer.lr: [0.02, 0.05, 0.1, 0.2]}
 arms:
   erm: {}

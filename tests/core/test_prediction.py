@@ -61,8 +61,8 @@ def test_the_archive_of_the_same_processor_counts_as_it_is(tree):
     study = found.studies["mixup"]
     seeds = len(study.blocks[0].repetitions)
     assert found.factor == 1
-    assert found.measuring("measure", study, study.blocks[0]) == pytest.approx(STARTS["measure"][0] + 0.5)
-    work = sum(found.training(bundle, tree.root / "none") - STARTS["train"][0] for bundle in bundles(tree))
+    assert found.measuring("measure", study, study.blocks[0]) == pytest.approx(STARTS["measure"] + 0.5)
+    work = sum(found.training(bundle, tree.root / "none") - STARTS["train"] for bundle in bundles(tree))
     assert work == pytest.approx(4.0)
     assert seeds > 1
     assert found.basis == "from the archive's records of the same processor"
@@ -74,7 +74,7 @@ def test_without_the_files_of_a_block_its_training_is_shared_out(tree):
 
     shutil.rmtree(tree.root / "archive")
     found = predictor(tree, archived_processor(tree))
-    work = sum(found.training(bundle, tree.root / "none") - STARTS["train"][0] for bundle in bundles(tree))
+    work = sum(found.training(bundle, tree.root / "none") - STARTS["train"] for bundle in bundles(tree))
     assert work == pytest.approx(4.0)
 
 
@@ -84,7 +84,7 @@ def test_another_processor_is_scaled_by_a_probe(tree, monkeypatch):
     monkeypatch.setattr(prediction, "PROBED", {archived_processor(tree): 0.1})
     found = predictor(tree)
     study = found.studies["mixup"]
-    assert found.measuring("measure", study, study.blocks[0]) == pytest.approx(STARTS["measure"][0] + 3 * 0.5)
+    assert found.measuring("measure", study, study.blocks[0]) == pytest.approx(STARTS["measure"] + 3 * 0.5)
     assert found.basis == "from the archive's records of another processor, scaled by a probe"
 
 
@@ -143,7 +143,7 @@ def test_networks_that_are_there_are_not_trained_again_unless_their_code_changed
     for recipe in bundle.recipes:
         for seed in bundle.seeds:
             sidecar(tree, recipe, seed)
-    assert found.training(bundle, folder) == STARTS["train"][0]
+    assert found.training(bundle, folder) == STARTS["train"]
     sidecar(tree, bundle.recipes[0], 0, code={"assay.models.resnet": "0" * 16})
     assert len(networks_there(bundle, folder)) == len(bundle.recipes) * len(bundle.seeds) - 1
 

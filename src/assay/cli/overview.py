@@ -54,7 +54,7 @@ def costs(
         amounts = (f"{row.training:.0f}", f"{row.own:.0f}", f"{row.measuring:.0f}", _times(row.trainings))
         table.add_row(row.study, str(row.networks), *amounts, f"{len(row.shared_with)} studies" if row.shared_with else "")
     amounts = (f"{found.training:.0f}", f"{found.own:.0f}", f"{found.measuring:.0f}", _times(found.trainings))
-    table.add_row("all, each network once", "", *amounts, "")
+    table.add_row("all, each once", "", *amounts, "")
     typer.echo(f"core seconds at scale {scale}; own: of networks that no other study asks for")
     out.print(table)
     out.print(f"beyond what other studies share: {(found.own + found.measuring) / 60:.1f} core minutes")
