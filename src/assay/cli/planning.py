@@ -73,6 +73,7 @@ def _of_a_dry_run(scale: str, studies: list[str] | None, cores: int, evidence: s
         environment = os.environ | {PLAN_FILE: str(path)}
         done = subprocess.run(command, cwd=WORK, env=environment, capture_output=True, text=True, check=False)
         if done.returncode or not path.exists():
-            said = [line for line in done.stderr.splitlines() if line.strip()]
-            raise StudyError("\n".join(said[-3:]) or "snakemake --dry-run failed")
+            # Snakemake ends with the error, and with the lines of rules that led to it.
+            said = [line.strip() for line in done.stderr.splitlines() if line.strip() and not line.lstrip().startswith("File ")]
+            raise StudyError(said[-1] if said else "snakemake --dry-run failed")
         return json.loads(path.read_text(encoding="utf-8"))

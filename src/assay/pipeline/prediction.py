@@ -42,7 +42,7 @@ SAME = "the same processor"
 UNKNOWN = (2.0, 0.0, 0.0)
 PLAN_FILE = "ASSAY_PLAN_FILE"  # names the file that a dry run writes its forecast to, as JSON, in place of a line
 # Seconds of `probe` on processors of which the archive has records.
-PROBED = {"AMD EPYC": 0.0022}
+PROBED = {"AMD EPYC": 0.0020}
 
 
 @dataclass(frozen=True)
