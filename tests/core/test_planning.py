@@ -56,11 +56,8 @@ def test_an_unknown_study_is_a_line_and_nothing_is_run(asked):
     assert "did you mean 'mixup'" in result.stderr
 
 
-def test_what_snakemake_refuses_is_said(monkeypatch):
-    refused = SimpleNamespace(
-        returncode=1, stderr='WorkflowError in file "rules/a.smk":\nit cannot be\n  File "rules/a.smk", line 1\n'
-    )
-    monkeypatch.setattr(planning.subprocess, "run", lambda *_, **__: refused)
+def test_what_snakemake_refuses_is_said_in_a_line(monkeypatch):
+    said = 'WorkflowError in file "rules/a.smk":\nit cannot be\n  File "rules/a.smk", line 1\n'
+    monkeypatch.setattr(planning.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=1, stderr=said))
     result = CliRunner().invoke(app, ["plan", "mixup"])
-    assert result.exit_code == 1
-    assert result.stderr == "error: it cannot be\n"
+    assert (result.exit_code, result.stderr) == (1, "error: it cannot be\n")
