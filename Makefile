@@ -7,7 +7,7 @@ ENV := .venv/.made
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help env data report figures archive test lint check schemas lock clean
+.PHONY: help env data report figures archive test bench lint check schemas lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ archive: $(ENV) ## add what was measured here at laptop scale to the archive tha
 
 test: $(ENV) data lint check ## run the test suite
 	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
+
+bench: $(ENV) data ## measure speed beside peers: all, or make bench BARS="compile report"
+	@$(BIN)/python bench/run_bars.py $(BARS)
 
 lint: $(ENV) ## check style and formatting
 	$(BIN)/ruff check .

@@ -54,6 +54,7 @@ onstart:
     check_data_sets()
     hold_results_folder()
     take_over_slurm_jobs()
+    say_plan()
 
 
 onerror:

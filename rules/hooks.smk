@@ -1,15 +1,21 @@
 """Before the first job and after the last: what the Snakefile's onstart and onerror call, and what follows a dry run."""
 
 import atexit
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from snakemake.logging import logger
 
 from assay import datasets
 from assay.artifacts import archiving
 from assay.artifacts.folders import pull
 from assay.cluster.slurm import end_earlier_jobs, job_prefix
 from assay.errors import AssayError
+from assay.pipeline.prediction import PLAN_FILE, Predictor, RunForecast
+from assay.pipeline.progress import Job
 from assay.provenance.fingerprints import data_behind
 from assay.storage.places import require_checkout
 
@@ -65,10 +71,49 @@ def render_what_there_is():
     subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale], check=False)
 
 
+def forecast_run():
+    """The jobs that this run has to do, as Snakemake found, and the seconds that each is predicted to take."""
+    predictor = Predictor(CONFIG.scale, STUDIES, PLATFORM["cpu"])
+    numbers = {job: workflow.dag.jobid(job) for job in workflow.dag.needrun_jobs(exclude_finished=False)}
+    jobs, names = {}, {}
+    for job, number in numbers.items():
+        before = frozenset(numbers[other] for other in workflow.dag.dependencies[job] if other in numbers)
+        jobs[number] = Job(job.rule.name, predicted_seconds(job, predictor), job.threads, before)
+        names[number] = " ".join(job.wildcards_dict.values()) or job.rule.name
+    cores = workflow.resource_settings.cores or workflow.resource_settings.nodes or 1
+    return RunForecast(jobs, names, cores, predictor.basis)
+
+
+def predicted_seconds(job, predictor):
+    """Seconds of one job; on GPUs, of which nothing is recorded job by job, those it asks a scheduler for."""
+    trains, measures = job.rule.name == "train", job.rule.name in ("measure", "recheck")
+    if SCALE.job.gpus and (trains or measures):
+        return 60 * (FORECAST.minutes(PLAN.bundle(job.wildcards.bundle)) if trains else SCALE.job.minutes)
+    if trains:
+        return predictor.training(PLAN.bundle(job.wildcards.bundle), Path(RESULTS, "networks"))
+    if measures:
+        return predictor.measuring(job.rule.name, study_of(job.wildcards), block_of(job.wildcards)[1])
+    return predictor.other(job.rule.name, len(job.output), len(SOURCES.shown))
+
+
+def say_plan():
+    """Before the first job, what is to come; the line carries the forecast to whatever shows how the run goes on."""
+    forecast = forecast_run()
+    logger.info("" if SCALE.job.gpus else forecast.line, extra={"forecast": forecast})
+
+
 def show_plan():
-    """After a dry run on a cluster's scale, what the studies are made of and what they will cost."""
-    if workflow.dryrun and SCALE.job.gpus:
+    """After a dry run, what the run would take; on a cluster's scale, what the studies are made of and what they will cost."""
+    if not workflow.dryrun or workflow.dag is None:
+        return
+    if SCALE.job.gpus:
         print("", *FORECAST.lines(CONFIG.scale), sep="\n", file=sys.stderr)
+        return
+    forecast = forecast_run()
+    if path := os.environ.get(PLAN_FILE):
+        Path(path).write_text(json.dumps(forecast.as_json()))
+    elif forecast.jobs:
+        print(forecast.line, file=sys.stderr)
 
 
 # Snakemake calls none of its hooks in a dry run.

@@ -1,16 +1,22 @@
 """Snakemake's terminal output for assay: one line a finished job, with the share done and the time left.
 
-Dry runs, warnings and errors are shown as Snakemake shows them. Enabled by `logger: assay` in profiles/default.
+The time left rests on what the run predicts of its jobs: a log record that carries a `forecast` (rules/hooks.smk). Where no job
+finishes for a minute, a line says what runs. Dry runs, warnings and errors are shown as Snakemake shows them. Enabled by
+`logger: assay` in profiles/default.
 """
 
 import logging
 import sys
+import threading
 import time
-from collections import Counter, defaultdict
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from assay.pipeline.progress import Progress
+
+WIDTH = 80
+QUIET = 60.0  # seconds without a line, after which one says what runs
 SILENT = {
     LogEvent.JOB_STARTED,
     LogEvent.PROGRESS,
@@ -21,48 +27,6 @@ SILENT = {
 }
 
 
-class Progress:
-    """Counts jobs by rule and estimates the time left from how long jobs of each rule took so far."""
-
-    def __init__(self, now: float):
-        self.started = now
-        self.waiting: Counter[str] = Counter()
-        self.total = 0
-        self.running: dict[int, tuple[str, str, float]] = {}
-        self.took: defaultdict[str, list[float]] = defaultdict(list)
-
-    def plan(self, stats: dict[str, int]) -> None:
-        """Take the number of jobs by rule, as Snakemake states it before a run."""
-        self.waiting = Counter({rule: count for rule, count in stats.items() if rule != "total"})
-        self.total = sum(self.waiting.values())
-
-    def start(self, job: int, rule: str, message: str, now: float) -> None:
-        self.running[job] = (rule, message, now)
-
-    def finish(self, job: int, now: float) -> str:
-        """Note a finished job; its message."""
-        rule, message, started = self.running.pop(job, ("", "", now))
-        self.took[rule].append(now - started)
-        self.waiting[rule] -= 1
-        return message or rule
-
-    @property
-    def done(self) -> int:
-        return self.total - sum(count for count in self.waiting.values() if count > 0)
-
-    def seconds_left(self, now: float) -> float | None:
-        """Remaining work, by the mean duration of each rule's jobs, at the parallelism seen so far; None before a job is done."""
-        durations = [seconds for took in self.took.values() for seconds in took]
-        elapsed = now - self.started
-        if not durations or elapsed <= 0:
-            return None
-        overall = sum(durations) / len(durations)
-        means = {rule: sum(took) / len(took) for rule, took in self.took.items() if took}
-        work = sum(max(0, count) * means.get(rule, overall) for rule, count in self.waiting.items())
-        parallel = max(1.0, sum(durations) / elapsed)
-        return work / parallel
-
-
 def clock(seconds: float) -> str:
     """Minutes and seconds, with hours where there are any."""
     minutes, rest = divmod(round(seconds), 60)
@@ -70,40 +34,85 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def _fitted(text: str, width: int) -> str:
+    """A text in at most so many columns; where letters are left out, in the middle, the ends tell more."""
+    half = (width - 3) // 2
+    return text if len(text) <= width else f"{text[: width - 3 - half]}...{text[-half:]}"
+
+
 class LogHandler(LogHandlerBase):
     """Writes to stderr."""
 
     def __post_init__(self) -> None:
-        self.progress = Progress(time.monotonic())
+        self.progress = Progress()
+        self.began = self.last = time.monotonic()
+        self.total = self.done = 0
+        self.messages: dict[int, str] = {}
+        self.turn = threading.Lock()
+        if not self.common_settings.dryrun:
+            threading.Thread(target=self._keep_talking, daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.line(record, time.monotonic())
+        with self.turn:
+            now = time.monotonic()
+            self._print(self.line(record, now), now)
+
+    def _print(self, text: str | None, now: float) -> None:
         if text:
             print(text, file=sys.stderr, flush=True)
+            self.last = now
+
+    def _keep_talking(self) -> None:
+        while True:
+            time.sleep(1)
+            with self.turn:
+                now = time.monotonic()
+                self._print(self.waiting(now), now)
 
     def line(self, record: logging.LogRecord, now: float) -> str | None:
         """What to print for a log record, None for nothing."""
         event = getattr(record, "event", None)
+        if forecast := getattr(record, "forecast", None):
+            self.progress = Progress(dict(forecast.jobs), forecast.cores)
+            return record.getMessage()
+        if event == LogEvent.JOB_ERROR:
+            self._ended(getattr(record, "jobid", -1), now)
         if self.common_settings.dryrun or record.levelno >= logging.WARNING:
             return self.format(record)
         if event == LogEvent.RUN_INFO:
-            self.progress.plan(record.stats)
-            return f"{self.progress.total} jobs to run"
+            self.total = record.stats["total"]
+            return f"{self.total} jobs to run"
         if event == LogEvent.JOB_INFO:
-            self.progress.start(record.jobid, record.rule_name, record.rule_msg or record.rule_name, now)
+            self.messages[record.jobid] = record.rule_msg or record.rule_name
+            self.progress.start(record.jobid, now)
             return None
         if event == LogEvent.JOB_FINISHED:
             return self.finished(record.job_id, now)
         return None if event in SILENT or event is None else self.format(record)
 
     def finished(self, job: int, now: float) -> str | None:
-        message = self.progress.finish(job, now)
-        if message == "all":
+        """The line for a finished job; none for the target, which does nothing."""
+        self.done = min(self.total, self.done + 1)
+        message = self._ended(job, now)
+        return None if message == "all" else self._state(message, now)
+
+    def _ended(self, job: int, now: float) -> str:
+        self.progress.finish(job, now)
+        return self.messages.pop(job, "")
+
+    def waiting(self, now: float) -> str | None:
+        """After a minute without a line, one that says what runs."""
+        if not self.messages or now - self.last < QUIET:
             return None
+        first, *others = self.messages.values()
+        return self._state(f"... {first}{f' and {len(others)} more' if others else ''}", now)
+
+    def _state(self, message: str, now: float) -> str:
         left = self.progress.seconds_left(now)
-        share = f"{self.progress.done:{len(str(self.progress.total))}}/{self.progress.total}"
-        remaining = f"about {clock(left)} left" if left is not None else ""
-        return f"[{share}] {clock(now - self.progress.started):>6}  {message:<64} {remaining}".rstrip()
+        head = f"[{self.done:{len(str(self.total))}}/{self.total}] {clock(now - self.began):>6}  "
+        remaining = f" about {clock(left)} left" if left is not None else ""
+        width = WIDTH - len(head) - len(remaining)
+        return f"{head}{_fitted(message, width):<{width}}{remaining}".rstrip()
 
     @property
     def writes_to_stream(self) -> bool:

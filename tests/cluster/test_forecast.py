@@ -47,6 +47,16 @@ def test_hours_are_images_over_images_a_second(tmp_path, monkeypatch):
     assert found.total() == (6, row.hours, 0)
 
 
+def test_only_the_blocks_that_are_planned_count(tmp_path, monkeypatch):
+    monkeypatch.setattr("assay.pipeline.forecast.throughputs", lambda: TABLE)
+    scale = {"job": JOB, "seeds": 6, "block": 2}
+    study = compiled(tmp_path, scale)
+    found = Forecast(Plan([(study, study.blocks[:1])], 1), Scale.model_validate(SCALE | scale), tmp_path / "networks")
+    (row,) = found.rows()
+    assert (study.seeds, row.networks) == (6, 2 * 2)
+    assert found.total() == (row.networks, row.hours, 0)
+
+
 @pytest.mark.parametrize(
     ("model", "size", "rate"),
     [

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from project_tree import Tree
+from project_tree import ELSEWHERE, Tree
 
 from assay.errors import EvidenceError
 from assay.language.studies import load_studies
@@ -44,6 +44,33 @@ def test_evidence_without_costs_by_network_is_refused_in_a_line(tree):
     tree.vouch("other")
     with pytest.raises(EvidenceError, match=r"^other: a block lacks 'networks'; .*measure it anew$"):
         found(tree, "other")
+
+
+def test_costs_are_told_in_trainings_of_the_network_that_most_studies_share(tree):
+    """2 core seconds for five repetitions of a network are 0.4 for one; 4.5 of a study are 11.25 of these."""
+    both = found(tree, "mixup", "other")
+    shared = set(tree.compiled("mixup").recipes) & set(tree.compiled("other").recipes)
+    assert both.default == next(iter(shared)).name
+    assert [row.trainings for row in both.studies] == pytest.approx([4.5 / 0.4] * 2)
+    assert both.trainings == pytest.approx(7.0 / 0.4)
+    assert [row.shared_with for row in both.studies] == [("other",), ("mixup",)]
+
+
+def test_a_study_without_the_default_network_is_told_in_trainings_of_others_that_have_it(tree):
+    tree.study("third", arms={"erm": {"model": "mlp"}, "mixup": {"model": "cnn"}})
+    tree.measure("third")
+    (row,) = found(tree, "third").studies
+    assert row.trainings == pytest.approx(4.5 / 0.4)
+
+
+def test_platforms_are_not_mixed(tree):
+    tree.measure("other", platform=ELSEWHERE)
+    cost = json.loads((tree.folder("other") / "provenance.json").read_text())["cost"]
+    slower = cost | {"networks": dict.fromkeys(cost["networks"], 20.0), "train_core_s": 40.0, "measure_core_s": 5.0}
+    tree.measure("other", platform=ELSEWHERE, cost=slower)
+    both = found(tree, "mixup", "other")
+    assert [row.trainings for row in both.studies] == pytest.approx([4.5 / 0.4, 45 / 4.0])
+    assert both.trainings is None
 
 
 def test_all_blocks_cost(tree):

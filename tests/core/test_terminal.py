@@ -7,50 +7,8 @@ import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
 import snakemake_logger_plugin_assay as plugin
-from snakemake_logger_plugin_assay import LogHandler, Progress, clock
-
-
-def test_time_left_by_hand():
-    """Four trainings, two measurements and the target; two trainings run side by side and take 10 and 20 seconds."""
-    progress = Progress(now=0)
-    progress.plan({"train": 4, "measure": 2, "all": 1, "total": 7})
-    assert (progress.total, progress.done) == (7, 0)
-    assert progress.seconds_left(5) is None
-    progress.start(1, "train", "train a", 0)
-    progress.start(2, "train", "train b", 0)
-    assert progress.finish(1, 10) == "train a"
-    assert progress.finish(2, 20) == "train b"
-    assert progress.done == 2
-    # 2 trainings at 15 s; 2 measurements and the target at the mean of all jobs, 15 s; 30 s of work were done in 20 s.
-    assert progress.seconds_left(20) == pytest.approx((2 * 15 + 3 * 15) / 1.5)
-    progress.start(3, "measure", "", 20)
-    assert progress.finish(3, 22) == "measure"
-    # A measurement is now known to take 2 s; the target takes the mean of 10, 20 and 2 s; 32 s of work in 22 s.
-    assert progress.seconds_left(22) == pytest.approx((2 * 15 + 1 * 2 + 32 / 3) / (32 / 22))
-
-
-def test_idle_time_never_counts_as_less_than_one_job_at_a_time():
-    progress = Progress(now=0)
-    progress.plan({"train": 2, "total": 2})
-    progress.start(1, "train", "", 90)
-    progress.finish(1, 100)
-    assert progress.seconds_left(100) == pytest.approx(10)
-
-
-def test_nothing_is_left_at_the_end():
-    progress = Progress(now=0)
-    progress.plan({"train": 1, "total": 1})
-    progress.start(1, "train", "", 0)
-    progress.finish(1, 3)
-    assert progress.done == progress.total == 1
-    assert progress.seconds_left(3) == 0
-
-
-def test_jobs_beyond_the_plan_do_not_upset_the_count():
-    progress = Progress(now=0)
-    progress.plan({"train": 1, "total": 1})
-    progress.finish(7, 1)
-    assert (progress.done, progress.total) == (0, 1)
+from assay.pipeline.progress import Job
+from snakemake_logger_plugin_assay import LogHandler, clock
 
 
 @pytest.mark.parametrize(
@@ -63,6 +21,7 @@ def test_clock(seconds, text):
 @pytest.fixture
 def handler(monkeypatch):
     monkeypatch.setattr(plugin.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(plugin.threading.Thread, "start", lambda thread: None)
     return LogHandler(common_settings=SimpleNamespace(dryrun=False), settings=None)
 
 
@@ -74,29 +33,70 @@ def record(event: LogEvent | None = None, level: int = logging.INFO, message: st
     return made
 
 
+def forecast(*seconds: float) -> SimpleNamespace:
+    """A forecast of trainings one after another on one core, numbered from 1."""
+    return SimpleNamespace(jobs={number: Job("train", each) for number, each in enumerate(seconds, 1)}, cores=1)
+
+
 def test_a_run_is_a_line_for_each_job(handler):
     lines = [
         handler.line(record(LogEvent.RUN_INFO, stats={"train": 2, "all": 1, "total": 3}), 0),
+        handler.line(record(message="plan: 2 jobs, about an hour", forecast=forecast(8, 16)), 0),
         handler.line(record(LogEvent.JOB_INFO, jobid=1, rule_name="train", rule_msg="train a"), 0),
         handler.line(record(LogEvent.JOB_STARTED, jobs=[1]), 0),
         handler.line(record(LogEvent.JOB_FINISHED, job_id=1), 8),
         handler.line(record(LogEvent.PROGRESS, done=1, total=3), 8),
         handler.line(record(LogEvent.JOB_INFO, jobid=2, rule_name="train", rule_msg=None), 8),
-        handler.line(record(LogEvent.JOB_FINISHED, job_id=2), 20),
-        handler.line(record(LogEvent.JOB_INFO, jobid=0, rule_name="all", rule_msg=None), 20),
-        handler.line(record(LogEvent.JOB_FINISHED, job_id=0), 20),
+        handler.line(record(LogEvent.JOB_FINISHED, job_id=2), 24),
+        handler.line(record(LogEvent.JOB_INFO, jobid=0, rule_name="all", rule_msg=None), 24),
+        handler.line(record(LogEvent.JOB_FINISHED, job_id=0), 24),
     ]
     assert [" ".join(line.split()) if line else line for line in lines] == [
         "3 jobs to run",
+        "plan: 2 jobs, about an hour",
         None,
         None,
         "[1/3] 0:08 train a about 0:16 left",
         None,
         None,
-        "[2/3] 0:20 train about 0:10 left",
+        "[2/3] 0:24 train about 0:00 left",
         None,
         None,
     ]
+
+
+def test_a_line_has_eighty_columns_and_keeps_both_ends_of_a_long_name(handler):
+    handler.line(record(LogEvent.RUN_INFO, stats={"total": 1234}), 0)
+    handler.line(record(forecast=forecast(36000, 36000)), 0)
+    handler.line(record(LogEvent.JOB_INFO, jobid=1, rule_name="train", rule_msg="train " + "long-" * 20 + "end"), 0)
+    line = handler.line(record(LogEvent.JOB_FINISHED, job_id=1), 36000)
+    assert len(line) == 80
+    assert " train long-" in line
+    assert "long-end about 10:00:00 left" in line
+
+
+def test_without_a_forecast_no_time_is_guessed(handler):
+    handler.line(record(LogEvent.RUN_INFO, stats={"total": 2}), 0)
+    handler.line(record(LogEvent.JOB_INFO, jobid=1, rule_name="train", rule_msg="train a"), 0)
+    assert handler.line(record(LogEvent.JOB_FINISHED, job_id=1), 8).split() == ["[1/2]", "0:08", "train", "a"]
+
+
+def test_a_minute_of_silence_ends_with_what_runs_and_what_is_left(handler):
+    handler.line(record(LogEvent.RUN_INFO, stats={"total": 3}), 0)
+    handler.line(record(forecast=forecast(100, 200)), 0)
+    assert handler.waiting(500) is None  # nothing runs yet
+    handler.line(record(LogEvent.JOB_INFO, jobid=1, rule_name="train", rule_msg="train a"), 0)
+    assert handler.waiting(59) is None
+    assert " ".join(handler.waiting(60).split()) == "[0/3] 1:00 ... train a about 4:00 left"
+    handler.line(record(LogEvent.JOB_INFO, jobid=2, rule_name="train", rule_msg="train b"), 0)
+    assert "... train a and 1 more" in handler.waiting(60)
+
+
+def test_a_failed_job_runs_no_longer(handler):
+    handler.line(record(LogEvent.RUN_INFO, stats={"total": 1}), 0)
+    handler.line(record(LogEvent.JOB_INFO, jobid=1, rule_name="train", rule_msg="train a"), 0)
+    handler.line(record(LogEvent.JOB_ERROR, level=logging.ERROR, message="failed", jobid=1), 5)
+    assert handler.waiting(100) is None
 
 
 def test_warnings_and_errors_are_always_shown(handler):

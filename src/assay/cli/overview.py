@@ -1,4 +1,4 @@
-"""The whole: coverage of the catalogue, costs of the studies, and the plan of a scale."""
+"""The whole: coverage of the catalogue, and costs of the studies."""
 
 from typing import Annotated
 
@@ -38,7 +38,7 @@ def costs(
     scale: AtScale = "laptop",
     as_json: AsJson = False,
 ) -> None:
-    """Print what studies cost in core seconds, and what they add to the others, with whom they share networks."""
+    """Print what studies cost, in core seconds and in trainings of the default network, and what they share with others."""
     from assay.overview.costs import bill
 
     known = load_studies(scale)
@@ -49,23 +49,18 @@ def costs(
     if as_json:
         print_json(found.as_json())
         return
-    table = Table("study", "networks", "training", "of which own", "measuring", title=f"core seconds at scale {scale}")
+    table = Table("study", "networks", "training", "own", "measuring", "trainings", "shares with", box=None, pad_edge=False)
     for row in found.studies:
-        table.add_row(row.study, str(row.networks), f"{row.training:.0f}", f"{row.own:.0f}", f"{row.measuring:.0f}")
-    table.add_section()
-    table.add_row("all, each network once", "", f"{found.training:.0f}", f"{found.own:.0f}", f"{found.measuring:.0f}")
+        amounts = (f"{row.training:.0f}", f"{row.own:.0f}", f"{row.measuring:.0f}", _times(row.trainings))
+        table.add_row(row.study, str(row.networks), *amounts, f"{len(row.shared_with)} studies" if row.shared_with else "")
+    amounts = (f"{found.training:.0f}", f"{found.own:.0f}", f"{found.measuring:.0f}", _times(found.trainings))
+    table.add_row("all, each once", "", *amounts, "")
+    typer.echo(f"core seconds at scale {scale}; own: of networks that no other study asks for")
     out.print(table)
     out.print(f"beyond what other studies share: {(found.own + found.measuring) / 60:.1f} core minutes")
+    if found.default:
+        out.print(f"trainings: all of it in trainings of {found.default} in the same run", highlight=False)
 
 
-@commands.command()
-@in_one_line
-def plan(scale: AtScale = "laptop", as_json: AsJson = False) -> None:
-    """Show the data and models each study has at a scale, its networks, and the hours they are estimated to take."""
-    from assay.pipeline.forecast import forecast_at
-
-    forecast = forecast_at(scale)
-    if as_json:
-        print_json(forecast.as_json(scale))
-    else:
-        typer.echo("\n".join(forecast.lines(scale)))
+def _times(trainings: float | None) -> str:
+    return "" if trainings is None else f"{trainings:.1f}"

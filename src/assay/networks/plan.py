@@ -54,8 +54,9 @@ class Plan:
     """
 
     def __init__(self, asked: Iterable[tuple[Study, Iterable[Block]]], networks_per_job: int = 1, beside: Iterable[Study] = ()):
-        asked = list(asked)
+        asked = [(study, tuple(blocks)) for study, blocks in asked]
         self.studies = {study.name: study for study, _ in asked}
+        self.blocks = {study.name: blocks for study, blocks in asked}
         own = (recipe for study, _ in asked for recipe in study.recipes)
         others = (recipe for study in beside if study.name not in self.studies for recipe in study.recording)
         self.recording = {recipe: recipe for recipe in each_once((*own, *others))}

@@ -4,7 +4,7 @@ Estimates leave out measuring, decoding that does not keep up, and time in a que
 """
 
 import math
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -102,8 +102,12 @@ class Estimator:
     """
 
     def __init__(self, table: Throughputs, networks: Path, gpus: bool):
-        self.table, self.gpus = table, gpus
-        self.measured = _measured(networks, table, gpus)
+        self.table, self.networks, self.gpus = table, networks, gpus
+
+    @cached_property
+    def measured(self) -> dict[tuple[str, int], float]:
+        """Speeds of trainings here. Read when first asked for: a run with nothing to do needs none."""
+        return _measured(self.networks, self.table, self.gpus)
 
     def hours(self, recipe: Recipe) -> float | None:
         """For one repetition; None where nothing is known of the model."""

@@ -39,11 +39,12 @@ class Row:
     kept: str | None
 
 
-def forecast_at(scale: str, root: Path = WORK) -> "Forecast":
-    """The forecast of all studies of the project at a scale."""
+def forecast_at(scale: str, names: Iterable[str] | None = None, root: Path = WORK) -> "Forecast":
+    """The forecast of these studies of the project at a scale, or of all."""
     sizes = load_scale(scale, project_of(root) / "config")
     studies = load_studies(scale, project_of(root) / "config")
-    return Forecast(Plan.at(sizes, studies.values()), sizes, root / results_folder(scale) / "networks")
+    chosen = [studies[name] for name in names or studies]
+    return Forecast(Plan.at(sizes, chosen), sizes, root / results_folder(scale) / "networks")
 
 
 class Forecast:
@@ -60,8 +61,10 @@ class Forecast:
 
     def minutes(self, bundle: Bundle) -> int:
         """Time a training job asks for at its first attempt."""
+        if not self.scale.job.gpus:
+            return self.scale.job.minutes
         hours, unknown = self._hours(bundle.recipes)
-        if unknown or not self.scale.job.gpus:
+        if unknown:
             return self.scale.job.minutes
         asked = START_MINUTES + SLACK * 60 * hours * len(bundle.seeds) / self.gpus(bundle)
         return min(self.scale.job.longest, math.ceil(asked))
@@ -84,12 +87,13 @@ class Forecast:
 
     def _row(self, study: Study) -> Row:
         hours, unknown = self._hours(study.recipes)
+        seeds = sum(len(block.repetitions) for block in self.plan.blocks[study.name])
         trained = [recipe for recipe in study.recipes if recipe.data["budget"]["epochs"]]
         return Row(
             study=study.name,
-            networks=len(study.recipes) * study.seeds,
-            hours=None if study.trains_inside or (unknown and not hours) else round(hours * study.seeds, 2),
-            unknown=unknown * study.seeds,
+            networks=len(study.recipes) * seeds,
+            hours=None if study.trains_inside or (unknown and not hours) else round(hours * seeds, 2),
+            unknown=unknown * seeds,
             measured=bool(trained) and all(map(self.estimator.is_measured, trained)),
             trains_inside=study.trains_inside,
             worlds=sorted({plug_name(root_world(cell.recipe)) for cell in study.cells}),

@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from assay.evidence.summary import plain, summarise
 from assay.language.recipes import canonical
+from assay.overview.costs import Bill, bill_of
 from assay.report.atlas import Entry
 from assay.report.parts import Part
 
@@ -87,6 +88,7 @@ def across_files(templates: Environment, entries: Sequence[Entry]) -> dict[str, 
     users = network_users(measured)
     context = {
         "networks": len(users),
+        "costs": costs(measured),
         "shared": {network: studies for network, studies in users.items() if len(studies) > 1},
         "papers": papers_with_several_studies(entries),
         "comparisons": comparisons(measured),
@@ -102,6 +104,12 @@ def network_users(entries: Iterable[Entry]) -> dict[str, list[str]]:
         for network in entry.page.provenance["recipes"] if entry.page else ():
             users.setdefault(network, []).append(entry.study.name)
     return dict(sorted(users.items()))
+
+
+def costs(entries: Iterable[Entry]) -> Bill | None:
+    """What the studies with evidence cost, those whose evidence says so network by network; None where there is none."""
+    found = {entry.study.name: entry.page.provenance for entry in entries if "networks" in entry.page.provenance.get("cost", {})}
+    return bill_of(found, {name: list(said["recipes"]) for name, said in found.items()}) if found else None
 
 
 def papers_with_several_studies(entries: Iterable[Entry]) -> list[tuple[str, list[Entry], bool]]:
