@@ -90,9 +90,14 @@ class Project:
     def copy(self, root: Path) -> "Project":
         """The same project, results and Snakemake's records included, somewhere else."""
         shutil.copytree(self.root, root, dirs_exist_ok=True, symlinks=True)
-        copied = Project.__new__(Project)
-        copied.root = root
-        return copied
+        return Project.at(root)
+
+    @classmethod
+    def at(cls, root: Path) -> "Project":
+        """The project that lies there."""
+        found = cls.__new__(cls)
+        found.root = root
+        return found
 
     def write(self, path: str, text: str) -> Path:
         target = self.root / path
