@@ -17,11 +17,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("ASSAY_DRAWS", None)  # tests know the judged draws
 
 pytest_plugins = ["core_seconds"]
+LONGEST = ("slurm", "pipeline", "docs", "remotes", "core")  # in core seconds a file
 SYSTEM_FOLDERS = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-study", action="store_true", help="compute every study at the scale ci, not only those chosen")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of folders whose tests run the pipeline go first: workers take file after file, and the last ones are to be short."""
+    places = {folder: number for number, folder in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.parent.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)

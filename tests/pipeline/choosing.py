@@ -29,8 +29,8 @@ ARCHIVED = "laptop"  # the scale at which evidence is archived
 
 @dataclass(frozen=True)
 class Choice:
-    """computed: trained, measured, judged and drawn in this process. run: these of them through Snakemake and Slurm as well, every
-    step a job. why: in a line."""
+    """computed: trained, measured, judged and drawn in this process. run: those of them that go through Snakemake and Slurm too,
+    every step a job. why: in a line."""
 
     computed: tuple[str, ...]
     run: tuple[str, ...]

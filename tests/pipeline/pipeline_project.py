@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "rules", "workflow", "profiles", "config", "envs", "slurm", "src", "report", "docs/data")
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
+# Asked for where nothing is looked at that is drawn or written from it.
+VERDICTS = "results/ci/verdicts.json"
+
 PROTOCOL = '''"""Accuracy on the test split, for tests of the pipeline."""
 
 from assay.measuring.evaluate import predict
