@@ -6,6 +6,7 @@ all computed. For those that are unproven, canaries stand in (test_changed_code.
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -72,7 +73,10 @@ def choice(everything: bool) -> Choice:
     unproven = {entries[key].commit for each in stands if each.word == UNPROVEN for key in each.entries}
     unreachable = {name for name in unproven if full_name(name) is None}
     head, _ = commit(PROJECT)
-    return choose(load_studies("ci"), stands, head or "", everything, unreachable)
+    found = choose(load_studies("ci"), stands, head or "", everything, unreachable)
+    if unreachable:
+        warnings.warn(found.why, stacklevel=2)
+    return found
 
 
 def asked_for_all(config: pytest.Config) -> bool:
