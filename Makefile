@@ -34,8 +34,8 @@ figures: $(ENV) data ## draw every study's figure, running what is missing
 archive: $(ENV) ## add what was measured here at laptop scale to the archive that clones start from
 	@$(BIN)/assay archive
 
-test: $(ENV) data lint check ## run the test suite
-	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
+test: $(ENV) data lint check ## run the test suite; ALL=1: with every study at scale ci, not those chosen (docs/testing.md)
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder $(if $(ALL),--every-study)
 
 bench: $(ENV) data ## measure speed beside peers: all, or make bench BARS="compile report"
 	@$(BIN)/python bench/run_bars.py $(BARS)

@@ -2,9 +2,10 @@
 
     python bench/planted.py              all of them
     python bench/planted.py order arm    those of these names
+    python bench/planted.py plugs        ten in protocols, objectives and models, all at once
 
 Wrong ones change a number that some test watches: canaries must come out otherwise, or none come by. Harmless ones must be
-proven, or need no proof.
+proven, or need no proof. Those in plugs are planted together, as each is met by another study, which must blame it.
 """
 
 import os
@@ -12,6 +13,7 @@ import resource
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +95,22 @@ HARMLESS = (
 )
 
 
+# In protocols, objectives and models: each with a study that meets no other of them.
+PLUGS = {
+    "blurpool": _plant("shifts", "protocols/shift_consistency.py", "images.roll((down, right)", "images.roll((down, down)"),
+    "lance": _plant("deviation", "protocols/counterfactuals.py", "values.std(correction=0)", "values.std()"),
+    "odin": _plant("turned", "protocols/ood.py", "rates.append(fpr95(inside, other))", "rates.append(fpr95(other, inside))"),
+    "zoom": _plant("crops", "protocols/zoom.py", "FIVE_CROP_ZOOM = 1.25", "FIVE_CROP_ZOOM = 1.5"),
+    "patient_teacher": _plant("mean", "objectives/distill.py", 'reduction="batchmean"', 'reduction="mean"'),
+    "whac-a-mole": _plant("harder", "objectives/lff.py", "return biased / (biased + target", "return target / (biased + target"),
+    "simsiam": _plant(
+        "held", "objectives/simsiam.py", "held = target.detach() if self.stop_gradient else target", "held = target"
+    ),
+    "sample_complexity": _plant("drawn", "models/lcn.py", "fan_in=self.patch_values", "fan_in=1"),
+    "integrated_gradients": _plant("strides", "models/allconv.py", "STRIDES = (1, 2, 1, 1)", "STRIDES = (1, 2, 2, 1)"),
+    "control_shift": _plant("depth", "models/vit.py", "depth=depth, num_heads", "depth=max(1, depth - 1), num_heads"),
+}
+
 CORE = sorted({f"assay.{plant.file.removesuffix('.py').replace('/', '.')}" for plant in (*WRONG, *HARMLESS)})
 
 
@@ -116,7 +134,7 @@ def _key(task: Task) -> str:
     return f"{task.side.name} {canonical(task.what)}"
 
 
-def copy(folder: Path) -> Path:
+def copy(folder: Path, studies: Collection[str] = STUDIES) -> Path:
     """A copy of the project with few studies; its source."""
     for part in PARTS:
         source = ROOT / part
@@ -125,7 +143,7 @@ def copy(folder: Path) -> Path:
         else:
             shutil.copy(source, folder / part)
     for path in (folder / "config" / "studies").glob("*/*.yaml"):
-        if path.stem not in STUDIES:
+        if path.stem not in studies:
             path.unlink()
     return folder / "src"
 
@@ -156,8 +174,21 @@ def verdict(before: Side, after: Side, runner: Runner) -> tuple[str, str]:
     return (SEEN, f"no canary came by: {', '.join(places)}") if places else (PROVEN, f"{len(comparison.compared)} canaries equal")
 
 
+def plugs() -> int:
+    """Plant all changes of plugs at once; how many are not found, each by the study that meets it."""
+    with tempfile.TemporaryDirectory() as temporary, Runner(os.cpu_count() or 1, say=lambda line: None) as runner:
+        sides = [Side(name, copy(Path(temporary, name), PLUGS), Path(temporary, f"{name}-tasks")) for name in ("before", "after")]
+        for plant in PLUGS.values():
+            planted(plant, sides[1].source)
+        comparison = Comparison(*sides, runner)
+        blamed = {name: plant.file.removesuffix(".py") in comparison.differing.get(name, ()) for name, plant in PLUGS.items()}
+    for name, plant in PLUGS.items():
+        print(f"{plant.name} ({plant.file}): {f'seen by {name}' if blamed[name] else 'MISTAKE'}")
+    return list(blamed.values()).count(False)
+
+
 def main(names: list[str]) -> int:
-    mistakes = 0
+    mistakes = plugs() if names in ([], ["plugs"]) else 0
     with tempfile.TemporaryDirectory() as temporary, Remembering(os.cpu_count() or 1) as runner:
         sides = [Side(name, copy(Path(temporary, name)), Path(temporary, f"tasks-{name}")) for name in ("before", "after")]
         for wanted, plants in ((SEEN, WRONG), (PROVEN, HARMLESS)):

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -15,13 +16,45 @@ from assay.datasets.retrieving import finish
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("ASSAY_DRAWS", None)  # tests know the judged draws
 
+pytest_plugins = ["core_seconds"]
+LONGEST = ("slurm", "pipeline", "docs", "remotes", "core")  # in core seconds a file
 SYSTEM_FOLDERS = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-study", action="store_true", help="compute every study at the scale ci, not only those chosen")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of folders whose tests run the pipeline go first: workers take file after file, and the last ones are to be short."""
+    places = {folder: number for number, folder in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.parent.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def data() -> None:
     """Have the real images that some worlds read, so that a plain `pytest` right after a clone works."""
     pull("data")
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Makes a folder that all tests of a run share: by the first that asks, in whichever of its processes."""
+    # The folders of pytest-xdist's workers lie in the run's.
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}-done"
+        with open(shared / f"{name}-lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from various import various
 
 from assay.language.plugs import PACKAGE, kinds
+from assay.language.studies import study_paths
 from assay.provenance.fingerprints import COMPUTING
 from assay.storage.places import WORK as ROOT
 
@@ -36,8 +38,15 @@ class Copy:
     def __init__(self, root: Path):
         self.root, self.package = root, root / "src" / "assay"
         shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("config", "data.sha256"):
-            (root / name).symlink_to(ROOT / name)
+        (root / "data.sha256").symlink_to(ROOT / "data.sha256")
+        (root / "config").mkdir()
+        for path in (ROOT / "config").iterdir():
+            if path.name != "studies":
+                (root / "config" / path.name).symlink_to(path)
+        for name in various():
+            own = study_paths()[name].relative_to(ROOT)
+            (root / own).parent.mkdir(parents=True, exist_ok=True)
+            (root / own).symlink_to(ROOT / own)
 
     def studies(self) -> dict:
         command = [sys.executable, "-c", READ]

@@ -4,15 +4,15 @@ from collections import Counter
 
 import pytest
 from project_tree import Tree
+from various import various
 
 from assay.errors import StudyError
 from assay.language.blocks import Block
 from assay.language.recipes import canonical
 from assay.language.scales import load_scale
-from assay.language.studies import load_studies
 from assay.networks.plan import Plan
 
-STUDIES = list(load_studies("ci").values())
+STUDIES = list(various().values())
 FIRST, SECOND = Block(0, 0), Block(1, 1)
 
 

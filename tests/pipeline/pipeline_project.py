@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "rules", "workflow", "profiles", "config", "envs", "slurm", "src", "report", "docs/data")
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
+# Asked for where nothing is looked at that is drawn or written from it.
+VERDICTS = "results/ci/verdicts.json"
+
 PROTOCOL = '''"""Accuracy on the test split, for tests of the pipeline."""
 
 from assay.measuring.evaluate import predict
@@ -90,9 +93,14 @@ class Project:
     def copy(self, root: Path) -> "Project":
         """The same project, results and Snakemake's records included, somewhere else."""
         shutil.copytree(self.root, root, dirs_exist_ok=True, symlinks=True)
-        copied = Project.__new__(Project)
-        copied.root = root
-        return copied
+        return Project.at(root)
+
+    @classmethod
+    def at(cls, root: Path) -> "Project":
+        """The project that lies there."""
+        found = cls.__new__(cls)
+        found.root = root
+        return found
 
     def write(self, path: str, text: str) -> Path:
         target = self.root / path

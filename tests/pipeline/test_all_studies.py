@@ -1,76 +1,59 @@
-"""End to end: every committed study from YAML to its page, at ci scale."""
+"""End to end: studies from YAML to their pages at ci scale, every step a job, here and on a cluster. Which studies it is rotates
+with the commit (choosing.py); what all others compute is asked in test_studies_compute.py."""
 
 import json
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 
 import pytest
-import torch
+from choosing import asked_for_all, choice
 from cluster_fixtures import SITE, cluster, on_cluster  # noqa: F401
+from computing import Computed
 from pipeline_project import ROOT, SNAKEMAKE, Project
 
-from assay.evidence.tables import TRAINING_LOSS, as_csv, pack_arrays, read_evidence
-from assay.language.scales import load_scale
 from assay.language.studies import load_studies, study_paths
-from assay.measuring.observing import observe
-from assay.networks.jobs import pin_threads
-from assay.networks.store import NetworkStore
-from assay.pipeline.cells import arrays_of, rows_of
 
 
-def with_all_studies(folder):
+def with_studies(folder, names):
+    """The project as it is, with these of its studies: each process that reads the Snakefile compiles all there are."""
     project = Project(folder)
     shutil.rmtree(project.root / "config")
     shutil.copytree(ROOT / "config", project.root / "config")
+    for name, path in study_paths().items():
+        if name not in names:
+            (project.root / path.relative_to(ROOT)).unlink()
     return project
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    project = with_all_studies(tmp_path_factory.mktemp("everything"))
+def chosen(request) -> tuple[str, ...]:
+    return choice(asked_for_all(request.config)).run
+
+
+@pytest.fixture(scope="module")
+def everything(chosen, tmp_path_factory):
+    project = with_studies(tmp_path_factory.mktemp("everything"), chosen)
     project.run(timeout=3600)
     return project
 
 
-def test_every_study_is_measured_judged_and_drawn(everything):
+def test_every_study_is_measured_judged_and_drawn(everything, chosen):
     results = everything.root / "results/ci"
     verdicts = json.loads((results / "verdicts.json").read_text())
     assert verdicts["failed"] == {}
-    assert set(verdicts["studies"]) == set(study_paths())
-    for name in study_paths():
+    assert set(verdicts["studies"]) == set(chosen)
+    for name in chosen:
         assert (results / f"figures/{name}.svg").stat().st_size > 1000
         assert f"figures/{name}.svg" in (results / f"report/studies/{name}.html").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(study_paths()))
-def test_no_cell_depends_on_which_were_measured_before_it(everything, name):
-    """Cells that were measured before are taken over, so what a protocol leaves behind must change no other cell's numbers."""
-    results = everything.root / "results/ci"
-    study, scale = load_studies("ci", only=[name])[name], load_scale("ci")
-    pin_threads(scale.job.threads)
-    store = NetworkStore(results / "networks", torch.device("cpu"), scale.precision)
-    together = read_evidence(results / "observations" / name / study.blocks[0].name)
-    for part in (study.cells[::-1], study.cells[1::2]):
-        rows, session = observe(replace(study, cells=part), study.blocks[0], store, lambda line: None)
-        for cell in part:
-            assert as_csv(rows_of(cell, rows)) == as_csv(rows_of(cell, together.observations))
-            kept = {key: a for key, a in arrays_of(cell, together.arrays).items() if not key.endswith(f"/{TRAINING_LOSS}")}
-            assert pack_arrays(arrays_of(cell, session.arrays)) == pack_arrays(kept)
-
-
-def test_one_seed_concludes_nothing(everything):
-    verdicts = json.loads((everything.root / "results/ci/verdicts.json").read_text())
-    assert {study["verdict"] for study in verdicts["studies"].values()} <= {"inconclusive", "invalid"}
-
-
-def test_every_job_has_a_log_and_a_benchmark(everything):
+def test_every_job_has_a_log_and_a_benchmark(everything, chosen):
     results = everything.root / "results/ci"
     logs = {path.relative_to(results / "logs").with_suffix("") for path in (results / "logs").rglob("*.log")}
     benchmarks = {path.relative_to(results / "benchmarks").with_suffix("") for path in (results / "benchmarks").rglob("*.tsv")}
     assert logs == benchmarks
-    assert len(logs) > 3 * len(study_paths())
+    assert len(logs) > 3 * len(chosen)
 
 
 def test_output_names_can_be_read(everything):
@@ -83,15 +66,24 @@ def test_results_hold_no_path_of_this_machine(everything):
         assert str(everything.root) not in path.read_text()
 
 
-def one_of_each_family() -> list[str]:
-    by_family = {path.parent.name: name for name, path in sorted(study_paths().items(), reverse=True)}
+def test_jobs_compute_the_bytes_that_one_process_computes(everything, chosen, tmp_path):
+    """So what is computed in one process, in test_studies_compute.py, stands for what jobs compute."""
+    here = Computed(load_studies("ci", only=chosen), tmp_path / "results/ci")
+    assert here.failed == {}
+    measured = everything.measured()
+    assert {path: (here.results / path).read_bytes() for path in measured} == measured
+    assert here.verdicts["studies"].keys() == set(chosen)
+
+
+def one_of_each_family(names) -> list[str]:
+    by_family = {path.parent.name: name for name, path in sorted(study_paths().items(), reverse=True) if name in names}
     return sorted(by_family.values())
 
 
-def test_a_cluster_gives_the_same_bytes(everything, on_cluster, tmp_path):  # noqa: F811
-    project = with_all_studies(tmp_path)
+def test_a_cluster_gives_the_same_bytes(everything, chosen, on_cluster, tmp_path):  # noqa: F811
+    studies = one_of_each_family(chosen)
+    project = with_studies(tmp_path, chosen)
     project.write("slurm/site.yaml", SITE)
-    studies = one_of_each_family()
     # The profile as it is, but for the pause before Slurm is first asked how jobs are.
     command = [SNAKEMAKE, "--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2"]
     command += ["--config", "scale=ci", f"studies=[{','.join(studies)}]"]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pipeline_project import VERDICTS
 
 
 class Disk:
@@ -39,11 +40,11 @@ def small_disk(tmp_path: Path) -> Iterator:
 @pytest.mark.parametrize(("folder", "kilobytes"), [("networks", 64), ("observations", 8), ("", 4), (None, 64)])
 def test_a_disk_that_fills_up_while_training_measuring_starting_or_noting(project, finished, small_disk, folder, kilobytes):
     disk = small_disk(".snakemake" if folder is None else f"results/ci/{folder}", kilobytes)
-    failed = project.snakemake()
+    failed = project.snakemake(VERDICTS)
     assert failed.returncode != 0
     assert "No space left on device" in failed.stdout + failed.stderr
     disk.remount("size=100m")
-    project.run()
+    project.run(VERDICTS)
     assert project.results() == finished.results()
 
 

@@ -11,7 +11,7 @@ import termios
 import time
 
 import pytest
-from pipeline_project import Project
+from pipeline_project import VERDICTS, Project
 
 SLOW = """
 paper: P166
@@ -157,7 +157,7 @@ def test_killed_in_the_middle_of_training_the_next_run_gives_the_same_bytes(proj
         (project.root / "train").unlink()
     assert run.wait(600) != 0
     (project.root / "train").unlink(missing_ok=True)
-    project.run()
+    project.run(VERDICTS)
     assert project.results() == undisturbed
 
 

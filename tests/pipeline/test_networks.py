@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from pipeline_project import Project
+from pipeline_project import VERDICTS, Project
 
 from assay.errors import ArtifactError
 from assay.language.scales import load_scale
@@ -18,7 +18,6 @@ from assay.language.studies import load_studies
 from assay.networks.plan import Bundle, Plan
 from assay.networks.transfer import Offer
 
-VERDICTS = "results/ci/verdicts.json"
 SECRETS = {"AWS_ACCESS_KEY_ID": "ENVIRONMENTKEY", "AWS_SECRET_ACCESS_KEY": "environment/secret"}
 CONFIG = "[core]\n    analytics = false\n    check_update = false\n    remote = store\n['remote \"store\"']\n    url = {store}\n"
 PERSONAL = "['remote \"store\"']\n    jobs = 2\n['remote \"far\"']\n    url = s3://lab\n    secret_access_key = local/secret\n"

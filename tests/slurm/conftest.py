@@ -8,6 +8,7 @@ import pytest
 from cluster_fixtures import cluster, on_cluster  # noqa: F401
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
+from project_fixtures import finished_once  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -156,11 +156,10 @@ def faults(root: Path, *fates: str) -> ClusterProject:
 
 
 @pytest.fixture(scope="module")
-def everyday(on_cluster, tmp_path_factory):
+def everyday(on_cluster, finished_once, tmp_path_factory):
     """A local run, and the same project's run through the profile, still going on while other jobs meet their fates."""
-    local, submitted = Project(tmp_path_factory.mktemp("local")), ClusterProject(tmp_path_factory.mktemp("submitted"))
-    local.run()
-    return local, submitted, submitted.start()
+    submitted = ClusterProject(tmp_path_factory.mktemp("submitted"))
+    return finished_once, submitted, submitted.start()
 
 
 @pytest.fixture(scope="module")

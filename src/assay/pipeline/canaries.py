@@ -4,7 +4,7 @@ Studies are taken at the scale `ci`, until every plug, every parameter off its d
 study uses is used by one that is taken. So there is no list of canaries to keep.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from assay.language.recipes import walk, without_defaults
 from assay.language.study import Study
@@ -32,9 +32,10 @@ def _is_set(value: object) -> bool:
     return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
-def cover(studies: Mapping[str, Study]) -> list[str]:
-    """Few of the studies, by name, that together use all that any of them uses; none of them can be left out."""
-    used = {name: uses(study) for name, study in sorted(studies.items())}
+def cover(studies: Mapping[str, Study], kinds: Collection[str] = ()) -> list[str]:
+    """Few of the studies, by name, that together use all that any of them uses, or all plugs of these kinds; none of them can be
+    left out."""
+    used = {name: _of_kinds(uses(study), kinds) for name, study in sorted(studies.items())}
     work = {name: len(study.recipes) + len(study.cells) for name, study in studies.items()}
     missing = frozenset().union(*used.values())
     taken: list[str] = []
@@ -47,3 +48,8 @@ def cover(studies: Mapping[str, Study]) -> list[str]:
         if used[name] <= others:
             taken.remove(name)
     return sorted(taken)
+
+
+def _of_kinds(used: frozenset[tuple[str, str]], kinds: Collection[str]) -> frozenset[tuple[str, str]]:
+    """The plugs of these kinds, without their parameters; all that is used where no kinds are given."""
+    return frozenset((plug, "") for plug, _ in used if plug.split("/")[0] in kinds) if kinds else used
