@@ -1,5 +1,9 @@
 """Measure a block of a study (rule measure), or measure an archived one again (rule recheck)."""
 
+from assay.pipeline.forwarding import forward
+
+forward(snakemake)  # noqa: F821
+
 from pathlib import Path
 
 from assay.language.blocks import Block
