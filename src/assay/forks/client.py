@@ -150,8 +150,8 @@ def _connected(path: Path) -> socket.socket:
 
 
 def start_parent(path: Path) -> bool:
-    """Start a parent that listens at the path, unless there is one; whether it was started. A lock says so, which the parent holds
-    as long as it lives."""
+    """Start a parent that listens at the path, unless there is one; whether it was started. A parent holds the lock beside the
+    path as long as it lives."""
     with open(f"{path}.lock", "a") as lock, socket.socket(socket.AF_UNIX) as listener:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

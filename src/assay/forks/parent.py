@@ -2,7 +2,7 @@
 
     python parent.py LISTENER LOCK SOCKET SHIM FOLDERS
 
-LISTENER and LOCK are open file descriptors: the socket SOCKET, which already listens, and the file whose lock says that there is a
+LISTENER and LOCK are open file descriptors: the socket SOCKET, which already listens, and a file whose lock says that there is a
 parent. FOLDERS is a JSON list of the folders that libraries are imported from.
 
 It keeps to one thread, since a lock that another thread holds stays locked in a forked child for good. It reads nothing: it
@@ -42,15 +42,23 @@ LIBRARIES = (
         "threadpoolctl",
         "captum.attr",
     ),
-    *("scipy.stats", "scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.io", "skimage.metrics", "skimage.feature"),
-    *("sklearn.svm", "sklearn.linear_model", "sklearn.metrics", "sklearn.pipeline", "sklearn.preprocessing", "pandas"),
+    *("scipy.stats", "scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.io", "skimage.metrics"),
+    *(
+        "skimage.feature",
+        "sklearn.svm",
+        "sklearn.linear_model",
+        "sklearn.metrics",
+        "sklearn.pipeline",
+        "sklearn.preprocessing",
+        "pandas",
+    ),
     *("matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_pdf", "PIL.Image", "jinja2"),
     *("pydantic", "annotated_types", "yaml", "huggingface_hub", "concurrent.futures.process", "markdown_it", "runpy"),
 )
 NEEDS_SHIM = "timm"
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """This environment cannot be forked from."""
 
 
@@ -80,14 +88,14 @@ def same_user(connection: socket.socket) -> bool:
 
 
 def import_libraries(shim: str) -> None:
-    """Import what jobs import; Unfit if that starts a thread."""
+    """Import what jobs import; UnfitError if that starts a thread."""
     for name in LIBRARIES:
         if name == NEEDS_SHIM:
             runpy.run_path(shim)
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     if len(os.listdir("/proc/self/task")) != 1:
-        raise Unfit
+        raise UnfitError
     # What is here stays; a collection in a child need not look at it, and so does not copy its pages.
     gc.collect()
     gc.freeze()
@@ -272,7 +280,7 @@ def main(listener: int, lock: int, path: str, shim: str, folders: str) -> socket
     try:
         import_libraries(shim)
         connection = Parent(socket.socket(fileno=int(listener)), path, inode).serve()
-    except Unfit:
+    except UnfitError:
         os.close(os.open(f"{path}.unfit", os.O_CREAT | os.O_WRONLY, 0o600))
     if connection is not None:
         os.close(int(lock))

@@ -49,7 +49,8 @@ def own_process(snakemake: Any) -> str:
 def others_found() -> bool:
     """Whether this process would import or configure other libraries than the parent, which sees the installed ones alone."""
     local = [folder for folder in sys.path if os.path.basename(folder) not in ("site-packages", "dist-packages")]
-    shadowed = any(os.path.exists(os.path.join(folder, name)) for folder in local for name in SHADOWS)
+    paths = [os.path.join(folder, name) for folder in local for name in SHADOWS]
+    shadowed = any(os.path.isdir(path) or os.path.exists(f"{path}.py") for path in paths)
     return shadowed or os.path.exists("matplotlibrc")
 
 
