@@ -35,6 +35,7 @@ class Child:
 
     def __init__(self, connection: socket.socket, process: int, handle: int, life: int):
         self.connection, self.process, self.handle, self.life = connection, process, handle, life
+        self.seconds: float | None = None  # of processor time, when it has ended
 
     def forward(self, number: int, frame: object) -> None:
         """Hand a signal on: what a terminal sends to the whole group, the rest to the process alone."""
@@ -57,10 +58,11 @@ class Child:
         ended.register(self.handle, select.POLLIN)
         ended.poll()
         self.connection.settimeout(SECONDS_FOR_LAST_WORDS)
+        status = signal.SIGKILL  # if it left no word, and the parent that could tell is gone
         with contextlib.suppress(OSError):
-            if message := receive(self.connection)[0]:
-                return message["status"]
-        return signal.SIGKILL  # it left no word, and the parent that could tell is gone
+            while message := receive(self.connection)[0]:  # the child's own, and the parent's
+                status, self.seconds = message["status"], message.get("seconds")
+        return status
 
     def end_likewise(self) -> NoReturn:
         """End as the child ends."""

@@ -25,6 +25,7 @@ import struct
 import sys
 import threading
 import types
+import weakref
 
 IDLE_SECONDS = 300
 LOOK_EVERY_SECONDS = 5
@@ -34,26 +35,13 @@ FILES = 5  # that a request brings along: stdin, stdout, stderr, the working fol
 # What jobs import, in this order; what an environment lacks is left out.
 LIBRARIES = (
     *("snakemake.iocontainers", "snakemake.logging", "numpy", "torch", "timm", "timm.data", "torchvision.transforms.v2"),
-    *(
-        "torch.distributed.launcher.api",
-        "torch.optim.swa_utils",
-        "torch.func",
-        "safetensors.torch",
-        "threadpoolctl",
-        "captum.attr",
-    ),
-    *("scipy.stats", "scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.io", "skimage.metrics"),
-    *(
-        "skimage.feature",
-        "sklearn.svm",
-        "sklearn.linear_model",
-        "sklearn.metrics",
-        "sklearn.pipeline",
-        "sklearn.preprocessing",
-        "pandas",
-    ),
-    *("matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_pdf", "PIL.Image", "jinja2"),
-    *("pydantic", "annotated_types", "yaml", "huggingface_hub", "concurrent.futures.process", "markdown_it", "runpy"),
+    *("torch.distributed.launcher.api", "torch.optim.swa_utils", "torch.func", "safetensors.torch", "threadpoolctl"),
+    *("captum.attr", "scipy.stats", "scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.io", "skimage.metrics"),
+    *("skimage.feature", "sklearn.svm", "sklearn.linear_model", "sklearn.metrics", "sklearn.pipeline"),
+    *("sklearn.preprocessing", "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg"),
+    *("matplotlib.backends.backend_pdf", "PIL.Image", "jinja2", "markdown_it", "yaml", "huggingface_hub"),
+    *("pydantic.main", "pydantic.types", "pydantic.type_adapter", "pydantic.json_schema", "pydantic.plugin._loader"),
+    *("annotated_types", "concurrent.futures.process"),
 )
 NEEDS_SHIM = "timm"
 
@@ -96,9 +84,18 @@ def import_libraries(shim: str) -> None:
             importlib.import_module(name)
     if len(os.listdir("/proc/self/task")) != 1:
         raise UnfitError
+    leave_libraries_alone_at_exit()
     # What is here stays; a collection in a child need not look at it, and so does not copy its pages.
     gc.collect()
     gc.freeze()
+
+
+def leave_libraries_alone_at_exit() -> None:
+    """Have children skip what libraries would tear down or report for themselves: a fifth of a second of copied pages."""
+    for each in list(weakref.finalize._registry):
+        each.atexit = False
+    if dynamo := sys.modules.get("torch._dynamo.utils"):
+        atexit.unregister(dynamo.dump_compile_times)
 
 
 class Parent:
@@ -160,12 +157,12 @@ class Parent:
     def tell(self, handle: int) -> None:
         """Tell the client of a child that has ended how it did."""
         child, connection = self.children.pop(handle)
-        _, status = os.waitpid(child, 0)
+        _, status, used = os.wait4(child, 0)
         self.selector.unregister(handle)
         os.close(handle)
         with contextlib.suppress(OSError), connection:
             connection.settimeout(PATIENCE_SECONDS)
-            send(connection, {"status": status})
+            send(connection, {"status": status, "seconds": used.ru_utime + used.ru_stime})
 
 
 def take_on(connection: socket.socket) -> dict:
