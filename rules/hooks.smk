@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from snakemake import benchmark
+
 from assay import datasets
 from assay.artifacts import archiving
 from assay.artifacts.folders import pull
 from assay.cluster.slurm import end_earlier_jobs, job_prefix
 from assay.errors import AssayError
+from assay.pipeline import usage
 from assay.provenance.fingerprints import data_behind
 from assay.storage.places import require_checkout
 
@@ -71,5 +74,6 @@ def show_plan():
         print("", *FORECAST.lines(CONFIG.scale), sep="\n", file=sys.stderr)
 
 
+usage.watch(benchmark)
 # Snakemake calls none of its hooks in a dry run.
 atexit.register(show_plan)

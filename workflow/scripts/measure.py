@@ -11,7 +11,6 @@ from assay.language.studies import load_studies
 from assay.networks.jobs import set_up
 from assay.networks.store import NetworkStore
 from assay.pipeline.measurement import measure_block
-from assay.pipeline.rechecking import compare_with_archive
 from assay.pipeline.running import job
 
 folder = Path(snakemake.output.observations).parent  # noqa: F821
@@ -24,4 +23,6 @@ with job(snakemake) as say:  # noqa: F821
     store = NetworkStore(networks, set_up(device, snakemake.threads, precision), precision)  # noqa: F821
     measure_block(study, block, store, folder, snakemake.threads, say)  # noqa: F821
     if snakemake.rule == "recheck":  # noqa: F821
+        from assay.pipeline.rechecking import compare_with_archive
+
         say(f"compared with the archive: {compare_with_archive(study, block, folder).word}")

@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from assay.forks.identity import PARENT, SHIM, environment_of_parent, library_folders, name_of_parent
+from assay.forks import identity
+from assay.forks.identity import environment_of_parent, library_folders, name_of_parent
 from assay.forks.parent import receive, same_user, send
 
 TRIES = 3
@@ -67,7 +68,6 @@ class Child:
     def end_likewise(self) -> NoReturn:
         """End as the child ends."""
         status = self.wait()
-        sys.stdout.flush()
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -79,7 +79,8 @@ class Child:
 
 def fork(run: dict, start: bool = True) -> Child | None:
     """A child that runs a script in this process's place, `{"path": ...}` or `{"code": ...}`; None where none can be had."""
-    with contextlib.suppress(OSError):
+    sys.stdout.flush()
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
         for _ in range(TRIES):
             connection = connect(start)
             if connection is None:
@@ -164,8 +165,9 @@ def start_parent(path: Path) -> bool:
         listener.listen(128)  # clients may come from now on; they wait until the libraries are imported
         files = listener.fileno(), lock.fileno()
         python = [sys.executable, *subprocess._args_from_interpreter_flags()]
+        lists = json.dumps(library_folders()), json.dumps(identity.LIBRARIES)
         subprocess.run(
-            [*python, str(PARENT), *map(str, (*files, path, SHIM)), json.dumps(library_folders())],
+            [*python, str(identity.PARENT), *map(str, (*files, path, identity.SHIM)), *lists],
             env=environment_of_parent(),
             cwd="/",
             stdin=subprocess.DEVNULL,

@@ -14,6 +14,18 @@ from pathlib import Path
 PARENT = Path(__file__).with_name("parent.py")
 SHIM = Path(__file__).parents[1] / "training" / "shim.py"
 
+# What jobs import, in this order; the parent leaves out what is not installed.
+LIBRARIES = (
+    *("snakemake.iocontainers", "snakemake.logging", "numpy", "torch", "timm", "timm.data", "torchvision.transforms.v2"),
+    *("torch.distributed.launcher.api", "torch.optim.swa_utils", "torch.func", "safetensors.torch", "threadpoolctl"),
+    *("captum.attr", "scipy.stats", "scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.io", "skimage.metrics"),
+    *("skimage.feature", "sklearn.svm", "sklearn.linear_model", "sklearn.metrics", "sklearn.pipeline"),
+    *("sklearn.preprocessing", "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg"),
+    *("matplotlib.backends.backend_pdf", "PIL.Image", "jinja2", "markdown_it", "yaml", "huggingface_hub"),
+    *("pydantic.main", "pydantic.types", "pydantic.type_adapter", "pydantic.json_schema", "pydantic.plugin._loader"),
+    *("annotated_types", "concurrent.futures.process"),
+)
+
 # Variables that libraries read when they are loaded or imported, by what their names begin with.
 READ_AT_IMPORT = (
     *("LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "PYTHON", "TZ", "HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
@@ -31,9 +43,14 @@ INHERITED = (
 )
 
 
+def is_library_folder(folder: str) -> bool:
+    """Whether packages are installed in a folder of the search path."""
+    return os.path.basename(folder) in ("site-packages", "dist-packages")
+
+
 def library_folders() -> list[str]:
-    """The folders of this process's search path that packages are installed in."""
-    return [folder for folder in dict.fromkeys(sys.path) if os.path.basename(folder) in ("site-packages", "dist-packages")]
+    """Those of this process's search path."""
+    return list(dict.fromkeys(filter(is_library_folder, sys.path)))
 
 
 def environment_of_parent() -> dict[str, str]:
@@ -45,7 +62,7 @@ def environment_of_parent() -> dict[str, str]:
 
 def name_of_parent() -> str:
     """Sixteen hexadecimal digits that processes have in common that may be forked from one parent."""
-    text = json.dumps([_interpreter(), _installed(), environment_of_parent(), _inherited(), _own_code()])
+    text = json.dumps([_interpreter(), _installed(), environment_of_parent(), _inherited(), _own_code(), LIBRARIES])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -1,9 +1,9 @@
 """The process that jobs are forked from. It holds libraries alone: no line of the project but this file and the shim, by path.
 
-    python parent.py LISTENER LOCK SOCKET SHIM FOLDERS
+    python parent.py LISTENER LOCK SOCKET SHIM FOLDERS LIBRARIES
 
 LISTENER and LOCK are open file descriptors: the socket SOCKET, which already listens, and a file whose lock says that there is a
-parent. FOLDERS is a JSON list of the folders that libraries are imported from.
+parent. FOLDERS and LIBRARIES are JSON lists: where to import from, and what.
 
 It keeps to one thread, since a lock that another thread holds stays locked in a forked child for good. It reads nothing: it
 accepts, forks, and tells how the child ended. The child reads what it is to do from the connection, takes on the client's
@@ -32,18 +32,8 @@ LOOK_EVERY_SECONDS = 5
 PATIENCE_SECONDS = 20  # for a client to say what it wants
 FILES = 5  # that a request brings along: stdin, stdout, stderr, the working folder, the client's life line
 
-# What jobs import, in this order; what an environment lacks is left out.
-LIBRARIES = (
-    *("snakemake.iocontainers", "snakemake.logging", "numpy", "torch", "timm", "timm.data", "torchvision.transforms.v2"),
-    *("torch.distributed.launcher.api", "torch.optim.swa_utils", "torch.func", "safetensors.torch", "threadpoolctl"),
-    *("captum.attr", "scipy.stats", "scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.io", "skimage.metrics"),
-    *("skimage.feature", "sklearn.svm", "sklearn.linear_model", "sklearn.metrics", "sklearn.pipeline"),
-    *("sklearn.preprocessing", "pandas", "matplotlib.figure", "matplotlib.backends.backend_svg"),
-    *("matplotlib.backends.backend_pdf", "PIL.Image", "jinja2", "markdown_it", "yaml", "huggingface_hub"),
-    *("pydantic.main", "pydantic.types", "pydantic.type_adapter", "pydantic.json_schema", "pydantic.plugin._loader"),
-    *("annotated_types", "concurrent.futures.process"),
-)
 NEEDS_SHIM = "timm"
+MARK = "assay_forked"  # what this module is called in a child, which so knows that it is one
 
 
 class UnfitError(Exception):
@@ -75,9 +65,9 @@ def same_user(connection: socket.socket) -> bool:
     return user == os.geteuid()
 
 
-def import_libraries(shim: str) -> None:
-    """Import what jobs import; UnfitError if that starts a thread."""
-    for name in LIBRARIES:
+def import_libraries(libraries: list[str], shim: str) -> None:
+    """Import what there is of them; UnfitError if that starts a thread."""
+    for name in libraries:
         if name == NEEDS_SHIM:
             runpy.run_path(shim)
         with contextlib.suppress(ImportError):
@@ -185,6 +175,8 @@ def take_on(connection: socket.socket) -> dict:
     os.environ.clear()
     os.environ.update(asked["environment"])
     sys.argv, sys.path[:] = asked["argv"], asked["path"]
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # what `top` shows
+        name.write(os.path.basename(sys.argv[0])[-15:])
     renew_state()
     return asked["run"]
 
@@ -214,10 +206,10 @@ def renew_state() -> None:
 
 def run(asked: dict) -> int:
     """Run the client's script in a fresh `__main__` as Python itself would; its exit code."""
-    sys.modules["assay_forked"] = sys.modules["__main__"]  # says to the script that it was forwarded
+    sys.modules[MARK] = sys.modules["__main__"]
+    sys.modules[MARK].spent = asked.get("spent", 0.0)
     sys.modules["__main__"] = main = types.ModuleType("__main__")
     main.__builtins__ = __builtins__
-    sys.excepthook = show
     try:
         text, name = asked.get("code"), asked.get("path", "<string>")
         if text is None:
@@ -228,16 +220,12 @@ def run(asked: dict) -> int:
     except SystemExit as error:
         return exit_code(error.code)
     except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__)
+        trace = error.__traceback__.tb_next  # without this file's own line
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
         if isinstance(error, KeyboardInterrupt):
             end_process(-signal.SIGINT)
         return 1
     return 0
-
-
-def show(kind: type, error: BaseException, trace: types.TracebackType) -> None:
-    """Show an error that nobody caught, without this file's own line."""
-    sys.__excepthook__(kind, error, trace.tb_next)
 
 
 def exit_code(code: object) -> int:
@@ -266,7 +254,7 @@ def end_process(code: int, connection: socket.socket | None = None) -> None:
     os._exit(code)
 
 
-def main(listener: int, lock: int, path: str, shim: str, folders: str) -> socket.socket:
+def main(listener: str, lock: str, path: str, shim: str, folders: str, libraries: str) -> socket.socket:
     """Serve; returns in the children alone, with the connection of each."""
     if os.fork():
         os._exit(0)  # nobody's child, so that no benchmark counts this process as part of the first job
@@ -275,7 +263,7 @@ def main(listener: int, lock: int, path: str, shim: str, folders: str) -> socket
     sys.path[:] = [folder for folder in sys.path if folder in (standard, f"{standard}/lib-dynload")] + json.loads(folders)
     inode, connection = os.stat(path).st_ino, None
     try:
-        import_libraries(shim)
+        import_libraries(json.loads(libraries), shim)
         connection = Parent(socket.socket(fileno=int(listener)), path, inode).serve()
     except UnfitError:
         os.close(os.open(f"{path}.unfit", os.O_CREAT | os.O_WRONLY, 0o600))
