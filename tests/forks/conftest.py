@@ -13,6 +13,7 @@ import pytest
 from assay.forks import identity
 
 SOURCE = Path(__file__).parents[2] / "src"
+sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
 CLIENT = """
 import json, sys
