@@ -10,7 +10,6 @@ import pytest
 from conftest import SOURCE
 from pipeline_project import PROTOCOL, SNAKEMAKE, Project
 
-
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux tells a client how a child ends")
 
 NUMBERS = """
