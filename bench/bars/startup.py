@@ -2,9 +2,8 @@
 
 usage: python bench/bars/startup.py
 
-A study runs at scale ci in a clone, and Snakemake leaves the scripts of its jobs. Each is then run again: its client and its forked
-child, in processor time. Its work is what the same script takes a second time in one process,
-when all is imported.
+A study runs at scale ci in a clone, and Snakemake leaves the scripts of its jobs. Each is then run again: its client and its
+forked child, in processor time. Its work is what the same script takes a second time in one process, when all is imported.
 """
 
 import json
@@ -18,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = "mixup"
-ROUNDS = 5
+ROUNDS = 2
 OWN = "matplotlibrc"  # a file in whose presence jobs get processes of their own
 SECOND = """
 import time
@@ -133,10 +132,10 @@ def bar(name: str, torch: float, times: dict[str, float]) -> dict:
         "value": round((times["forked"] - times["work"]) / torch, 3),
         "limit": 0.25,
         "sense": "at most",
-        "measured": {"import torch": round(torch, 3), **{f"{name}, {kind}": round(value, 3) for kind, value in times.items()}},
+        "measured": {"import torch": round(torch, 3), **{f"{name} {kind}": round(value, 3) for kind, value in times.items()}},
         "unit": "core-s",
-        "how": f"client and forked child of a job of {STUDY} at scale ci, less what its script takes a second time in one process;"
-        f" medians of {ROUNDS} rounds in turns",
+        "how": f"client and forked child of a job of {STUDY} at scale ci, less what its script takes a second time in one"
+        f" process; medians of {ROUNDS} rounds in turns",
     }
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,32 @@ def stat(process: int, name: str) -> str:
     """A line of what the kernel says of a process."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return dict(line.split(":\t", 1) for line in lines)[name].strip()
+
+
+HELD = "import time, os; open('pid', 'w').write(str(os.getpid())); os.rename('pid', 'here'); time.sleep(60); print('slept')"
+
+
+def held(forks, folder, code=HELD, **kwargs):
+    """A client whose child waits, and the child's process id."""
+    started = forks.start(code, cwd=folder, **kwargs)
+    wait_for(lambda: (folder / "here").exists() or started.poll() is not None)
+    assert (folder / "here").exists(), started.communicate()
+    return started, int((folder / "here").read_text())
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "timed out"
+        time.sleep(0.01)
+
+
+def gone(process):
+    """Whether a process has ended (a zombie has)."""
+    try:
+        return stat(process, "State").startswith("Z")
+    except OSError:
+        return True
 
 
 @pytest.fixture(scope="module")

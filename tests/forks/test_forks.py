@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SOURCE, Forks, stat
+from conftest import HELD, SOURCE, Forks, gone, held, stat, wait_for
 
 from assay.forks import aside, client, identity
 
@@ -67,47 +67,6 @@ def test_a_child_does_what_a_process_of_its_own_does(forks, tmp_path, what):
     assert told(forks.run) == expected
 
 
-HELD = "import time, os; open('pid', 'w').write(str(os.getpid())); os.rename('pid', 'here'); time.sleep(60); print('slept')"
-
-
-def held(forks, folder, code=HELD, **kwargs):
-    """A client whose child waits, and the child's process id."""
-    started = forks.start(code, cwd=folder, **kwargs)
-    wait_for(lambda: (folder / "here").exists() or started.poll() is not None)
-    assert (folder / "here").exists(), started.communicate()
-    return started, int((folder / "here").read_text())
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "timed out"
-        time.sleep(0.01)
-
-
-def gone(process):
-    """Whether a process has ended (a zombie has)."""
-    try:
-        return stat(process, "State").startswith("Z")
-    except OSError:
-        return True
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
-def test_a_signal_to_the_client_ends_both_as_it_ends_a_process_of_its_own(forks, tmp_path, number):
-    def ended(how):
-        folder = tmp_path / how
-        folder.mkdir()
-        command = [sys.executable, "-c", HELD] if how == "plain" else None
-        started, child = held(forks, folder, command=command)
-        started.send_signal(number)
-        _, err = started.communicate(timeout=60)
-        assert gone(child)
-        return started.returncode, err
-
-    assert ended("forked") == ended("plain")
-
-
 def test_a_signal_that_the_child_handles_is_handled(forks, tmp_path):
     code = f"import signal; signal.signal(15, lambda *_: exit('checkpoint written'))\n{HELD}"
     started, _ = held(forks, tmp_path, code)
@@ -125,17 +84,6 @@ def test_a_terminal_s_signal_reaches_what_the_child_started(forks, tmp_path):
     wait_for(lambda: gone(sleeper))
 
 
-def test_ctrl_z_stops_the_child_and_fg_goes_on(forks, tmp_path):
-    started, child = held(forks, tmp_path)
-    started.send_signal(signal.SIGTSTP)
-    wait_for(lambda: stat(started.pid, "State").startswith("T"))
-    assert stat(child, "State").startswith("T")
-    started.send_signal(signal.SIGCONT)
-    wait_for(lambda: not stat(child, "State").startswith("T"))
-    started.kill()
-    started.communicate()
-
-
 def test_an_ignored_signal_stays_ignored(forks, tmp_path):
     code = f"print('still here')\n{HELD}".replace("60", "0.5")
 
@@ -145,48 +93,6 @@ def test_an_ignored_signal_stays_ignored(forks, tmp_path):
     started, _ = held(forks, tmp_path, code, preexec_fn=ignore)
     started.send_signal(signal.SIGINT)
     assert started.communicate(timeout=60)[0] == "still here\nslept\n"
-
-
-def test_kill_9_of_the_client_ends_the_child_and_all_it_started(forks, tmp_path):
-    code = "import subprocess; p = subprocess.Popen(['sleep', '60']); open('sleeper', 'w').write(str(p.pid))\n" + HELD
-    started, child = held(forks, tmp_path, code)
-    started.kill()
-    wait_for(lambda: gone(child) and gone(int((tmp_path / "sleeper").read_text())))
-
-
-def test_kill_9_of_the_child_is_told_as_such(forks, tmp_path):
-    started, child = held(forks, tmp_path)
-    os.kill(child, signal.SIGKILL)
-    started.communicate(timeout=60)
-    assert started.returncode == -signal.SIGKILL
-
-
-def test_a_child_outlives_its_parent_and_the_next_client_starts_another(own_forks, tmp_path):
-    started, _ = held(own_forks, tmp_path, HELD.replace("60", "1") + "; exit(5)")
-    own_forks.end()
-    assert started.communicate(timeout=60) == ("slept\n", "")
-    assert started.returncode == 5
-    assert own_forks.run("print('again')") == (0, "again\n", "")
-
-
-def test_without_a_parent_a_killed_child_and_a_killed_client_are_noticed_too(own_forks, tmp_path):
-    started, child = held(own_forks, tmp_path)
-    own_forks.end()
-    os.kill(child, signal.SIGKILL)
-    started.communicate(timeout=60)
-    assert started.returncode == -signal.SIGKILL
-    (tmp_path / "here").unlink()
-    started, child = held(own_forks, tmp_path)
-    own_forks.end()
-    started.kill()
-    wait_for(lambda: gone(child))
-
-
-def test_of_several_clients_at_once_one_starts_the_parent(own_forks):
-    clients = [own_forks.start("import os; print(os.getppid())") for _ in range(6)]
-    said = {client.communicate(timeout=120) for client in clients}
-    assert len(said) == 1, said
-    assert own_forks.parents == [int(said.pop()[0])]
 
 
 def test_children_are_in_groups_of_their_own_and_the_parent_is_in_nobody_s_way(own_forks, tmp_path):
@@ -289,34 +195,6 @@ def test_a_parent_with_a_second_thread_serves_nobody(own_forks, tmp_path):
     assert forks.run("pass", variables=variables) == (1, "", "no child\n")
     assert time.monotonic() - before < 10
     assert forks.parents == []
-
-
-def test_a_socket_that_a_killed_parent_left_is_replaced(own_forks):
-    own_forks.run("pass")
-    own_forks.end()
-    assert own_forks.socket
-    assert own_forks.run("print(1)") == (0, "1\n", "")
-
-
-def test_where_no_parent_can_be_had_the_client_learns_it_at_once(own_forks, tmp_path):
-    def said(name, parent=identity.PARENT):
-        (tmp_path / name).mkdir(exist_ok=True)
-        return Forks(tmp_path / name, parent=parent).run("print(1)")
-
-    none, folder = (1, "", "no child\n"), f"assay-{os.geteuid()}"
-    assert said("d" * 100) == none  # longer than a socket's path may be
-    (tmp_path / "open" / folder).mkdir(parents=True)
-    (tmp_path / "open" / folder).chmod(0o770)
-    assert said("open") == none
-    (tmp_path / "linked").mkdir()
-    (tmp_path / "linked" / folder).symlink_to(own_forks.folder)
-    assert said("linked") == none
-    (tmp_path / "a file").mkdir()
-    (tmp_path / "a file" / folder).touch()
-    assert said("a file") == none
-    for text in ("import sys; sys.exit(1)", "import os; os.fork() or os.abort(); os._exit(0)"):
-        (tmp_path / "parent.py").write_text(text)
-        assert said("crashes", tmp_path / "parent.py") == none
 
 
 def test_the_folder_is_the_user_s_alone(own_forks):
