@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from snakemake import benchmark
 from snakemake.logging import logger
 
 from assay import datasets
@@ -14,6 +15,7 @@ from assay.artifacts import archiving
 from assay.artifacts.folders import pull
 from assay.cluster.slurm import end_earlier_jobs, job_prefix
 from assay.errors import AssayError
+from assay.pipeline import usage
 from assay.pipeline.prediction import PLAN_FILE, Predictor, RunForecast
 from assay.pipeline.progress import Job
 from assay.provenance.fingerprints import data_behind
@@ -116,5 +118,6 @@ def show_plan():
         print(forecast.line, file=sys.stderr)
 
 
+usage.watch(benchmark)
 # Snakemake calls none of its hooks in a dry run.
 atexit.register(show_plan)

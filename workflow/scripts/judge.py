@@ -1,5 +1,9 @@
 """Judge all studies together (rule judge)."""
 
+from assay.pipeline.forwarding import forward
+
+forward(snakemake, start=False)  # noqa: F821
+
 import json
 from pathlib import Path
 

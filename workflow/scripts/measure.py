@@ -1,5 +1,9 @@
 """Measure a block of a study (rule measure), or measure an archived one again (rule recheck)."""
 
+from assay.pipeline.forwarding import forward
+
+forward(snakemake)  # noqa: F821
+
 from pathlib import Path
 
 from assay.language.blocks import Block
@@ -8,7 +12,6 @@ from assay.networks.jobs import set_up
 from assay.networks.store import NetworkStore
 from assay.pipeline.cells import Kept
 from assay.pipeline.measurement import measure_block
-from assay.pipeline.rechecking import compare_with_archive
 from assay.pipeline.running import job
 
 folder = Path(snakemake.output.observations).parent  # noqa: F821
@@ -24,4 +27,6 @@ with job(snakemake) as say:  # noqa: F821
     kept = None if again else Kept(folder.parents[2] / "cells" / name / block.name, snakemake.params.code)  # noqa: F821
     measure_block(study, block, store, folder, snakemake.threads, say, kept)  # noqa: F821
     if again:
+        from assay.pipeline.rechecking import compare_with_archive
+
         say(f"compared with the archive: {compare_with_archive(study, block, folder).word}")

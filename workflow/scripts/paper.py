@@ -1,5 +1,9 @@
 """Draw figures and tables for papers (rule figures)."""
 
+from assay.pipeline.forwarding import forward
+
+forward(snakemake, start=False)  # noqa: F821
+
 from pathlib import Path
 
 from assay.language.studies import load_studies

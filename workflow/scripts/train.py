@@ -1,5 +1,9 @@
 """Train the networks of one bundle (rule train)."""
 
+from assay.pipeline.forwarding import forward
+
+forward(snakemake)  # noqa: F821
+
 import json
 from pathlib import Path
 

@@ -1,5 +1,9 @@
 """Write the card of one world (rule world)."""
 
+from assay.pipeline.forwarding import forward
+
+forward(snakemake)  # noqa: F821
+
 import json
 from pathlib import Path
 

@@ -13,6 +13,8 @@ from typing import Any
 from assay.cluster.slurm import wait_to_be_ended
 from assay.errors import AssayError, PreemptedError, StudyError
 from assay.language.draws import require
+from assay.pipeline.forwarding import spent_before
+from assay.pipeline.usage import note_usage, usage_file
 from assay.storage.files import write_atomic
 from assay.storage.receipts import receipt_of_job
 
@@ -29,6 +31,7 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
     log_path = Path(snakemake.log[0])
     failure = failure_file(log_path)
     failure.unlink(missing_ok=True)
+    usage_file(log_path).unlink(missing_ok=True)
     log_path.unlink(missing_ok=True)
     # Appended to, because the processes of one training share the log.
     with open(log_path, "a", encoding="utf-8", buffering=1) as log:
@@ -42,6 +45,7 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
                 require(name)
             with contextlib.redirect_stdout(log), receipt_of_job(log_path) as receipt:
                 yield say
+                note_usage(log_path, spent_before())
                 receipt.write([*map(Path, snakemake.output), *made])
         except Exception as error:
             if isinstance(error, PreemptedError) and "SLURM_JOB_ID" in os.environ:
