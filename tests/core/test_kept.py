@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.cli import checking
+from assay.cli import memo as memos
 from assay.language import kept
 from assay.language.keeping import Keeper, _data
 from assay.language.plugs import PACKAGE
@@ -195,10 +195,10 @@ class Project:
         self.root, self.package = root, root / "assay"
         for name in ("config/studies/f/one.yaml", "config/studies/f/two.yaml", "config/scales/ci.yaml", "config/papers.json"):
             self.write(name)
-        for name in ("a/__init__.py", "a/p.py", "a/q.py", "language/x.py", "cli/checking.py", "cli/looking.py"):
+        for name in ("a/__init__.py", "a/p.py", "a/q.py", "language/x.py", "cli/memo.py", "cli/looking.py"):
             self.write(f"assay/{name}")
-        monkeypatch.setattr(checking, "PROJECT", root)
-        monkeypatch.setattr(checking, "PACKAGE", self.package)
+        monkeypatch.setattr(memos, "PROJECT", root)
+        monkeypatch.setattr(memos, "PACKAGE", self.package)
         monkeypatch.setattr(kept, "FOLDER", str(root / "kept"))
         for function, given in ((kept.modules, (str(self.package),)), (kept.compiler, (str(self.package),))):
             monkeypatch.setattr(kept, function.__name__, lambda function=function, given=given: function(*given))
@@ -219,7 +219,7 @@ def project(tmp_path, monkeypatch):
     original.cache_clear()
     project = Project(tmp_path, monkeypatch)
     project.forget = original.cache_clear
-    memo = checking.Memo(tmp_path / "config")
+    memo = memos.Memo(tmp_path / "config")
     assert not memo.complete
     for name in ("one", "two"):
         memo.add(name, [f"{name} may be short"], name == "one")
@@ -230,7 +230,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_check_of_what_did_not_change_says_what_it_said(project):
-    found = checking.Memo(project.root / "config")
+    found = memos.Memo(project.root / "config")
     assert found.complete
     assert found.found == (
         [],
@@ -261,7 +261,7 @@ def test_a_check_of_what_did_not_change_says_what_it_said(project):
 def test_what_changed_is_checked_again(project, file, sound):
     project.write(file, "another text")
     project.forget()
-    memo = checking.Memo(project.root / "config")
+    memo = memos.Memo(project.root / "config")
     assert not memo.complete
     if sound is not None:
         assert set(memo.sound) == sound

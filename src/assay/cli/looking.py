@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from assay.cli.checking import Found, Memo
+from assay.cli.memo import Found, Memo
 from assay.errors import StudyError
 from assay.language.configuration import Config
 from assay.language.frozen import frozen_before, warnings_of, was_before

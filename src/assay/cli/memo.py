@@ -1,0 +1,111 @@
+"""What `assay check` found right, and what of it did not change since, as fast as all files can be read.
+
+.snakemake/compiled/check.json holds the digests of all that was found right, and what was said of it. No module that takes long
+to import is imported before something is to be checked; what was wrong is checked again each time.
+"""
+
+import hashlib
+import os
+import re
+from typing import Any, NamedTuple
+
+from assay.language import kept
+from assay.storage.places import PACKAGE, PROJECT
+
+MEMO = "check.json"
+STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+NO_MODULE = re.compile(r"[A-Za-z]\w*(-\w+)+\.py")  # written as a plug, and found by nobody
+
+
+class Found(NamedTuple):
+    """What is wrong, what to think about, a line on studies from before there were records, and how much was checked."""
+
+    problems: list[str]
+    warnings: list[str]
+    before: str
+    counts: dict[str, int]
+
+
+class _Files:
+    """The files that the check is about, by path below config/ and below the package, with their digests."""
+
+    def __init__(self, config: str):
+        self.config = config
+        self.sums = kept.Sums()
+        listed = [(path, name[:-5]) for path, name in _listed(config, "studies") if name.endswith(".yaml")]
+        self.studies = {name: path for path, name in listed}
+        beside = os.listdir(os.path.join(config, "scales"))
+        self.scales = sorted(name[:-5] for name in beside if name.endswith(".yaml") and name[0] != ".")
+        self.modules = kept.modules()
+        strange = any(NO_MODULE.fullmatch(os.path.basename(name)) for name in self.modules)
+        self.names_are_good = len(self.studies) == len(listed) and all(map(STUDY.fullmatch, self.studies)) and not strange
+        self.records: dict[str, list[str]] = {}
+        for path, name in _listed(config, "frozen"):
+            self.records.setdefault(name.removesuffix(".json"), []).append(path)
+
+    def terms(self) -> list[str]:
+        """Digests of what everything depends on: the code that checks, the scales, which modules there are."""
+        scales = kept.digest_of(self.config, [f"scales/{name}.yaml" for name in self.scales])
+        code = kept.digest_of(PACKAGE, ["cli/memo.py", "cli/looking.py"])
+        packages = kept.digest_of(PACKAGE, [name for name in self.modules if name.endswith("__init__.py")])
+        said = [kept.sum_of(os.path.join(self.config, name)) for name in ("papers.json", "frozen/before.json")]
+        return [kept.compiler(), scales, code, packages, hashlib.sha256(" ".join(self.modules).encode()).hexdigest(), *said]
+
+    def of_study(self, name: str) -> str:
+        """One digest of a study's file and the records of its trials."""
+        return kept.digest_of(self.config, [self.studies[name], *self.records.get(name, ())])
+
+
+def _listed(config: str, folder: str) -> list[tuple[str, str]]:
+    """The files two levels below a folder, by path below config/ and name, in their order."""
+    root = os.path.join(config, folder)
+    inside = [entry.name for entry in os.scandir(root) if entry.is_dir()] if os.path.isdir(root) else []
+    files = ((each, name) for each in inside for name in os.listdir(os.path.join(root, each)))
+    return sorted((f"{folder}/{each}/{name}", name) for each, name in files if not each.startswith(".") and name[0] != ".")
+
+
+class Memo:
+    """What was found right of the files as they are now. sound: by study, what was said of it; plugs: the files behind each."""
+
+    def __init__(self, config: str | os.PathLike):
+        self.kept = str(config) == str(PROJECT / "config")
+        if not self.kept:  # of other projects nothing is kept
+            self.sound, self.plugs, self.complete = {}, {}, False
+            return
+        self.files = _Files(str(config))
+        self.terms = self.files.terms()
+        data = kept.read(MEMO)
+        self.data = (
+            data if data and data["terms"] == self.terms else {"plugs": {}, "studies": {}, "scales": {}, "count": -1, "why": ""}
+        )
+        hold = self.files.sums.hold
+        self.plugs = {plug: needs for plug, needs in self.data["plugs"].items() if hold(needs)}
+        studies = self.data["studies"] if hold(self.data["scales"]) else {}
+        self.sound = {name: each for name, each in studies.items() if name in self.files.studies and self._holds(name, each)}
+        whole = len(self.plugs) == self.data["count"] and set(self.sound) == set(self.files.studies)
+        self.complete = whole and self.files.names_are_good
+
+    def _holds(self, name: str, said: dict[str, Any]) -> bool:
+        return said["sum"] == self.files.of_study(name) and self.files.sums.hold(said["needs"])
+
+    @property
+    def found(self) -> Found:
+        """What there is to say where everything is sound."""
+        said = [self.sound[name] for name in sorted(self.sound)]
+        before = sum(each["before"] for each in said)
+        line = f"{before} studies were {self.data['why']}" if before else ""
+        counts = {"studies": len(said), "scales": len(self.files.scales), "plugs": self.data["count"]}
+        return Found([], [warning for each in said for warning in each["warnings"]], line, counts)
+
+    def add(self, name: str, warnings: list[str], before: bool) -> None:
+        """A study was found right, with this to be said of it."""
+        needs = [(kept.read(f"{scale}/{name}.json") or {}).get("needs") for scale in self.files.scales] if self.kept else []
+        if needs and all(needs):
+            files = {path: value for each in needs for plug in each.values() for path, value in plug.items()}
+            self.sound[name] = {"sum": self.files.of_study(name), "needs": files, "warnings": warnings, "before": before}
+
+    def save(self, scales: dict[str, str], count: int, why: str) -> None:
+        """Keep it. scales: the files of plugs that the scales name; count: of all plugs; why: said of studies from before."""
+        if self.kept and self.files.terms() == self.terms:
+            data = {"terms": self.terms, "plugs": self.plugs, "studies": self.sound, "scales": scales, "count": count, "why": why}
+            kept.write(MEMO, data)
