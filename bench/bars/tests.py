@@ -4,8 +4,8 @@
 
 All other tests do not see how many studies there are: which are computed is bounded by the protocols, objectives and models there
 are (docs/testing.md), and that is checked here too. Core seconds are told as multiples of `import torch` in the same run, since
-the whole suite takes too long to be run beside. Less than the suite costs at 40 studies, in the same unit, is written below; it
-is measured by `pytest --core-seconds 1`.
+the whole suite takes too long to be run beside. Less than it costs at 40 studies, in the same unit, is written below; what it
+costs is measured by `pytest --core-seconds 1`.
 """
 
 import json
