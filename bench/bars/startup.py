@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = "mixup"
-ROUNDS = 2
+ROUNDS = 3
 OWN = "matplotlibrc"  # a file in whose presence jobs get processes of their own
 SECOND = """
 import time

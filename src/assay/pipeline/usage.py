@@ -5,9 +5,7 @@ last look, what their children used that have ended, and all of a child that was
 """
 
 import json
-import os
 import resource
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,9 +30,9 @@ def note_usage(log: Path, spent: float = 0.0) -> None:
 
 def _memory() -> dict[str, float]:
     """The most memory this process had, in MB: with what it shares counted whole, in proportion, or not at all."""
-    if not sys.platform.startswith("linux"):
-        return {}
     status, now = _fields("/proc/self/status"), _fields("/proc/self/smaps_rollup")
+    if not status or not now:
+        return {}
     # What was given back since the peak was this process's own: what it shares stays mapped.
     given_back = status["VmHWM"] - status["VmRSS"]
     alone = now["Private_Clean"] + now["Private_Dirty"]
@@ -43,15 +41,16 @@ def _memory() -> dict[str, float]:
 
 
 def _transfers() -> dict[str, float]:
-    if not os.path.exists("/proc/self/io"):
-        return {}
     found = _fields("/proc/self/io")
-    return {"io_in": found["read_bytes"] / MEGABYTE, "io_out": found["write_bytes"] / MEGABYTE}
+    return {f"io_{way}": found[f"{name}_bytes"] / MEGABYTE for way, name in (("in", "read"), ("out", "write")) if found}
 
 
 def _fields(path: str) -> dict[str, int]:
-    """The numbers of a file of the kernel's, by name."""
-    rows = (line.partition(":") for line in Path(path).read_text().splitlines())
+    """The numbers of a file of the kernel's, by name; none where this system has no such file or does not show it."""
+    try:
+        rows = [line.partition(":") for line in Path(path).read_text().splitlines()]
+    except OSError:
+        return {}
     return {name: int(value.split()[0]) for name, _, value in rows if value.split()[:1] and value.split()[0].isdigit()}
 
 
