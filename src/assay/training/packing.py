@@ -1,9 +1,9 @@
 """Networks of one architecture in one network, which computes what each of them does on images of its own.
 
-Written `S` for their number. Networks with convolutions become one whose channels are those of each in turn: maps (B, S C, H, W),
-grouped convolutions. Networks that only multiply matrices become one whose samples are those of each in turn: (S B, ...), batched
-products. Pooling, activations, reshaping and the order of layers are then as they were. Modules are rewritten by their exact type;
-of one that is not listed it is not known whether it keeps the networks apart, and `Unpackable` is raised.
+S is their number. Networks with convolutions become one whose channels are those of each in turn: maps (B, S C, H, W), grouped
+convolutions. Networks that only multiply matrices become one whose samples are those of each in turn: (S B, ...), batched
+products. Pooling, activations, reshaping and the order of layers are then as they were. Modules are rewritten by their exact
+type; of one that is not listed it is not known whether it keeps the networks apart, and UnpackableError is raised.
 """
 
 import copy
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from assay.training.network import Network
 
 
-class Unpackable(Exception):
+class UnpackableError(Exception):
     """The networks cannot be put into one; says why."""
 
 
@@ -61,7 +61,7 @@ class Packed(nn.Module):
         """The modules, one of each network, as one."""
         name = _name(modules[0])
         if name not in REWRITES:
-            raise Unpackable(f"{name} is not known to keep networks apart")
+            raise UnpackableError(f"{name} is not known to keep networks apart")
         return REWRITES[name](self, modules)
 
     def parameter(self, owns: Sequence[nn.Parameter | None]) -> nn.Parameter | None:
@@ -100,7 +100,7 @@ def _together(packed: Packed, modules: Sequence[nn.Module]) -> nn.Module:
     """A module that does with its children's answers what it does for one network."""
     first = modules[0]
     if any(True for _ in first.parameters(recurse=False)) or getattr(first, "drop_rate", 0):
-        raise Unpackable(f"{_name(first)} has weights or dropout of its own")
+        raise UnpackableError(f"{_name(first)} has weights or dropout of its own")
     whole = copy.deepcopy(first)
     for name, child in first._modules.items():
         if child is not None:
@@ -115,7 +115,7 @@ def _as_it_is(packed: Packed, modules: Sequence[nn.Module]) -> nn.Module:
 
 def _dropout(packed: Packed, modules: Sequence[nn.Dropout]) -> nn.Module:
     if modules[0].p:
-        raise Unpackable("dropout draws from one generator for all")
+        raise UnpackableError("dropout draws from one generator for all")
     return copy.deepcopy(modules[0])
 
 
@@ -134,7 +134,7 @@ class _Convolution(nn.Module):
         super().__init__()
         first = modules[0]
         if first.padding_mode != "zeros":
-            raise Unpackable(f"padding_mode {first.padding_mode} is not known to keep networks apart")
+            raise UnpackableError(f"padding_mode {first.padding_mode} is not known to keep networks apart")
         self.weight = packed.parameter([module.weight for module in modules])
         self.bias = packed.parameter([module.bias for module in modules])
         self.options = (first.stride, first.padding, first.dilation, len(modules) * first.groups)
@@ -153,7 +153,7 @@ class _BatchNorm(nn.Module):
         super().__init__()
         first = modules[0]
         if first.momentum is None or not first.track_running_stats or not first.affine:
-            raise Unpackable("only batch normalisation with a moving average and weights is known")
+            raise UnpackableError("only batch normalisation with a moving average and weights is known")
         self.momentum, self.eps = first.momentum, first.eps
         self.weight = packed.parameter([module.weight for module in modules])
         self.bias = packed.parameter([module.bias for module in modules])
@@ -206,7 +206,7 @@ class _Patches(nn.Module):
         super().__init__()
         first = modules[0]
         if first.kernel_size != first.stride or first.padding != (0, 0) or first.groups > 1:
-            raise Unpackable("patches that overlap are not known")
+            raise UnpackableError("patches that overlap are not known")
         self.count, self.sides = len(modules), first.kernel_size
         self.weight = packed.parameter([module.weight for module in modules])
         self.bias = packed.parameter([module.bias for module in modules])
@@ -249,7 +249,7 @@ def _transformer(packed: Packed, modules: Sequence[nn.Module]) -> nn.Module:
     first = modules[0]
     usual = first.cls_token is not None and first.pos_embed is not None and first.reg_token is None
     if not usual or first.no_embed_class or first.dynamic_img_size or first.attn_pool is not None:
-        raise Unpackable("this form of VisionTransformer is not known")
+        raise UnpackableError("this form of VisionTransformer is not known")
     bare = [copy.copy(module) for module in modules]
     for module, own in zip(bare, modules, strict=True):
         module._parameters = {}

@@ -6,7 +6,7 @@ alone, up to their order. `assay.language.together` says which recipes are train
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,7 @@ from assay.storage.checkpoints import UNREADABLE, read_checkpoint, write_checkpo
 from assay.training.beginnings import bound_objective, initial_network
 from assay.training.binding import bind
 from assay.training.network import Trained
-from assay.training.packing import Packed, Unpackable
+from assay.training.packing import Packed, UnpackableError
 from assay.training.precision import computing_in
 from assay.training.run import CHECK_EVERY_STEPS, Run, margins
 from assay.training.setting import Setting
@@ -190,10 +190,10 @@ def train_together(
     """Train the recipe's network at these repetitions, in one; setting and world of each beside it. The first setting's
     checkpoint is that of all.
 
-    Raises what `train` raises, and Unpackable where the worlds differ in size, or the model is not known to be rewritten.
+    Raises what `train` raises, and UnpackableError where the worlds differ in size, or the model is not known to be rewritten.
     """
     if len({(len(world.train), world.classes) for world in worlds}) > 1:
-        raise Unpackable("their worlds differ in size")
+        raise UnpackableError("their worlds differ in size")
     run = _resumed(recipe, seeds, settings, worlds)
     images_per_second = run.finish()
     made = []
