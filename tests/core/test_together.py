@@ -183,7 +183,9 @@ MUTANTS = {
         Packed, "forward", lambda self, images, plain=Packed.forward: plain(_with_first(self), images)
     ),
     "statistics of all": lambda m: m.setattr(packing._BatchNorm, "forward", _over_all),
-    "losses summed": lambda m: m.setattr(torch.Tensor, "mean", lambda self, *axes: self.sum(*axes)),
+    "losses summed over samples": lambda m: m.setattr(
+        Lane, "loss", lambda self, logits, batch, plain=Lane.loss: plain(self, logits, batch) * len(batch)
+    ),
     "losses averaged over repetitions": lambda m: m.setattr(
         torch.Tensor, "sum", lambda self, *axes, plain=torch.Tensor.sum: plain(self, *axes) / (len(SEEDS) if not axes else 1)
     ),

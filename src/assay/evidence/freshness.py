@@ -37,7 +37,8 @@ def freshness(study: "Study", provenance: dict) -> Freshness:
     shown = known.refutation(made_with, today)
     reasons = (*plan, *shown, *_changes(old, new))
     files = any(new.get(name, value) != value for name, value in old.items() if _is_file(name))
-    stale = plan or shown or files or old.get(TOGETHER) != new.get(TOGETHER)
+    apart = bool(old) and old.get(TOGETHER) != new.get(TOGETHER)
+    stale = plan or shown or files or apart
     return Freshness(STALE if stale else UNPROVEN if reasons else FRESH, reasons)
 
 
@@ -52,7 +53,7 @@ def _is_file(name: str) -> bool:
 
 def _changes(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
     for name in sorted(set(old) | set(new)):
-        if name == TOGETHER and old.get(name) != new.get(name):
+        if name == TOGETHER and old and old.get(name) != new.get(name):
             yield f"networks were trained {old.get(name, 1)} at a time, now {new.get(name, 1)}"
         elif old.get(name) != new.get(name):
             path = name if _is_file(name) else "/".join(name.split(".")[1:]) + ".py"
