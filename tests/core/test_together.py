@@ -11,12 +11,15 @@ from torch import nn
 
 from assay.data.batch import to_tensors
 from assay.errors import PreemptedError, TrainingError
+from assay.language import studies
 from assay.language import together as listing
 from assay.language.recipes import Recipe
+from assay.language.studies import load_studies
 from assay.language.together import MODELS, packs, together
 from assay.networks import jobs
 from assay.networks.jobs import code_of, train_bundle
 from assay.networks.store import NetworkStore
+from assay.pipeline import canary_job
 from assay.provenance.fingerprints import TOGETHER, fingerprint_of_networks
 from assay.training import packing, run
 from assay.training.beginnings import initial_network, make_world
@@ -426,6 +429,32 @@ def test_what_turns_out_not_to_fit_is_trained_alone(tmp_path, monkeypatch):
     assert store.about(recipe(), 2)["together"] == 1
     alone = train(recipe(), 2, Setting(), worlds_of(recipe())[2])
     assert torch.equal(store.load(recipe(), 2).network.model.fc.weight, alone.network.model.fc.weight)
+
+
+@pytest.fixture
+def canary():
+    return load_studies("ci", only=["gpfq-bits"])["gpfq-bits"]
+
+
+def test_canaries_are_described_with_what_trains_them_together(monkeypatch):
+    few = {name: path for name, path in studies.study_paths().items() if name in ("gpfq-bits", "simsiam")}
+    monkeypatch.setattr(studies, "study_paths", lambda *config: few)
+    told = canary_job.describe(["ci"])["ci"]
+    assert "assay.training.packing" not in told["gpfq-bits"]["code"]
+    assert told["gpfq-bits"]["canary"].keys() - told["gpfq-bits"]["code"].keys() == {
+        "assay.training.packing",
+        "assay.training.together",
+        TOGETHER,
+    }
+    assert told["simsiam"]["canary"] == told["simsiam"]["code"]
+
+
+def test_a_fault_of_training_together_is_seen_by_a_canary(monkeypatch, tmp_path, canary):
+    before = canary_job.measured(canary, tmp_path / "before") | canary_job.gone_on_with(canary, tmp_path / "before")
+    assert {"together", "gone_on_with_together"} < before.keys()
+    MUTANTS["statistics of the first"](monkeypatch)
+    after = canary_job.measured(canary, tmp_path / "after") | canary_job.gone_on_with(canary, tmp_path / "after")
+    assert {key for key in before if before[key] != after[key]} == {"together", "gone_on_with_together"}
 
 
 def test_whole_trainings_agree_within_seed_noise():
