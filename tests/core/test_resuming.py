@@ -146,12 +146,14 @@ def test_a_real_signal_ends_the_training_after_the_step_in_hand(number, tmp_path
 
 
 def test_a_job_that_is_stopped_goes_on_at_the_repetition_it_had_reached(tmp_path):
+    asked = recipe(optimizer=plug("optimizers/sam"))  # whose repetitions are trained one after the other
+
     def trained(folder, say=lambda line: None):
-        train_bundle([recipe()], range(3), NetworkStore(folder, torch.device("cpu")), folder / "manifest.json", say)
-        return {path.name: path.read_bytes() for path in (folder / recipe().name).glob("*.safetensors")}
+        train_bundle([asked], range(3), NetworkStore(folder, torch.device("cpu")), folder / "manifest.json", say)
+        return {path.name: path.read_bytes() for path in (folder / asked.name).glob("*.safetensors")}
 
     def kill(line):
-        if line.startswith(f"{recipe().name} seed 1: epoch 1"):
+        if line.startswith(f"{asked.name} seed 1: epoch 1"):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(PreemptedError, match="seed 1: asked to stop after step 3"):
@@ -161,7 +163,7 @@ def test_a_job_that_is_stopped_goes_on_at_the_repetition_it_had_reached(tmp_path
     assert [line.partition(":")[0].rpartition(" ")[2] for line in lines] == ["1", "1", "2", "2"]
     assert "goes on after epoch 1, step 0" in lines[0]
     assert resumed == trained(tmp_path / "undisturbed")
-    assert list((tmp_path / "stopped" / recipe().name).glob("*.checkpoint")) == []
+    assert list((tmp_path / "stopped" / asked.name).glob("*.checkpoint")) == []
 
 
 def test_no_network_is_charged_for_importing_its_methods(tmp_path, monkeypatch):

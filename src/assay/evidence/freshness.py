@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assay.evidence.tables import study_code
 from assay.provenance import proofs
+from assay.provenance.fingerprints import TOGETHER
 
 if TYPE_CHECKING:
     from assay.language.study import Study
@@ -18,7 +19,8 @@ class Freshness:
     """How evidence stands to its study.
 
     fresh: made with today's study and code, up to changes proven to change no number. unproven: the code changed, and nothing is
-    known of what that does. stale: the study or a file it reads changed, or canaries show that the code computes other numbers.
+    known of what that does. stale: the study, a file it reads or how many repetitions are trained together changed, or
+    canaries show that the code computes other numbers.
     reasons: what changed, in lines; none if fresh.
     """
 
@@ -34,7 +36,9 @@ def freshness(study: "Study", provenance: dict) -> Freshness:
     plan = ["what the study measures changed"] if provenance.get("study_sha256") != study.digest else []
     shown = known.refutation(made_with, today)
     reasons = (*plan, *shown, *_changes(old, new))
-    stale = plan or shown or any(new.get(name, value) != value for name, value in old.items() if _is_file(name))
+    files = any(new.get(name, value) != value for name, value in old.items() if _is_file(name))
+    apart = bool(old) and old.get(TOGETHER) != new.get(TOGETHER)
+    stale = plan or shown or files or apart
     return Freshness(STALE if stale else UNPROVEN if reasons else FRESH, reasons)
 
 
@@ -49,6 +53,8 @@ def _is_file(name: str) -> bool:
 
 def _changes(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
     for name in sorted(set(old) | set(new)):
-        if old.get(name) != new.get(name):
+        if name == TOGETHER and old and old.get(name) != new.get(name):
+            yield f"networks were trained {old.get(name, 1)} at a time, now {new.get(name, 1)}"
+        elif old.get(name) != new.get(name):
             path = name if _is_file(name) else "/".join(name.split(".")[1:]) + ".py"
             yield f"{path} {'is new' if name not in old else 'is no longer used' if name not in new else 'changed'}"

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from assay.errors import EvidenceError
+from assay.language.together import together
 from assay.provenance import proofs
 from assay.provenance.fingerprints import fingerprint_of_measuring
 from assay.provenance.platforms import platform_key, platform_name
@@ -59,7 +60,7 @@ class Evidence:
 
 def study_code(study: "Study") -> dict[str, str]:
     """Hashes of the modules a study's observations are computed with, and of the files they are computed from."""
-    return fingerprint_of_measuring(study.plugs, study.reads)
+    return fingerprint_of_measuring(study.plugs, study.reads, together(study.recipes, study.block_size))
 
 
 def write_evidence(folder: Path, observations: list[Observation], arrays: dict[str, np.ndarray], provenance: dict) -> None:

@@ -85,7 +85,7 @@ def _accuracies(
     scale = load_scale(study.scale, project_of(root) / "config")
     with drawing(draws):
         found = accuracy_by_budget(
-            study.name, networks, range(study.seeds), results / "networks", scale.job.threads, scale.precision, say
+            study.name, networks, study.blocks, results / "networks", scale.job.threads, scale.precision, say
         )
     left_out |= {name: "its outputs are no logits of the classes" for name, values in found.items() if values is None}
     return {name: Accuracy(**{k: _short(v) for k, v in values.items()}) for name, values in found.items() if values}, left_out

@@ -1,16 +1,17 @@
 """Whether trainings are long enough: test accuracy of a study's networks at its budget and at twice the epochs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import stdev
 from typing import Any
 
 from torch import Tensor
 
+from assay.language.blocks import Block
 from assay.language.recipes import Recipe
 from assay.language.study import Study
 from assay.measuring.evaluate import predict
-from assay.networks.jobs import LastWorld, set_up, train_bundle
+from assay.networks.jobs import Worlds, set_up, train_bundle
 from assay.networks.store import NetworkStore
 
 
@@ -46,18 +47,28 @@ def chosen(study: Study) -> tuple[list[Recipe], dict[str, str]]:
 
 
 def accuracy_by_budget(
-    study: str, recipes: list[Recipe], seeds: range, networks: Path, threads: int, precision: str, say: Callable[[str], None]
+    study: str,
+    recipes: list[Recipe],
+    blocks: Sequence[Block],
+    networks: Path,
+    threads: int,
+    precision: str,
+    say: Callable[[str], None],
 ) -> dict[str, dict[str, float] | None]:
     """For each network, by name: test accuracy of the first repetition at its budget ("once") and at twice the epochs ("twice"),
-    and the standard deviation over `seeds` of the former ("deviation"); None where outputs are no logits of the world's classes.
+    and the standard deviation of the former over all repetitions ("deviation"); None where outputs are no logits of the world's
+    classes.
 
-    networks: the folder where trained ones lie; missing ones, and those at twice the epochs, are trained into it. threads and
-    precision: as of the jobs that trained the others, since bytes depend on them.
+    blocks: the repetitions, as they are trained together. networks: the folder where trained ones lie; missing ones, and those
+    at twice the epochs, are trained into it. threads and precision: as of the jobs that trained the others, since bytes depend
+    on them.
     """
     store = NetworkStore(networks, set_up("auto", threads, precision), precision)
     longer = {recipe: doubled(recipe) for recipe in recipes}
-    _train(recipes, seeds, store, f"frozen-{study}-once", say)
-    _train(longer.values(), seeds[:1], store, f"frozen-{study}-twice", say)
+    for block in blocks:
+        _train(recipes, block.repetitions, store, f"frozen-{study}-once-{block.name}", say)
+    seeds = [seed for block in blocks for seed in block.repetitions]
+    _train(longer.values(), range(seeds[0], seeds[0] + 1), store, f"frozen-{study}-twice", say)
     once = {seed: _accuracies(recipes, seed, store) for seed in seeds}
     twice = _accuracies(longer.values(), seeds[0], store)
     found: dict[str, dict[str, float] | None] = {}
@@ -75,11 +86,11 @@ def _train(recipes: Iterable[Recipe], seeds: range, store: NetworkStore, name: s
 
 
 def _accuracies(recipes: Iterable[Recipe], seed: int, store: NetworkStore) -> dict[Recipe, float | None]:
-    drawn = LastWorld(store)
+    drawn = Worlds(store)
     return {recipe: _accuracy(recipe, seed, store, drawn) for recipe in sorted(recipes, key=lambda recipe: recipe.world)}
 
 
-def _accuracy(recipe: Recipe, seed: int, store: NetworkStore, drawn: LastWorld) -> float | None:
+def _accuracy(recipe: Recipe, seed: int, store: NetworkStore, drawn: Worlds) -> float | None:
     world = drawn.world(recipe, seed)
     logits = predict(store.load(recipe, seed).network, world.test.images)
     fits = isinstance(logits, Tensor) and logits.shape == (len(world.test), len(world.classes))

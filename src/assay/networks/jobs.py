@@ -1,11 +1,12 @@
-"""What one training job does: bring every network of a bundle up to date, one repetition after the other."""
+"""What one training job does: bring every network of a bundle up to date, its repetitions together where that can be."""
 
 import contextlib
 import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from assay.errors import PreemptedError, StudyError
 from assay.language import draws
 from assay.language.plugs import load_all
 from assay.language.recipes import Recipe
+from assay.language.together import packs
 from assay.networks.memory import keep_freed_memory
 from assay.networks.store import NetworkStore
 from assay.provenance.fingerprints import fingerprint_of_networks
@@ -24,8 +26,11 @@ from assay.provenance.proofs import code_digest
 from assay.storage.files import write_atomic
 from assay.training.beginnings import make_world
 from assay.training.distributed import ALONE, Group, local_rank
+from assay.training.network import Trained
+from assay.training.packing import UnpackableError
 from assay.training.precision import FLOAT32, forbid_tf32
 from assay.training.setting import Setting
+from assay.training.together import train_together
 from assay.training.trainer import train
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what Slurm sends ahead of a kill, by itself and by --signal
@@ -74,9 +79,10 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
-def code_of(recipe: Recipe) -> str:
-    """One hash over the code behind a network, and over all code proven to compute the same."""
-    return code_digest(fingerprint_of_networks([recipe]))
+def code_of(recipe: Recipe, repetitions: int) -> str:
+    """One hash over the code behind a network that is trained in a block of so many repetitions, and over all code proven to
+    compute the same."""
+    return code_digest(fingerprint_of_networks([recipe], repetitions))
 
 
 @contextlib.contextmanager
@@ -103,84 +109,138 @@ def train_bundle(
 
     Raises PreemptedError after a signal that comes before a kill; the same call then goes on where this one stopped.
     """
-    listed = {}
     load_all(set().union(*(recipe.plugs for recipe in recipes)))
-    codes = {recipe: code_of(recipe) for recipe in sorted(recipes, key=lambda r: (r.depth, r.world, r.name))}
-    drawn = LastWorld(store)
+    codes = {recipe: code_of(recipe, len(seeds)) for recipe in sorted(recipes, key=lambda r: (r.depth, r.world, r.name))}
+    drawn = Worlds(store)
     with stop_requests() as stop:
-        # Networks of one repetition after each other, and of one world, which is then drawn once.
-        for seed in seeds:
-            for recipe, code in codes.items():
-                with store.writing(recipe, seed) if group.leads else contextlib.nullcontext():
-                    # The first process alone looks, so that all do the same even if the folder changes.
-                    missing, stopped = group.any(group.leads and store.about(recipe, seed, code) is None, stop())
-                    if missing and stopped:
-                        raise PreemptedError(f"{recipe.name} seed {seed}: asked to stop before it began; run again")
-                    if missing:
-                        _train_one(recipe, seed, code, store, drawn, say, group, stop)
-                    if group.leads:
-                        listed.setdefault(recipe.name, {})[str(seed)] = store.about(recipe, seed)["sha256"]
+        for recipe, code in codes.items():
+            job = _Job(recipe, seeds, code, store, drawn, say, group, stop)
+            job.train_block() if job.packs else job.train_each()
     if group.leads:
+        listed = {recipe.name: {str(seed): store.about(recipe, seed)["sha256"] for seed in seeds} for recipe in codes}
         write_atomic(manifest, json.dumps({"networks": listed}, indent=1, sort_keys=True))
 
 
-def _train_one(
-    recipe: Recipe,
-    seed: int,
-    code: str,
-    store: NetworkStore,
-    drawn: "LastWorld",
-    say: Callable[[str], None],
-    group: Group,
-    stop: Callable[[], bool],
-) -> None:
-    started = time.process_time()
-    setting = Setting(
-        store.device,
-        store.precision,
-        partial(_load_parent, store, seed),
-        store.checkpoint(recipe, seed),
-        code=code,
-        stop=stop,
-        group=group,
-        report=partial(_progress, say, recipe, seed),
-        say=say,
-    )
-    world = drawn.world(recipe, seed)
-    trained = train(recipe, seed, setting, world)
-    core_seconds = group.sum(torch.tensor(time.process_time() - started, dtype=torch.float64)).item()
-    about = {
-        "recipe": recipe.data,
-        "seed": seed,
-        "draws": draws.current(),
-        "code": fingerprint_of_networks([recipe]),
-        "input": {"channels": world.train.images.shape[1], "classes": len(world.classes), "size": world.train.images.shape[-1]},
-        "parameters": sum(p.numel() for p in trained.network.parameters()),
-        "core_seconds": round(core_seconds, 3),
-        "precision": store.precision,
-        "threads": torch.get_num_threads(),
-        "processes": group.size,
-        "device": device_name(store.device),
-        "images_per_second": round(trained.images_per_second, 1),
-    }
-    if group.leads:
-        store.save(recipe, seed, trained, about)
+@dataclass
+class _Job:
+    """The networks of one recipe at the repetitions of a block."""
+
+    recipe: Recipe
+    seeds: range
+    code: str
+    store: NetworkStore
+    drawn: "Worlds"
+    say: Callable[[str], None]
+    group: Group
+    stop: Callable[[], bool]
+
+    @property
+    def packs(self) -> bool:
+        """Whether the block is trained together; several processes train one repetition after the other."""
+        return len(self.seeds) > 1 and self.group.size == 1 and packs(self.recipe)
+
+    def train_each(self) -> None:
+        """Train what is missing, one repetition after the other."""
+        for seed in self.seeds:
+            with self.store.writing(self.recipe, seed) if self.group.leads else contextlib.nullcontext():
+                if self._begins(self._missing([seed]), f"seed {seed}"):
+                    self._train_one(seed)
+
+    def train_block(self) -> None:
+        """Train all repetitions together if any is missing, and keep those that were; what was there is left as it is, since the
+        same bytes would come out."""
+        with contextlib.ExitStack() as held:
+            for seed in self.seeds:
+                held.enter_context(self.store.writing(self.recipe, seed))
+            missing = self._missing(self.seeds)
+            if self._begins(missing, f"seeds {self.seeds[0]}-{self.seeds[-1]}"):
+                self._train_together(missing)
+
+    def _missing(self, seeds: Iterable[int]) -> list[int]:
+        """The repetitions that are not there, or made with other code. The first process alone looks, so that all do the same
+        even if the folder changes."""
+        return [seed for seed in seeds if self.group.leads and self.store.about(self.recipe, seed, self.code) is None]
+
+    def _begins(self, missing: list[int], which: str) -> bool:
+        """Whether there is something to train; PreemptedError if it is to stop before."""
+        begins, stopped = self.group.any(bool(missing), self.stop())
+        if begins and stopped:
+            raise PreemptedError(f"{self.recipe.name} {which}: asked to stop before it began; run again")
+        return begins
+
+    def _train_one(self, seed: int) -> None:
+        started = time.process_time()
+        world = self.drawn.world(self.recipe, seed)
+        trained = train(self.recipe, seed, self._setting(seed, self.store.checkpoint(self.recipe, seed)), world)
+        core_seconds = self.group.sum(torch.tensor(time.process_time() - started, dtype=torch.float64)).item()
+        if self.group.leads:
+            self._save(seed, trained, world, core_seconds, together=1)
+
+    def _train_together(self, missing: list[int]) -> None:
+        started = time.process_time()
+        worlds = [self.drawn.world(self.recipe, seed) for seed in self.seeds]
+        checkpoint = self.store.checkpoint(self.recipe, self.seeds)
+        try:
+            every = train_together(self.recipe, self.seeds, [self._setting(seed, checkpoint) for seed in self.seeds], worlds)
+        except UnpackableError as reason:
+            self.say(f"{self.recipe.name}: one repetition at a time, as {reason}")
+            for seed in missing:
+                self._train_one(seed)
+            return
+        core_seconds = (time.process_time() - started) / len(self.seeds)
+        for seed, world, trained in zip(self.seeds, worlds, every, strict=True):
+            if seed in missing:
+                self._save(seed, trained, world, core_seconds, together=len(self.seeds))
+        checkpoint.unlink(missing_ok=True)
+
+    def _setting(self, seed: int, checkpoint: Path) -> Setting:
+        return Setting(
+            self.store.device,
+            self.store.precision,
+            partial(_load_parent, self.store, seed),
+            checkpoint,
+            code=self.code,
+            stop=self.stop,
+            group=self.group,
+            report=partial(_progress, self.say, self.recipe, seed),
+            say=self.say,
+        )
+
+    def _save(self, seed: int, trained: Trained, world: TensorWorld, core_seconds: float, together: int) -> None:
+        channels, size = world.train.images.shape[1], world.train.images.shape[-1]
+        about = {
+            "recipe": self.recipe.data,
+            "seed": seed,
+            "draws": draws.current(),
+            "code": fingerprint_of_networks([self.recipe], len(self.seeds)),
+            "input": {"channels": channels, "classes": len(world.classes), "size": size},
+            "parameters": sum(p.numel() for p in trained.network.parameters()),
+            "core_seconds": round(core_seconds, 3),
+            "precision": self.store.precision,
+            "threads": torch.get_num_threads(),
+            "processes": self.group.size,
+            "together": together,
+            "device": device_name(self.store.device),
+            "images_per_second": round(trained.images_per_second, 1),
+        }
+        self.store.save(self.recipe, seed, trained, about)
 
 
-class LastWorld:
-    """The world that was drawn last, kept for the next network that is trained on it."""
+class Worlds:
+    """The worlds of the recipe that was trained last, kept for the next one on the same draws."""
 
     def __init__(self, store: NetworkStore):
         self.store = store
-        self.last: tuple[tuple[str, int], TensorWorld] | None = None
+        self.drawn: dict[int, TensorWorld] = {}
+        self.of = ""
 
     def world(self, recipe: Recipe, seed: int) -> TensorWorld:
-        key = (recipe.world, seed)
-        if self.last is None or self.last[0] != key:
-            self.last = None  # or two worlds would be in memory at once
+        if self.of != recipe.world:
+            self.of, self.drawn = recipe.world, {}  # or those of two would be in memory at once
+        if seed not in self.drawn:
             made = make_world(recipe, seed, partial(_load_parent, self.store, seed))
-            self.last = (key, to_tensors(made, self.store.device))
-        return self.last[1]
+            self.drawn[seed] = to_tensors(made, self.store.device)
+        return self.drawn[seed]
 
 
 def _load_parent(store: NetworkStore, seed: int, recipe: Recipe):

@@ -42,7 +42,7 @@ class Bundle:
     @cached_property
     def code(self) -> str:
         """One hash over the code behind these networks, and over all code proven to compute the same."""
-        return code_digest(fingerprint_of_networks(self.recipes))
+        return code_digest(fingerprint_of_networks(self.recipes, len(self.seeds)))
 
 
 class Plan:

@@ -36,8 +36,10 @@ class NetworkStore:
     def weights(self, recipe: Recipe, seed: int) -> Path:
         return recipe.weights(self.folder, seed)
 
-    def checkpoint(self, recipe: Recipe, seed: int) -> Path:
-        return self.folder / recipe.name / f"seed-{seed}.checkpoint"
+    def checkpoint(self, recipe: Recipe, seeds: int | range) -> Path:
+        """Of one repetition, or of those of a block together."""
+        name = f"seed-{seeds}" if isinstance(seeds, int) else f"seeds-{seeds[0]}-{seeds[-1]}"
+        return self.folder / recipe.name / f"{name}.checkpoint"
 
     def sidecar(self, recipe: Recipe, seed: int) -> Path:
         return self.weights(recipe, seed).with_suffix(".json")

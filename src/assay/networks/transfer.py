@@ -115,8 +115,9 @@ class Offer:
     @property
     def fits(self) -> bool:
         """Whether all of it was made with the present code, on the draws of this process."""
+        code = {recipe: code_of(recipe, len(self.bundle.seeds)) for recipe in self.bundle.recipes}
         return all(
-            made_with(self.sidecars[name]) == code_of(recipe) and made_under(self.sidecars[name]) == current()
+            made_with(self.sidecars[name]) == code[recipe] and made_under(self.sidecars[name]) == current()
             for name, (recipe, _) in self.weights.items()
         )
 
@@ -217,7 +218,7 @@ def _is_whole(bundle: Bundle, store: NetworkStore) -> bool:
     """Whether all networks of a job are here, unharmed and made with the present code, as its manifest lists them."""
     networks = {}
     for recipe in bundle.recipes:
-        code = code_of(recipe)
+        code = code_of(recipe, len(bundle.seeds))
         for seed in bundle.seeds:
             about = store.about(recipe, seed, code)
             networks.setdefault(recipe.name, {})[str(seed)] = about and about["sha256"]

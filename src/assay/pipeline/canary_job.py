@@ -4,11 +4,14 @@
 
 reads FOLDER/task.json and writes FOLDER/result.json. It is how later versions ask this one, so names and meanings stay:
 
-{"describe": ["ci"]}        the studies at these scales: {scale: {study: {"digest": ..., "code": {module: hash}}}}
+{"describe": ["ci"]}        the studies at these scales: {scale: {study: {"digest": ..., "code": {module: hash}, "canary": ...}}}
 {"measure": ["mixup"]}      train and measure these at the scale ci: {study: {what: sha256}}, of one that fails {"error": line}
 {"again": "mixup"}          train a network of the study, stopped on its way and gone on with: the same form
 {"share": "mixup"}          train it as one of the two processes that torch's variables (RANK, ...) tell of: the same form
 {"watch": ["assay.x"]}      beside others: tell which lines of these modules were run
+
+"canary" is what the study's canary is computed with, which is more than its code at a scale that trains one repetition alone: a
+network whose repetitions can be trained together is trained with a second one, as at larger scales.
 
 The result is {"result": ..., "ran": {module: [line, ...]}}. A line on standard output follows each study.
 """
@@ -19,6 +22,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import chain, repeat
 from pathlib import Path
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from assay.training.network import Trained
 
 SCALE = "ci"
+TOGETHER = 2  # repetitions of a network that can be trained together
 
 
 def do(folder: Path) -> None:
@@ -81,7 +86,8 @@ def describe(scales: Iterable[str]) -> dict[str, dict]:
         for name in study_paths():
             with suppress(StudyError):
                 study = load_studies(scale, only=[name])[name]
-                found[scale][name] = {"digest": study.digest, "code": study_code(study)}
+                canary = study_code(replace(study, block_size=TOGETHER))
+                found[scale][name] = {"digest": study.digest, "code": study_code(study), "canary": canary}
     return found
 
 
@@ -101,9 +107,11 @@ def _said(name: str, task: Callable[["Study", Path], dict[str, str]], folder: Pa
 
 
 def measured(study: "Study", folder: Path) -> dict[str, str]:
-    """Train and measure the first block of a study: sha256 of its observations, its arrays, and the weights of each network."""
+    """Train and measure the first block of a study: sha256 of its observations, its arrays, and the weights of each network; of
+    networks that were trained with a second repetition, those of the second as well."""
     import torch
 
+    from assay.language.together import packs
     from assay.networks.jobs import train_bundle
     from assay.networks.store import NetworkStore
     from assay.pipeline.measurement import measure_block
@@ -111,25 +119,47 @@ def measured(study: "Study", folder: Path) -> dict[str, str]:
 
     block, target = study.blocks[0], folder / "observations" / study.name
     store = NetworkStore(folder / "networks", torch.device("cpu"))
-    train_bundle(study.recipes, block.repetitions, store, store.folder / f"{study.name}.json", _note)
+    packed = [recipe for recipe in study.recipes if packs(recipe)]
+    alone = [recipe for recipe in study.recipes if recipe not in packed]
+    manifests = [store.folder / f"{study.name}-{kind}.json" for kind in ("packed", "alone")]
+    train_bundle(packed, range(TOGETHER), store, manifests[0], _note)
+    train_bundle(alone, block.repetitions, store, manifests[1], _note)
     measure_block(study, block, store, target, say=_note)
     found = read_json(target / "provenance.json")
     weights = sorted(checksum for each in found["recipes"].values() for checksum in each)
-    return {"observations": found["sha256"], "arrays": found["arrays_sha256"], "weights": " ".join(weights)}
+    second = sorted(each[str(TOGETHER - 1)] for each in read_json(manifests[0])["networks"].values())
+    said = {"observations": found["sha256"], "arrays": found["arrays_sha256"], "weights": " ".join(weights)}
+    return said | ({"together": " ".join(second)} if second else {})
 
 
 def gone_on_with(study: "Study", folder: Path) -> dict[str, str]:
-    """Train one of its networks, stop after the first step, and go on from the checkpoint."""
+    """Train one of its networks, stop after the first step, and go on from the checkpoint: one repetition alone, and two together
+    where they can be."""
+    import torch
+
+    from assay.data.batch import to_tensors
     from assay.errors import PreemptedError
+    from assay.language.together import packs
+    from assay.training.beginnings import make_world
     from assay.training.setting import Setting
+    from assay.training.together import train_together
     from assay.training.trainer import train
 
-    recipe = sharable(study)
-    stops = chain([True], repeat(False))
-    setting = Setting(checkpoint=folder / "again.checkpoint", stop=lambda: next(stops))
-    with suppress(PreemptedError):
-        train(recipe, 0, setting)
-    return {"gone_on_with": _checksum(recipe, train(recipe, 0, setting), folder)}
+    recipe, seeds = sharable(study), range(TOGETHER)
+
+    def again(name: str, training: Callable[[Setting], Any]) -> Any:
+        stops = chain([True], repeat(False))
+        setting = Setting(checkpoint=folder / f"{name}.checkpoint", stop=lambda: next(stops))
+        with suppress(PreemptedError):
+            training(setting)
+        return training(setting)
+
+    said = {"gone_on_with": _checksum(recipe, again("again", lambda setting: train(recipe, 0, setting)), folder)}
+    if packs(recipe):
+        worlds = [to_tensors(make_world(recipe, seed), torch.device("cpu")) for seed in seeds]
+        both = again("together", lambda setting: train_together(recipe, seeds, [setting] * TOGETHER, worlds))
+        said["gone_on_with_together"] = " ".join(_checksum(recipe, each, folder) for each in both)
+    return said
 
 
 def shared(study: "Study", folder: Path) -> dict[str, str]:

@@ -34,8 +34,8 @@ class Comparison:
         # A study is the same experiment on both sides, or it is no canary.
         common = [name for name in new if old.get(name, {}).get("digest") == new[name]["digest"]]
         self.studies = load_studies(SCALE, only=common)
-        self.code_before: Code = {name: old[name]["code"] for name in common}
-        self.code_after: Code = {name: new[name]["code"] for name in common}
+        self.code_before: Code = {name: _canary_code(old[name]) for name in common}
+        self.code_after: Code = {name: _canary_code(new[name]) for name in common}
 
     @cached_property
     def changed(self) -> dict[str, tuple[str | None, str | None]]:
@@ -118,9 +118,10 @@ class Comparison:
         """Changed modules with the changed places that no canary came by, and modules of plugs that no canary has."""
         old, new = self.answers
         places = untried(self.changed, Version(self.before.source, old.ran), Version(self.after.source, new.ran))
-        met = {name for name in self.new[SCALE] if self.changed.keys() & self.new[SCALE][name]["code"].keys()}
+        codes = {name: _canary_code(told) for name, told in self.new[SCALE].items()}
+        met = {name for name, code in codes.items() if self.changed.keys() & code.keys()}
         tried = {module for name in self.compared for module in self.code_after[name]}
-        unmet = {m for name in met for m in self.new[SCALE][name]["code"] if _is_plug(m) and m not in tried}
+        unmet = {m for name in met for m in codes[name] if _is_plug(m) and m not in tried}
         return places | {module: ["no canary uses it"] for module in sorted(unmet)}
 
     @property
@@ -151,6 +152,11 @@ class Comparison:
             if after
         }
         return tuple(sorted(module for module, having in now.items() if having and having <= had))
+
+
+def _canary_code(told: dict) -> dict[str, str]:
+    """What a study's canary is computed with; a version from before repetitions were trained together does not tell it apart."""
+    return told.get("canary", told["code"])
 
 
 def _is_plug(module: str) -> bool:

@@ -18,6 +18,7 @@ from assay.errors import StudyError
 from assay.language.kept import Notes, digest_of, modules
 from assay.language.plugs import PACKAGE, describe, kinds, parsed, weights_file
 from assay.language.recipes import Recipe
+from assay.language.together import together
 from assay.provenance.syntax import Statement, all_code, computing_code, computing_statements, imports_in
 from assay.storage.files import sha256
 from assay.storage.manifest import checksums
@@ -29,6 +30,8 @@ COMPUTING = ("data", "training", "measuring")
 # Where training and measuring begin. What computes and is loaded by name, as plugs are, is not found from here.
 TRAINING = ("assay.training.trainer",)
 MEASURING = ("assay.measuring.arm", "assay.measuring.observing")
+PACKED = ("assay.training.together",)  # where several repetitions are trained together
+TOGETHER = "training/together"  # how many: no module, but part of what a network is computed with
 
 
 @cache
@@ -174,26 +177,31 @@ def _behind(plugs: Iterable[str], reached: Callable[[str], frozenset[str]]) -> s
     return set().union(*(reached(describe(*plug.split("/")).module) for plug in plugs))
 
 
-def fingerprint_of_training(plugs: Iterable[str], weights: Iterable[str] = ()) -> dict[str, str]:
+def fingerprint_of_training(plugs: Iterable[str], weights: Iterable[str] = (), together: int = 1) -> dict[str, str]:
     """What networks made of these plugs (as "kind/name") are computed with: hashes by module, by path of data, by file of
-    weights (as the recipes write it). StudyError for weights that are not there."""
-    return _of_numbers(TRAINING, set(plugs), weights)
+    weights (as the recipes write it), and how many repetitions are trained together, if several are. StudyError for weights that
+    are not there."""
+    return _of_numbers(TRAINING, set(plugs), weights, together)
 
 
-def fingerprint_of_networks(recipes: Iterable[Recipe]) -> dict[str, str]:
-    """What these networks are computed with, and those they are made from."""
+def fingerprint_of_networks(recipes: Iterable[Recipe], repetitions: int) -> dict[str, str]:
+    """What these networks, trained in a block of so many repetitions, are computed with, and those they are made from."""
     ancestry = {ancestor for recipe in recipes for ancestor in recipe.ancestry()}
     plugs = set().union(*(recipe.plugs for recipe in ancestry))
-    return fingerprint_of_training(plugs, set().union(*(recipe.reads for recipe in ancestry)))
+    weights = set().union(*(recipe.reads for recipe in ancestry))
+    return fingerprint_of_training(plugs, weights, together(ancestry, repetitions))
 
 
-def fingerprint_of_measuring(plugs: Iterable[str], weights: Iterable[str] = ()) -> dict[str, str]:
+def fingerprint_of_measuring(plugs: Iterable[str], weights: Iterable[str] = (), together: int = 1) -> dict[str, str]:
     """What observations are computed with, networks included: as `fingerprint_of_training`."""
-    return _of_numbers((*TRAINING, *MEASURING), set(plugs), weights)
+    return _of_numbers((*TRAINING, *MEASURING), set(plugs), weights, together)
 
 
-def _of_numbers(entries: tuple[str, ...], plugs: set[str], weights: Iterable[str]) -> dict[str, str]:
-    return _code_and_data(entries, frozenset(plugs)) | {f"weights/{name}": _sum_of_weights(name) for name in sorted(weights)}
+def _of_numbers(entries: tuple[str, ...], plugs: set[str], weights: Iterable[str], together: int) -> dict[str, str]:
+    packed = PACKED if together > 1 else ()
+    code = _code_and_data((*entries, *packed), frozenset(plugs))
+    files = {f"weights/{name}": _sum_of_weights(name) for name in sorted(weights)}
+    return code | files | ({TOGETHER: str(together)} if packed else {})
 
 
 @cache
