@@ -39,7 +39,7 @@ def bundles(tree):
 def sidecar(tree, recipe, seed=0, scale="laptop", **about):
     path = recipe.weights(tree.root / "results" / scale / "networks", seed).with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    code = fingerprint_of_networks([recipe])
+    code = fingerprint_of_networks([recipe], 5)
     path.write_text(json.dumps({"recipe": recipe.data, "core_seconds": 6.0, "device": "cpu", "code": code} | about))
 
 

@@ -264,6 +264,6 @@ def networks_there(bundle: Bundle, networks: Path) -> Collection[tuple[str, int]
     for recipe in bundle.recipes:
         made = {seed: read_record(recipe.weights(networks, seed).with_suffix(".json"), "code") for seed in bundle.seeds}
         if any(made.values()):
-            code = code_digest(fingerprint_of_networks([recipe]))
+            code = code_digest(fingerprint_of_networks([recipe], len(bundle.seeds)))
             found |= {(recipe.name, seed) for seed, about in made.items() if about and code_digest(about["code"]) == code}
     return found
