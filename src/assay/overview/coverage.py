@@ -8,7 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from assay.artifacts.entries import read_entries
@@ -124,13 +124,19 @@ def _evidence(study: Study, sources: Sources, root: Path) -> tuple[str | None, l
 def _record(name: str, sources: Sources) -> tuple[dict | None, str]:
     """The verdict in the results folder that rests on this very evidence, or why there is none."""
     path = sources.results / "verdicts.json"
-    verdicts = read_json(path) if path.exists() else {"studies": {}, "failed": {}}
+    verdicts = _read_once(path, path.stat().st_mtime_ns) if path.exists() else {"studies": {}, "failed": {}}
     record = verdicts["studies"].get(name)
     if record is None:
         return None, verdicts["failed"].get(name, {}).get("error", "run snakemake")
     if record["rests_on"]["blocks"] != sources.checksums(name):
         return None, "the verdict rests on other observations; run snakemake"
     return record, ""
+
+
+@lru_cache(maxsize=2)
+def _read_once(path: Path, changed_ns: int) -> dict:
+    """The verdicts of all studies, parsed once however many are asked for."""
+    return read_json(path)
 
 
 def other_scales(study: Study, root: Path = WORK) -> list[str]:
