@@ -16,6 +16,7 @@ OWN = (
     "config/**/*",
     "data.sha256",
     "docs/data/*.csv",
+    "bench/bars.json",
     "envs/environment.yaml",
     "profiles/**/*",
     "report/**/*",

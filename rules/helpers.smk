@@ -8,6 +8,7 @@ from assay import datasets
 from assay.language.inputs import shown
 from assay.language.recipes import canonical
 from assay.provenance.fingerprints import digest, fingerprint
+from assay.storage.files import sha256
 from assay.storage.places import PROJECT
 
 
@@ -59,13 +60,19 @@ def code_behind(module, plugs=()):
 
 
 def figure_code(module, studies):
-    """One hash over the source of a module that draws these studies' figures."""
-    return code_behind(module, {f"figures/{name}" for study in studies for name in STUDIES[study].figure})
+    """A hash over the source of a module that draws figures, and over their styles, by these studies' figure plugs, as text."""
+    styles = {path.name: sha256(path) for path in sorted((PROJECT / "report").glob("*.*"))}
+    plugs = dict.fromkeys(name for study in studies for name in STUDIES[study].figure)
+    return canonical({name: digest(fingerprint(module, {f"figures/{name}"}) | styles) for name in plugs})
 
 
 def figure_texts(studies):
-    """The figure plug and its parameters of each study, as canonical text."""
-    return canonical({study: STUDIES[study].figure for study in studies})
+    """What each study's figure shows beside evidence, as canonical text: the plug and its parameters, and how arms are set out."""
+    return canonical({name: figure_text(STUDIES[name]) for name in studies})
+
+
+def figure_text(study):
+    return {"figure": study.figure, "baseline": study.baseline, "arms": list(study.file.arms)}
 
 
 def name_params(rules):

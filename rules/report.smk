@@ -1,5 +1,7 @@
 """Report: a figure a study, and the pages, from observations and verdicts alone."""
 
+from pathlib import Path
+
 from assay.language.inputs import shown
 from assay.language.plugs import everything
 from assay.language.recipes import canonical
@@ -23,7 +25,7 @@ rule figure:
     conda:
         "../envs/environment.yaml"
     params:
-        figure=lambda wildcards: figure_texts([wildcards.study]),
+        figures=lambda wildcards: figure_texts([wildcards.study]),
         archived=lambda wildcards: archived_lines([wildcards.study]),
         code=lambda wildcards: figure_code("assay.report.figure", [wildcards.study]),
         scale=CONFIG.scale,
@@ -53,7 +55,6 @@ rule archived_figures:
         figures=figure_texts(ARCHIVED),
         archived=archived_lines(ARCHIVED),
         code=figure_code("assay.report.figure", ARCHIVED),
-        studies=ARCHIVED,
         scale=CONFIG.scale,
     message:
         "draw figures"
@@ -79,7 +80,6 @@ rule figures:
     params:
         figures=figure_texts(SOURCES.shown),
         code=figure_code("assay.report.paper", SOURCES.shown),
-        studies=SOURCES.shown,
         scale=CONFIG.scale,
     message:
         "draw figures and tables for papers"
@@ -95,6 +95,7 @@ rule report:
         rechecks=expand(f"{RESULTS}/recheck/{{again}}/agreement.json", again=RECHECKED),
         catalogue=own("config/papers.json"),
         tables=sorted(shown(path) for path in (PROJECT / "docs/data").glob("*.csv")),
+        bars=[path for path in [own("bench/bars.json")] if Path(path).exists()],
         templates=sorted(shown(path) for path in (PROJECT / "report").rglob("*") if path.is_file()),
     output:
         f"{RESULTS}/report/manifest.json",

@@ -1,17 +1,20 @@
-"""Draw figures (rules figure and archived_figures)."""
+"""Draw figures (rules figure and archived_figures): those that were not drawn before from the same evidence."""
 
 from assay.pipeline.forwarding import forward
 
 forward(snakemake, start=False)  # noqa: F821
 
+import json
 from pathlib import Path
 
-from assay.language.studies import load_studies
 from assay.pipeline.running import job
-from assay.report.reporting import for_each, write_figure
+from assay.pipeline.sources import Sources
+from assay.report.reporting import drawing_keys, write_figures
 
 results = Path(snakemake.output[0]).parents[1]  # noqa: F821
 
-with job(snakemake):  # noqa: F821
-    studies = load_studies(snakemake.params.scale, only=[Path(path).stem for path in snakemake.output])  # noqa: F821
-    for_each(write_figure, studies.values(), results, snakemake.threads)  # noqa: F821
+with job(snakemake) as say:  # noqa: F821
+    sources = Sources.read(results)
+    keys = drawing_keys(json.loads(snakemake.params.figures), json.loads(snakemake.params.code), sources)  # noqa: F821
+    drawn = write_figures(keys, snakemake.params.scale, sources, snakemake.threads)  # noqa: F821
+    say(f"drawn: {', '.join(drawn) or 'nothing; all were drawn before'}")

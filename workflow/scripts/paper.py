@@ -4,14 +4,16 @@ from assay.pipeline.forwarding import forward
 
 forward(snakemake, start=False)  # noqa: F821
 
+import json
 from pathlib import Path
 
-from assay.language.studies import load_studies
 from assay.pipeline.running import job
-from assay.report.reporting import for_each, write_paper
+from assay.pipeline.sources import Sources
+from assay.report.reporting import drawing_keys, write_papers
 
 results = Path(snakemake.output[0]).parents[1]  # noqa: F821
 
 with job(snakemake):  # noqa: F821
-    studies = load_studies(snakemake.params.scale, only=snakemake.params.studies)  # noqa: F821
-    for_each(write_paper, studies.values(), results, snakemake.threads)  # noqa: F821
+    sources = Sources.read(results)
+    keys = drawing_keys(json.loads(snakemake.params.figures), json.loads(snakemake.params.code), sources)  # noqa: F821
+    write_papers(keys, snakemake.params.scale, sources, snakemake.threads)  # noqa: F821

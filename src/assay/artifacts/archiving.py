@@ -29,7 +29,7 @@ from assay.artifacts.stores import Wanted, bring, md5, opened_project, reached, 
 from assay.errors import ArtifactError, EvidenceError, unknown
 from assay.evidence.cards import worlds_of
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
-from assay.evidence.tables import FILES, Evidence, read_arrays, read_evidence
+from assay.evidence.tables import FILES, Evidence, check_evidence, read_arrays, read_evidence, unpacked
 from assay.language.blocks import Block
 from assay.language.configuration import results_folder
 from assay.language.draws import JUDGED, made_under
@@ -112,18 +112,22 @@ def _lasting() -> Iterator[None]:
 
 def read_archived(entry: Entry, root: Path = WORK) -> Evidence:
     """The evidence of an archived block; EvidenceError where it is not there, altered, or another than its line says."""
+    return unpacked(root / entry.folder, check_archived(entry, root))
+
+
+def check_archived(entry: Entry, root: Path = WORK) -> dict:
+    """The provenance of an archived block that is there, whole; EvidenceError as `read_archived`."""
     folder = root / entry.folder
     for name, file in entry.files.items():
         if not matches(folder / name, file.sha256):
             raise EvidenceError(f"{entry.folder}/{name}: is not the file that {MANIFEST} lists; run: assay pull archive")
-    evidence = read_evidence(folder)
-    found = evidence.provenance
+    found = check_evidence(folder)
     made = block_key(found["scale"], found["study"], Block.named(found["block"]), platform_key(found["platform"]))
     said = {"plan": found["study_sha256"], "code": found["code"], "key": made}
     for key, value in said.items():
         if getattr(entry, key) != value:
             raise EvidenceError(f"{MANIFEST}: {entry.key}: another '{key}' than its provenance has; git checkout {MANIFEST}")
-    return evidence
+    return found
 
 
 def freshness_of(study: Study, entry: Entry) -> Freshness:

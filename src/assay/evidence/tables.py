@@ -101,6 +101,16 @@ def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
 
 def read_evidence(folder: Path) -> Evidence:
     """Read and check a block's evidence. EvidenceError names the file that is missing, truncated, altered or of another kind."""
+    return unpacked(folder, check_evidence(folder))
+
+
+def unpacked(folder: Path, provenance: dict) -> Evidence:
+    """The evidence of a block that was checked."""
+    return Evidence(_rows(folder / "observations.csv"), read_arrays(folder / "arrays.npz"), provenance)
+
+
+def check_evidence(folder: Path) -> dict:
+    """The provenance of a block whose files are those it vouches for; EvidenceError as `read_evidence`."""
     provenance = read_json(folder / "provenance.json")
     if provenance.get("format") != FORMAT:
         raise EvidenceError(
@@ -115,7 +125,7 @@ def read_evidence(folder: Path) -> Evidence:
             raise EvidenceError(
                 f"{path}: truncated or altered (not the sha256 in provenance.json); run snakemake again to measure anew"
             )
-    return Evidence(_rows(folder / "observations.csv"), read_arrays(folder / "arrays.npz"), provenance)
+    return provenance
 
 
 def read_blocks(folders: Sequence[Path]) -> Evidence:
@@ -128,25 +138,41 @@ def joined(parts: Sequence[Evidence]) -> Evidence:
 
     EvidenceError where blocks are of two platforms, which are never mixed in one comparison, or lack what others have.
     """
+    provenance = joined_provenance([part.provenance for part in parts])
     try:
-        return _joined(parts)
+        return Evidence([row for part in parts for row in part.observations], _joined_arrays(parts), provenance)
     except KeyError as error:
-        name = parts[0].provenance.get("study", "evidence")
-        raise EvidenceError(f"{name}: a block lacks {error}; delete results/*/observations/{name} and measure it anew") from None
+        raise _lacking(error, provenance) from None
 
 
-def _joined(parts: Sequence[Evidence]) -> Evidence:
-    first = parts[0].provenance
-    for part in parts[1:]:
-        if platform_key(part.provenance["platform"]) != platform_key(first["platform"]):
-            raise EvidenceError(
-                f"{first['study']}: blocks {first['block']} and {part.provenance['block']} are of two platforms"
-                f" ({platform_name(first['platform'])}; {platform_name(part.provenance['platform'])}); they are never mixed"
-            )
+def joined_provenance(provenances: Sequence[dict]) -> dict:
+    """What is said of blocks, as of one; EvidenceError as `joined`."""
+    try:
+        return _joined_provenance(provenances)
+    except KeyError as error:
+        raise _lacking(error, provenances[0]) from None
+
+
+def _lacking(error: KeyError, provenance: dict) -> EvidenceError:
+    name = provenance.get("study", "evidence")
+    return EvidenceError(f"{name}: a block lacks {error}; delete results/*/observations/{name} and measure it anew")
+
+
+def _joined_arrays(parts: Sequence[Evidence]) -> dict[str, np.ndarray]:
     arrays = dict(parts[0].arrays)
     for name in [name for name in arrays if name.endswith(f"/{TRAINING_LOSS}")]:
         arrays[name] = np.concatenate([part.arrays[name] for part in parts])
-    provenances = [part.provenance for part in parts]
+    return arrays
+
+
+def _joined_provenance(provenances: Sequence[dict]) -> dict:
+    first = provenances[0]
+    for other in provenances[1:]:
+        if platform_key(other["platform"]) != platform_key(first["platform"]):
+            raise EvidenceError(
+                f"{first['study']}: blocks {first['block']} and {other['block']} are of two platforms"
+                f" ({platform_name(first['platform'])}; {platform_name(other['platform'])}); they are never mixed"
+            )
     seeds = [seed for each in provenances for seed in each["seeds"]]
     together = {
         "seeds": seeds,
@@ -159,11 +185,7 @@ def _joined(parts: Sequence[Evidence]) -> Evidence:
         "blocks": {each["block"]: each["sha256"] for each in provenances},
     }
     before = {cell: made for each in provenances for cell, made in each.get("measured_before", {}).items()}
-    return Evidence(
-        [row for part in parts for row in part.observations],
-        arrays,
-        first | together | ({"measured_before": before} if before else {}),
-    )
+    return first | together | ({"measured_before": before} if before else {})
 
 
 def _added(costs: Sequence[dict]) -> dict:

@@ -28,20 +28,19 @@ def bars(page, *, metrics: list[str] | None = None) -> Figure:
 
 
 def _panel(axis: Axes, study, rows: pd.DataFrame) -> None:
-    means = summarise(rows).set_index("arm")
+    means = {row.arm: row for row in summarise(rows).itertuples()}
+    values = {arm: table.to_numpy() for arm, table in rows.groupby("arm", sort=False)["value"]}
     arms = _style.in_order(study.arms, rows["arm"])
-    origin = means["mean"].get(study.baseline)
+    origin = means[study.baseline].mean if study.baseline in means else None
     if origin is not None:
         axis.axvline(origin, color=_style.BASELINE, linewidth=1, dashes=(3, 2))
     for height, arm in enumerate(arms):
         color = _style.BASELINE if arm == study.baseline else _style.ACCENT
-        mean, low, high = means.loc[arm, ["mean", "low", "high"]]
+        mean, low, high = means[arm].mean, means[arm].low, means[arm].high
         if origin is not None:
             axis.barh(height, mean - origin, left=origin, height=0.56, color=color, alpha=0.22)
-        values = rows.loc[rows["arm"] == arm, "value"]
-        axis.plot(
-            values, height + _style.spread(len(values), 0.17), "o", color=color, markersize=3.4, alpha=0.75, markeredgewidth=0
-        )
+        heights = height + _style.spread(len(values[arm]), 0.17)
+        axis.plot(values[arm], heights, "o", color=color, markersize=3.4, alpha=0.75, markeredgewidth=0)
         axis.plot([low, high], [height, height], "-", color=color, linewidth=2, marker="", solid_capstyle="butt")
         axis.plot(mean, height, "|", color=color, markersize=13, markeredgewidth=2.2)
     axis.set_yticks(range(len(arms)), map(_style.short, arms))

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from assay.artifacts.entries import read_entries
@@ -131,7 +131,7 @@ def _evidence(study: Study, sources: Sources, root: Path) -> tuple[str | None, l
 def _record(name: str, judgement: str, sources: Sources) -> tuple[dict | None, str]:
     """The verdict in the results folder that rests on this very evidence, judged by this digest's text, or why there is none."""
     path = sources.results / "verdicts.json"
-    verdicts = read_json(path) if path.exists() else {"studies": {}, "failed": {}}
+    verdicts = _read_once(path, path.stat().st_mtime_ns) if path.exists() else {"studies": {}, "failed": {}}
     record = verdicts["studies"].get(name)
     if record is None:
         return None, verdicts["failed"].get(name, {}).get("error", "run snakemake")
@@ -140,6 +140,12 @@ def _record(name: str, judgement: str, sources: Sources) -> tuple[dict | None, s
     if record["rests_on"]["judgement"] != judgement:
         return None, OTHER_EXPECTATIONS
     return record, ""
+
+
+@lru_cache(maxsize=2)
+def _read_once(path: Path, changed_ns: int) -> dict:
+    """The verdicts of all studies, parsed once however many are asked for."""
+    return read_json(path)
 
 
 def other_scales(study: Study, root: Path = WORK) -> list[str]:

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from assay.artifacts.archiving import read_archived
+from assay.artifacts.archiving import check_archived
 from assay.artifacts.entries import ARCHIVE, Entry, read_entries, world_key
 from assay.errors import EvidenceError, StudyError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness
-from assay.evidence.tables import Evidence, joined, read_evidence
+from assay.evidence.tables import Evidence, check_evidence, joined, joined_provenance, read_evidence, unpacked
 from assay.language.blocks import Block
 from assay.storage.files import read_json, write_atomic
 from assay.storage.places import WORK
@@ -91,19 +91,29 @@ class Sources:
 
     def evidence(self, study: str, root: Path = WORK) -> Evidence:
         """The study's evidence, all blocks together; EvidenceError where there is none, or it is damaged."""
+        return joined([unpacked(folder, provenance) for folder, provenance in self._checked(study, root)])
+
+    def provenance(self, study: str, root: Path = WORK) -> dict:
+        """What is said of the study's evidence, whose files are checked but not parsed; EvidenceError as `evidence`."""
+        return joined_provenance([provenance for _, provenance in self._checked(study, root)])
+
+    def _checked(self, study: str, root: Path) -> list[tuple[Path, dict]]:
+        """The folder and the provenance of each of the study's blocks."""
         places = self.places.get(study, ())
         if not places:
             why = self.lacking.get(study) or (f"no evidence in {self.results}; run snakemake",)
             raise EvidenceError(f"{study}: {why[0]}")
         entries = read_entries(root) if any(place.where == "archive" for place in places) else {}
-        return joined([self._read(study, place, entries, root) for place in places])
+        return [self._check(study, place, entries, root) for place in places]
 
-    def _read(self, study: str, place: Place, entries: Mapping[str, Entry], root: Path) -> Evidence:
+    def _check(self, study: str, place: Place, entries: Mapping[str, Entry], root: Path) -> tuple[Path, dict]:
         if place.where != "archive":
-            return read_evidence(self.folder(study, place.block))
+            folder = self.folder(study, place.block)
+            return folder, check_evidence(folder)
         if place.key not in entries:
             raise EvidenceError(f"{place.key}: is no longer in the archive; run snakemake again")
-        return read_archived(entries[place.key], root)
+        entry = entries[place.key]
+        return root / entry.folder, check_archived(entry, root)
 
     def withdraw(self, study: str) -> None:
         """Let no block from here vouch for damaged evidence any more: the next run measures it again."""

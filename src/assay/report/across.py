@@ -8,7 +8,6 @@ from typing import Any
 
 from jinja2 import Environment
 
-from assay.evidence.summary import plain, summarise
 from assay.language.recipes import canonical
 from assay.overview.costs import Bill, bill_of
 from assay.report.atlas import Entry
@@ -158,7 +157,7 @@ def leaderboards(entries: Iterable[Entry]) -> list[Leaderboard]:
     for entry in entries:
         if entry.state == "invalid":
             continue
-        for row in summarise(plain(entry.page.observations)).itertuples():
+        for row in entry.page.means:
             recipe = dict(entry.study.recipes.get(row.arm, {}))
             protocol, _ = recipe.pop("protocol", None), recipe.pop("sweep", None)
             same = {"world": recipe.get("world"), "budget": recipe.get("budget")}

@@ -37,9 +37,17 @@ def as_svg(drawing: Callable[[], Figure], salt: str) -> bytes:
     with mpl.rc_context(fname=str(ASSETS / "figures.mplstyle")), mpl.rc_context({"svg.hashsalt": salt}):
         drawn = drawing()
         FigureCanvasSVG(drawn)
+        lay_out(drawn)
         stream = io.StringIO()
         drawn.savefig(stream, format="svg", metadata=NO_METADATA)
     return with_style(stream.getvalue()).encode()
+
+
+def lay_out(drawn: Figure) -> None:
+    """Find out where things are, once: saving would draw the whole figure in vain to do so, each time."""
+    if engine := drawn.get_layout_engine():
+        engine.execute(drawn)
+    drawn.set_layout_engine("none")
 
 
 def plug(page: Page) -> tuple[str, dict[str, Any]]:

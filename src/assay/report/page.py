@@ -1,16 +1,21 @@
 """What a page is made of: the study as shown, its paper, and its evidence as tables for figures and templates."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from assay.evidence.tables import COLUMNS, TRAINING_LOSS, Observation, as_csv
+from assay.evidence.summary import plain, summarise
+from assay.evidence.tables import COLUMNS, TRAINING_LOSS, Evidence, Observation, as_csv
 from assay.language.catalogue import Paper
 from assay.pipeline.sources import Sources
+from assay.provenance.fingerprints import digest, fingerprint
+from assay.report import drawings
 from assay.storage.files import read_json
 
 if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
@@ -64,6 +69,16 @@ class StudyView:
     published: tuple["Published", ...] = ()
 
 
+class Mean(NamedTuple):
+    """An arm's mean of a metric over seeds, with its interval."""
+
+    arm: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Page:
     """One study with everything known of it; figures and templates get this. observations has columns COLUMNS.
@@ -81,17 +96,55 @@ class Page:
     verdict: dict[str, Any]
     provenance: dict[str, Any]
     losses: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-    csv: str = field(default="", repr=False)
+    csv: str = field(default_factory=str, repr=False)
+
+    @cached_property
+    def means(self) -> list[Mean]:
+        """The means of all metrics without a coordinate."""
+        return [Mean(*row) for row in summarise(plain(self.observations))[list(Mean._fields)].itertuples(index=False)]
+
+
+class StoredPage(Page):
+    """A page whose evidence is checked at once and parsed when something of it is asked for: most pages are as they were."""
+
+    def __init__(self, sources: Sources, study: StudyView, paper: Paper, verdict: dict[str, Any] | None = None):
+        fields = {"study": study, "paper": paper, "verdict": verdict or {}, "provenance": sources.provenance(study.name)}
+        self.__dict__.update(fields, _sources=sources)
+
+    @cached_property
+    def means(self) -> list[Mean]:
+        """The means, kept between runs: pages across studies show those of all."""
+        folder, name = self._sources.results / "cache/means", self.study.name
+        key = drawings.key_of(name, self.provenance["sha256"], digest(fingerprint("assay.evidence.summary")))
+        found = drawings.kept(folder, {name: key}).get(name)
+        if found is None:
+            found = json.dumps(super().means).encode()
+            drawings.keep(folder, name, key, found)
+        return [Mean(*row) for row in json.loads(found)]
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in TABLES:
+            raise AttributeError(name)
+        self.__dict__.update(tables(self._sources.evidence(self.study.name)))
+        return self.__dict__[name]
+
+
+TABLES = ("observations", "arrays", "losses", "csv")
 
 
 def read_page(sources: Sources, study: StudyView, paper: Paper, verdict: dict[str, Any] | None = None) -> Page:
     """Read the evidence of one study where it lies; EvidenceError if it is missing or altered."""
     evidence = sources.evidence(study.name)
+    return Page(study, paper, verdict=verdict or {}, provenance=evidence.provenance, **tables(evidence))
+
+
+def tables(evidence: Evidence) -> dict[str, Any]:
+    """The fields of a page that hold what was measured."""
     arrays, losses = dict(evidence.arrays), {}
     for name in [name for name in arrays if name.endswith(f"/{TRAINING_LOSS}")]:
         losses[name.removesuffix(f"/{TRAINING_LOSS}")] = arrays.pop(name)
-    table, text = as_table(evidence.observations), as_csv(evidence.observations)
-    return Page(study, paper, table, arrays, verdict or {}, evidence.provenance, losses, text)
+    observations = evidence.observations
+    return dict(zip(TABLES, (as_table(observations), arrays, losses, as_csv(observations)), strict=True))
 
 
 def read_verdicts(results: Path, name: str = "verdicts.json") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from assay.evidence.summary import summarise
-from assay.report.figure import ASSETS, NO_METADATA, draw
+from assay.report.figure import ASSETS, NO_METADATA, draw, lay_out
 from assay.report.page import Page
 from assay.report.words import finite, number
 
@@ -50,10 +50,13 @@ class Table:
     rows: Sequence[tuple[Any, ...]]
 
 
-def paper_files(page: Page) -> dict[str, bytes]:
-    """The figure and the tables of one study by the end of their names; verdict tables only once it is judged."""
+def paper_files(page: Page, figures: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """The figure and the tables of one study by the end of their names; verdict tables only once it is judged.
+
+    figures: the figure by format, where it was drawn before.
+    """
     tables = {"means": means(page)} | ({"verdict": findings(page.verdict)} if page.verdict else {})
-    files = {f".{kind}": drawn for kind, drawn in column_figures(page).items()}
+    files = {f".{kind}": drawn for kind, drawn in (figures or column_figures(page)).items()}
     for name, table in tables.items():
         files |= {f"-{name}.tex": as_latex(table).encode(), f"-{name}.csv": as_csv(table).encode()}
     return files | {"-tables.html": as_html(page.study.name, tables).encode()}
@@ -72,9 +75,9 @@ def column_figures(page: Page) -> dict[str, bytes]:
 def _saved(drawn: Figure, kind: str) -> bytes:
     canvas, metadata = FORMATS[kind]
     canvas(drawn)
+    lay_out(drawn)
     stream = io.BytesIO()
     drawn.savefig(stream, format=kind, metadata=metadata)
-    drawn.set_layout_engine("none")  # where things are is found once, which takes a quarter of the time
     return stream.getvalue()
 
 

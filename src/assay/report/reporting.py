@@ -4,16 +4,16 @@ import ast
 import gc
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from assay.artifacts.archiving import read_archived
-from assay.artifacts.entries import blocks_of, read_entries
+from assay.artifacts.entries import Entry, blocks_of, read_entries
 from assay.errors import AssayError, StudyError
 from assay.evidence.agreement import Agreement, compare, not_compared
 from assay.evidence.cards import card_name
@@ -22,13 +22,14 @@ from assay.evidence.tables import joined, read_blocks
 from assay.language.catalogue import load as load_catalogue
 from assay.language.plugs import PlugInfo, describe, everything
 from assay.language.recipes import parents_in
+from assay.language.studies import load_studies
 from assay.language.study import Study
 from assay.overview.coverage import introductions, other_scales, row_at, vouches
 from assay.pipeline.rechecking import read_rechecks
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import closure
-from assay.report import MethodView, Page, StudyView, build, figure, read_page, read_verdicts
-from assay.report.paper import paper_files
+from assay.report import MethodView, Page, StudyView, build, drawings, figure, read_page, read_verdicts
+from assay.report.paper import FORMATS, column_figures, paper_files
 from assay.report.worlds import written
 from assay.storage.files import sha256, write_atomic
 from assay.storage.places import WORK, project_of
@@ -61,8 +62,29 @@ def study_view(study: Study) -> StudyView:
     )
 
 
-def checked_view(study: Study, sources: Sources, root: Path = WORK) -> StudyView:
+@dataclass(frozen=True)
+class Known:
+    """What is read once for all studies: the archive's entries by study, and what came out of computing some again."""
+
+    entries: Mapping[str, list[Entry]]
+    told: Mapping[str, str]
+
+    @classmethod
+    def read(cls, sources: Sources, root: Path = WORK) -> "Known":
+        entries: dict[str, list[Entry]] = {}
+        for entry in read_entries(root).values():
+            if entry.study:
+                entries.setdefault(entry.study, []).append(entry)
+        return cls(entries, {each.study: each.told for each in reversed(read_rechecks(sources))})
+
+    def blocks(self, study: Study) -> list[Entry]:
+        """The study's archived blocks, of the platform that was archived first."""
+        return next(iter(blocks_of(self.entries.get(study.name, ()), study.scale, study.name).values()), [])
+
+
+def checked_view(study: Study, sources: Sources, root: Path = WORK, known: Known | None = None) -> StudyView:
     """The study with how its row stands: what its paper brings, which tests vouch for that, how fresh the evidence is."""
+    known = known or Known.read(sources, root)
     here = not sources.from_archive(study.name)
     state = sources.freshness(study.name) if sources.places.get(study.name) else None
     return replace(
@@ -74,9 +96,9 @@ def checked_view(study: Study, sources: Sources, root: Path = WORK) -> StudyView
         missing=tuple(row_at(study, root, sources).missing),
         evidence="recomputed" if here else "archived",
         other_scales=tuple(other_scales(study, root)),
-        agreement=_agreement(study, sources, root),
-        release=_release(study, root),
-        recheck=next((each.told for each in read_rechecks(sources) if each.study == study.name), ""),
+        agreement=_agreement(study, sources, root, known.blocks(study)),
+        release=_release(known.entries.get(study.name, ()), study),
+        recheck=known.told.get(study.name, ""),
     )
 
 
@@ -122,15 +144,14 @@ def _modules(study: Study) -> set[str]:
     return set().union(*(closure(describe(*plug.split("/")).module) for plug in plugs))
 
 
-def _release(study: Study, root: Path) -> str:
-    """The day and commit of the study's entry in the archive; empty if it has none."""
-    entries = [entry for each in blocks_of(read_entries(root).values(), study.scale, study.name).values() for entry in each]
-    return f"{entries[0].date}, commit {entries[0].commit[:7]}" if entries else ""
+def _release(entries: Iterable[Entry], study: Study) -> str:
+    """The day and commit of the study's first entry in the archive; empty if it has none."""
+    found = [entry for each in blocks_of(entries, study.scale, study.name).values() for entry in each]
+    return f"{found[0].date}, commit {found[0].commit[:7]}" if found else ""
 
 
-def _agreement(study: Study, sources: Sources, root: Path) -> Agreement | None:
+def _agreement(study: Study, sources: Sources, root: Path, entries: Sequence[Entry]) -> Agreement | None:
     """How well what was computed here agrees with the archived; None where one of the two is missing."""
-    entries = next(iter(blocks_of(read_entries(root).values(), study.scale, study.name).values()), [])
     blocks = [entry.block for entry in entries if (sources.folder(study.name, entry.block) / "provenance.json").exists()]
     if not blocks or sources.results.name != study.scale:
         return None
@@ -161,27 +182,78 @@ def draw_figure(study: Study, sources: Sources) -> bytes:
     return figure(study_page(study, sources))
 
 
-def write_figure(study: Study, sources: Sources) -> None:
-    """Draw a study's figure to results/<scale>/figures/."""
-    write_atomic(sources.results / f"figures/{study.name}.svg", draw_figure(study, sources))
+def drawing_keys(drawn: Mapping[str, Any], code: Mapping[str, str], sources: Sources) -> dict[str, str]:
+    """The key of each study's drawing: a digest of its evidence, and of the figure plug, its parameters and code.
+
+    drawn: what a study's figure shows beside the evidence (`figure`: the plug and its parameters). code: a hash by figure plug.
+    """
+    entries = read_entries()
+    return {
+        study: drawings.key_of(study, said, [code[plug] for plug in said["figure"]], _sums(study, sources, entries))
+        for study, said in drawn.items()
+    }
 
 
-def write_paper(study: Study, sources: Sources) -> None:
-    """Write the figures and tables for papers of a judged study to results/<scale>/paper/."""
-    verdict = read_verdicts(sources.results)["studies"].get(study.name, {})
-    for end, content in paper_files(replace(study_page(study, sources), verdict=verdict)).items():
+def _sums(study: str, sources: Sources, entries: Mapping[str, Entry]) -> list[Any]:
+    """Checksums of the files of a study's blocks, where they lie."""
+    return [
+        [(name, file.sha256) for name, file in sorted(entries[place.key].files.items())]
+        if place.where == "archive"
+        else sha256(sources.folder(study, place.block) / "provenance.json")  # it holds those of the others
+        for place in sources.places[study]
+    ]
+
+
+def write_figures(keys: Mapping[str, str], scale: str, sources: Sources, processes: int) -> list[str]:
+    """Bring the figures of these studies to results/<scale>/figures/, each drawn unless it was drawn before; those drawn."""
+    cache, out = sources.results / "cache/figures", sources.results / "figures"
+    known = drawings.kept(cache, keys)
+    for name, content in known.items():
+        write_atomic(out / f"{name}.svg", content)
+    missing = [name for name in keys if name not in known]
+    for_each(partial(_write_figure, keys=keys, sources=sources), load_studies(scale, only=missing).values(), processes)
+    drawings.forget(cache, sources.shown)
+    return missing
+
+
+def _write_figure(study: Study, keys: Mapping[str, str], sources: Sources) -> None:
+    content = draw_figure(study, sources)
+    drawings.keep(sources.results / "cache/figures", study.name, keys[study.name], content)
+    write_atomic(sources.results / f"figures/{study.name}.svg", content)
+
+
+def write_papers(keys: Mapping[str, str], scale: str, sources: Sources, processes: int) -> None:
+    """Write the figures and tables for papers of these studies to results/<scale>/paper/; figures as `write_figures` does."""
+    verdicts = read_verdicts(sources.results)["studies"]
+    write = partial(_write_paper, keys=keys, sources=sources, verdicts=verdicts)
+    for_each(write, load_studies(scale, only=keys).values(), processes)
+    drawings.forget(sources.results / "cache/paper", [f"{name}.{kind}" for name in sources.shown for kind in FORMATS])
+
+
+def _write_paper(study: Study, keys: Mapping[str, str], sources: Sources, verdicts: Mapping[str, dict]) -> None:
+    cache = sources.results / "cache/paper"
+    wanted = {f"{study.name}.{kind}": keys[study.name] for kind in FORMATS}
+    known = drawings.kept(cache, wanted)
+    page = replace(study_page(study, sources), verdict=verdicts.get(study.name, {}))
+    whole = known.keys() == wanted.keys()
+    figures = {kind: known[f"{study.name}.{kind}"] for kind in FORMATS} if whole else column_figures(page)
+    if not whole:
+        for kind, content in figures.items():
+            drawings.keep(cache, f"{study.name}.{kind}", keys[study.name], content)
+    for end, content in paper_files(page, figures).items():
         write_atomic(sources.results / f"paper/{study.name}{end}", content)
 
 
-def for_each(write: Callable[[Study, Sources], None], studies: Iterable[Study], results: Path, processes: int) -> None:
+def for_each(write: Callable[[Study], None], studies: Iterable[Study], processes: int) -> None:
     """Write something of each study, in several processes where there are several studies; the first error is raised."""
-    studies, sources = list(studies), Sources.read(results)
-    if len(studies) == 1:
-        write(studies[0], sources)
+    studies = list(studies)
+    if len(studies) <= 1:
+        for study in studies:
+            write(study)
         return
     # Looking for garbage would take a seventh of the time.
     with ProcessPoolExecutor(processes, get_context("fork"), initializer=gc.disable) as pool:
-        list(pool.map(partial(write, sources=sources), studies))
+        list(pool.map(write, studies))
 
 
 def write_report(studies: list[Study], sources: Sources, verdicts: str = "verdicts.json") -> list[str]:
@@ -191,7 +263,8 @@ def write_report(studies: list[Study], sources: Sources, verdicts: str = "verdic
     """
     out = sources.results / "report"
     (out / "manifest.json").unlink(missing_ok=True)
-    views = [checked_view(study, sources) for study in studies]
+    known = Known.read(sources)
+    views = [checked_view(study, sources, known=known) for study in studies]
     return build(sources, out, views, load_catalogue(), method_views(studies), verdicts)
 
 

@@ -20,13 +20,14 @@ from assay.pipeline.sources import Sources
 from assay.report import plots, words
 from assay.report.across import across_part, network_users, shared_with
 from assay.report.atlas import Entry, atlas
+from assay.report.benchmarks import benchmark_parts, read_bars
 from assay.report.difficulty import read_difficulties
 from assay.report.download import parquet
 from assay.report.figure import ASSETS, caption, describe_figure
 from assay.report.judge import judge_part
 from assay.report.losses import FEW, describe_losses, distinct, losses_figure
 from assay.report.methods import MethodView, address, method_parts, prose
-from assay.report.page import Page, StudyView, read_page, read_verdicts
+from assay.report.page import Page, StoredPage, StudyView, read_verdicts
 from assay.report.parts import Part, machinery, write_parts
 from assay.report.pictures import pictures
 from assay.report.worlds import WorldView, read_world
@@ -59,16 +60,23 @@ def build(
     templates = make_environment()
     common = {"scale": results.name, "alpha": verdicts.get("alpha", 0.05), "total": len(catalogue)}
     templates.globals.update(common)
+    bars = read_bars()
     parts = [
         Part("assets", {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}, dict),
         *study_parts(results, templates, entries, worlds, {method.plug for method in methods}),
         *method_parts(templates, methods, entries, catalogue, drawn, read_difficulties()),
         across_part(templates, entries),
         judge_part(templates, entries),
+        *benchmark_parts(templates, bars),
         *(Part(f"worlds/{name}", {"world": world}, world_files) for name, world in drawn.items()),
         Part(
             "index",
-            {"entries": entries, "papers": dict(catalogue), "rechecks": summary(read_rechecks(sources))},
+            {
+                "entries": entries,
+                "papers": dict(catalogue),
+                "rechecks": summary(read_rechecks(sources)),
+                "benchmarks": bars is not None,
+            },
             partial(index_files, templates),
         ),
     ]
@@ -112,7 +120,7 @@ def read_entry(sources: Sources, study: StudyView, catalogue: Catalogue, verdict
     if failure or not sources.places.get(study.name):
         return Entry(study, paper, None, failure, scale)
     try:
-        page = read_page(sources, study, paper, verdicts["studies"].get(study.name))
+        page = StoredPage(sources, study, paper, verdicts["studies"].get(study.name))
     except EvidenceError as error:
         return Entry(study, paper, None, {"stage": "report", "error": str(error)}, scale)
     return Entry(study, paper, page, None, scale)
@@ -143,7 +151,6 @@ def study_parts(
             name = entry.study.name
             inputs = {
                 "entry": entry,
-                "observations": entry.page.csv if entry.page else None,
                 "figure": read_if_there(results / "figures" / f"{name}.svg") if entry.page else None,
                 "reading": caption(entry.page) if entry.page else "",
                 "worlds": {world: worlds[world] for world in entry.study.worlds if entry.page},
@@ -172,7 +179,6 @@ def read_if_there(path: Path) -> bytes | None:
 def study_files(
     templates: Environment,
     entry: Entry,
-    observations: str | None,
     figure: bytes | None,
     reading: str,
     worlds: Mapping[str, WorldView | str],
@@ -191,7 +197,7 @@ def study_files(
     if not entry.page:
         return {f"studies/{name}.html": templates.get_template("unfinished.html").render(context)}
     files: dict[str, str | bytes] = {
-        f"studies/{name}.csv": observations,
+        f"studies/{name}.csv": entry.page.csv,
         f"studies/{name}.parquet": parquet(entry.page.observations),
     }
     context |= study_context(entry.page) | {
@@ -220,10 +226,11 @@ def world_files(world: WorldView) -> dict[str, bytes]:
 
 
 def index_files(
-    templates: Environment, entries: list[Entry], papers: Mapping[str, Paper], rechecks: Sequence[str]
+    templates: Environment, entries: list[Entry], papers: Mapping[str, Paper], rechecks: Sequence[str], benchmarks: bool
 ) -> dict[str, str]:
-    """The atlas. rechecks: what came out of computing archived studies again, in lines."""
-    return {"index.html": templates.get_template("index.html").render(atlas(entries, papers), rechecks=rechecks)}
+    """The atlas. rechecks: what came out of computing archived studies again, in lines. benchmarks: whether they have a page."""
+    beside = {"rechecks": rechecks, "benchmarks": benchmarks}
+    return {"index.html": templates.get_template("index.html").render(atlas(entries, papers), **beside)}
 
 
 def study_context(page: Page) -> dict[str, Any]:

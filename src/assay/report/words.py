@@ -83,12 +83,17 @@ def seconds(value: Any) -> str:
 
 def setting(value: Any) -> str:
     """A recipe's or protocol's value as one line of YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf).strip().removesuffix("\n...")
+    return _yaml(value, flow=True).strip().removesuffix("\n...")
 
 
 def block(value: Any) -> str:
     """A recipe as YAML, one setting a line."""
-    return yaml.safe_dump(value, default_flow_style=False, sort_keys=False, width=math.inf)
+    return _yaml(value, flow=False)
+
+
+def _yaml(value: Any, flow: bool) -> str:
+    """YAML on lines as long as need be, by the library in C."""
+    return yaml.dump(value, Dumper=yaml.CSafeDumper, default_flow_style=flow, sort_keys=False, width=2**31 - 1)
 
 
 def label(slug: str) -> str:
