@@ -170,7 +170,8 @@ def recheck_now(study: str, scale: str, root: Path = WORK) -> Recheck:
     results = root / results_folder(scale)
     target = results / FOLDER / study / next(iter(entries.values()))[0].block.name / RESULT
     terms = ["--config", f"scale={scale}", f"studies=[{study}]", f"recheck=[{study}]"]
-    command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "all", *terms, str(target.relative_to(root))]
+    # What stands behind --config is taken for more of it.
+    command = [str(Path(sys.executable).with_name("snakemake")), str(target.relative_to(root)), "--cores", "all", *terms]
     if subprocess.run(command, cwd=root, check=False).returncode:
         raise EvidenceError(f"{study}: could not be computed again; what failed is said above and in {results.name}/logs")
     return _read(target)
