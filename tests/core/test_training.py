@@ -5,11 +5,13 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from assay.data.batch import to_tensors
 from assay.data.seeds import seed_of
 from assay.errors import StudyError, TrainingError
 from assay.language.recipes import Recipe
+from assay.networks.store import NetworkStore
 from assay.training.beginnings import build, initial_network, make_world
 from assay.training.network import Trained
 from assay.training.run import margins
@@ -221,3 +223,18 @@ def test_inputs_are_normalised_by_the_training_split():
 def test_the_standard_resnet_has_the_parameters_its_docstring_says():
     r = recipe(model=plug("models/resnet", width=8, blocks=1))
     assert round(sum(p.numel() for p in build(r, 3, 10, 16).parameters()) / 1000) == 78
+
+
+def test_weights_used_in_two_places_are_saved_and_read_back_into_both(tmp_path, monkeypatch):
+    """safetensors refuses tensors that share memory, which a finished training would have been lost to."""
+    asked = recipe(budget={"epochs": 1, "batch": 16})
+    trained = train(asked, 0)
+    network = trained.network
+    network.model.twin = torch.nn.Linear(network.model.fc.in_features, network.model.fc.out_features)
+    network.model.twin.weight = network.model.fc.weight
+    store = NetworkStore(tmp_path, torch.device("cpu"))
+    (tmp_path / asked.name).mkdir()
+    store.save(asked, 0, trained, {"recipe": asked.data, "seed": 0})
+    saved = load_file(store.weights(asked, 0))
+    assert torch.equal(saved["network.model.twin.weight"], network.model.fc.weight)
+    assert torch.equal(saved["network.model.fc.weight"], network.model.fc.weight)

@@ -61,7 +61,8 @@ class NetworkStore:
         tensors |= {f"records.{k}": v for k, v in trained.records.items()}
         path = self.weights(recipe, seed)
         temporary = path.with_suffix(".tmp")
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
+        # Each a copy: safetensors refuses weights that a model uses in two places, which are read back into both.
+        save_file({k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}, temporary)
         os.replace(temporary, path)
         write_atomic(self.sidecar(recipe, seed), json.dumps({**about, "sha256": sha256(path)}, indent=1, sort_keys=True))
         self.checkpoint(recipe, seed).unlink(missing_ok=True)

@@ -51,10 +51,18 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
             if isinstance(error, PreemptedError) and "SLURM_JOB_ID" in os.environ:
                 say(f"{error}; waiting for Slurm to send the job back into the queue")
                 wait_to_be_ended()
-            line = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
+            line = _reason(error)
             log.write(line if isinstance(error, AssayError) else traceback.format_exc())
             write_atomic(failure, json.dumps({"stage": snakemake.rule, "error": line.splitlines()[0], "log": str(log_path)}))
             sys.exit(f"{snakemake.rule}: {line}")
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, from its first line that says something; by its kind alone where it says nothing."""
+    text = str(error).strip()
+    if isinstance(error, AssayError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _refuse_loading_code() -> None:
