@@ -50,6 +50,7 @@ rule all:
 
 
 onstart:
+    STOP.watch()
     pull_inputs()
     check_data_sets()
     hold_results_folder()

@@ -18,6 +18,7 @@ from assay.errors import AssayError
 from assay.pipeline import usage
 from assay.pipeline.prediction import PLAN_FILE, Predictor, RunForecast
 from assay.pipeline.progress import Job
+from assay.pipeline.stopping import Stop
 from assay.provenance.fingerprints import data_behind
 from assay.storage.places import require_checkout
 
@@ -69,7 +70,10 @@ def take_over_slurm_jobs():
 
 
 def render_what_there_is():
-    """After a failure, still show the studies that worked and say why the others did not."""
+    """After a failure, still show the studies that worked and say why the others did not. A run that was stopped did not fail."""
+    if STOP.asked:
+        print(STOP.line, file=sys.stderr)
+        return
     subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale], check=False)
 
 
@@ -118,6 +122,7 @@ def show_plan():
         print(forecast.line, file=sys.stderr)
 
 
+STOP = Stop()
 usage.watch(benchmark)
 # Snakemake calls none of its hooks in a dry run.
 atexit.register(show_plan)

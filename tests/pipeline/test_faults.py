@@ -155,6 +155,11 @@ def test_killed_in_the_middle_of_training_the_next_run_gives_the_same_bytes(proj
     os.close(screen)
     if "training" in what:
         (project.root / "train").unlink()
+    if what == "Ctrl-C":
+        said = run.communicate(timeout=600)[1]
+        assert b"stopped by SIGINT: what was finished stays, and the same command goes on from there" in said
+        assert b"Some jobs failed" not in said
+        assert not list(project.root.glob("results/**/*.failed.json"))
     assert run.wait(600) != 0
     (project.root / "train").unlink(missing_ok=True)
     project.run(VERDICTS)

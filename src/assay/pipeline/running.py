@@ -48,12 +48,14 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
                 note_usage(log_path, spent_before())
                 receipt.write([*map(Path, snakemake.output), *made])
         except Exception as error:
-            if isinstance(error, PreemptedError) and "SLURM_JOB_ID" in os.environ:
+            stopped = isinstance(error, PreemptedError)
+            if stopped and "SLURM_JOB_ID" in os.environ:
                 say(f"{error}; waiting for Slurm to send the job back into the queue")
                 wait_to_be_ended()
             line = _reason(error)
             log.write(line if isinstance(error, AssayError) else traceback.format_exc())
-            write_atomic(failure, json.dumps({"stage": snakemake.rule, "error": line.splitlines()[0], "log": str(log_path)}))
+            if not stopped:  # a job that was asked to stop did not fail
+                write_atomic(failure, json.dumps({"stage": snakemake.rule, "error": line.splitlines()[0], "log": str(log_path)}))
             sys.exit(f"{snakemake.rule}: {line}")
 
 
