@@ -75,10 +75,10 @@ def figure_text(study):
     return {"figure": study.figure, "baseline": study.baseline, "arms": list(study.file.arms)}
 
 
-def name_params(rules):
-    """Give each rule one param more: a digest of its params, names with values. Snakemake compares values sorted and without
+def name_params(every):
+    """Give every rule one param more: a digest of its params, names with values. Snakemake compares values sorted and without
     their names, so two that change places would look as before."""
-    for each in rules:
+    for each in every:
         if each.params:
             each.set_params(named=named_values(dict(each.params.items())))
 
