@@ -76,7 +76,7 @@ def figure_text(study):
 
 
 def name_params(every):
-    """Give every rule one param more: a digest of its params, names with values. Snakemake compares values sorted and without
+    """Give all rules one param more, a digest of their params, names with values. Snakemake compares values sorted and without
     their names, so two that change places would look as before."""
     for each in every:
         if each.params:
