@@ -154,7 +154,7 @@ class Project:
         return {**self.measured(), "verdicts.json": (self.root / "results/ci/verdicts.json").read_bytes()}
 
     def measured(self) -> dict[str, bytes]:
-        """Weights and observations by path."""
+        """Weights and observations by path, without what is kept beside them."""
         folder = self.root / "results" / "ci"
         files = [*folder.rglob("*.safetensors"), *folder.rglob("observations.csv"), *folder.rglob("arrays.npz")]
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files if "set-aside" not in path.parts}
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files if not {"set-aside", "cells"} & {*path.parts}}
