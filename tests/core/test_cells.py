@@ -18,7 +18,6 @@ from assay.language.blocks import Block
 from assay.language.recipes import Recipe
 from assay.language.studies import load_studies
 from assay.measuring import observing
-from assay.networks import jobs
 from assay.networks.jobs import train_bundle
 from assay.networks.store import NetworkStore
 from assay.pipeline import cells, measurement
@@ -228,6 +227,7 @@ def keys(study):
     """The keys of the study's cells where nothing is changed but what is given."""
 
     def made(study=study, block=BLOCK, threads=1, **given):
+        fingerprints._code_and_data.cache_clear()
         return cell_keys(study, block, stored(**{"networks": networks_of(study), **given}), threads)
 
     return made
@@ -435,6 +435,7 @@ def test_a_failing_cell_leaves_what_was_kept(with_protocol, study, whole, tmp_pa
 def test_what_is_measured_to_be_compared_takes_nothing_over(study, tmp_path, monkeypatch, rule, folder, keeps):
     """The job's script, with the measurement itself left out."""
     given = []
+    monkeypatch.setattr("assay.pipeline.forwarding.forward", lambda snakemake: None)
     monkeypatch.setattr("assay.pipeline.measurement.measure_block", lambda *arguments: given.append(arguments[-1]))
     monkeypatch.setattr("assay.pipeline.rechecking.compare_with_archive", lambda *arguments: SimpleNamespace(word="identical"))
     monkeypatch.setattr("assay.networks.jobs.set_up", lambda *arguments: CPU)
@@ -453,11 +454,12 @@ def test_of_a_bundle_only_the_networks_with_other_code_are_trained_again(tmp_pat
         next(cell.recipe for cell in study.cells if bool(cell.recipe.data["augment"]) is has) for has in (False, True)
     )
     store, trained = NetworkStore(tmp_path, CPU), []
-    train = jobs.train
-    monkeypatch.setattr(jobs, "train", lambda recipe, seed, *given: trained.append((recipe, seed)) or train(recipe, seed, *given))
+    save = store.save
+    monkeypatch.setattr(store, "save", lambda recipe, seed, *given: trained.append((recipe, seed)) or save(recipe, seed, *given))
 
     def run():
         trained.clear()
+        fingerprints._code_and_data.cache_clear()
         train_bundle([plain, mixed], range(2), store, tmp_path / "manifest.json", quiet)
         return set(trained), {seed: store.weights(plain, seed).read_bytes() for seed in range(2)}
 

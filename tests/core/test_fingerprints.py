@@ -24,6 +24,7 @@ from assay.provenance.fingerprints import (
     source_hash,
 )
 from assay.provenance.syntax import all_code, computing_code
+from assay.storage import places
 
 
 @pytest.fixture
@@ -272,7 +273,7 @@ def test_weights_count_with_their_bytes(tmp_path):
 
 
 def test_a_relative_path_of_weights_starts_at_the_project(monkeypatch, tmp_path):
-    monkeypatch.setattr(plugs, "WORK", tmp_path)
+    monkeypatch.setattr(places, "WORK", tmp_path)
     (tmp_path / "w.safetensors").write_bytes(b"one")
     monkeypatch.chdir(Path("/"))
     assert "weights/w.safetensors" in fingerprint_of_training((), ["w.safetensors"])

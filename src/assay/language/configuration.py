@@ -63,7 +63,8 @@ def results_folder(scale: str, draws: str = JUDGED) -> str:
 def load_config(given: dict, root: Path = PROJECT) -> Config:
     """Check the configuration, as given and in its file; StudyError names the key, the value seen and the values allowed."""
     path = root / "config" / "config.yaml"
-    read_yaml(path)  # the reader that merges it with what is given lets the last of two equal keys win
+    if path.exists():
+        read_yaml(path)  # the reader that merges it with what is given lets the last of two equal keys win
     config = parse(Config, dict(given), path)
     names = study_paths(root / "config")
     for key in ("studies", "recheck"):
