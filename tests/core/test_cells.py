@@ -227,7 +227,7 @@ def keys(study):
     """The keys of the study's cells where nothing is changed but what is given."""
 
     def made(study=study, block=BLOCK, threads=1, **given):
-        fingerprints._code_and_data.cache_clear()
+        fingerprints._code.cache_clear()
         return cell_keys(study, block, stored(**{"networks": networks_of(study), **given}), threads)
 
     return made
@@ -459,7 +459,7 @@ def test_of_a_bundle_only_the_networks_with_other_code_are_trained_again(tmp_pat
 
     def run():
         trained.clear()
-        fingerprints._code_and_data.cache_clear()
+        fingerprints._code.cache_clear()
         train_bundle([plain, mixed], range(2), store, tmp_path / "manifest.json", quiet)
         return set(trained), {seed: store.weights(plain, seed).read_bytes() for seed in range(2)}
 

@@ -16,8 +16,8 @@ SHIFTED = ("protocol: probe", "protocol: {probe: {shift: 0.5}}")
 
 
 def everything(root: Path) -> dict[str, tuple[int, bytes]]:
-    """All files with their times, but for what Snakemake itself notes of each start."""
-    own = {root / ".snakemake/log", root / ".snakemake/iocache"}
+    """All files with their times, but for what Snakemake itself notes of each start, and what is kept of compiled studies."""
+    own = {root / ".snakemake/log", root / ".snakemake/iocache", root / ".snakemake/compiled"}
     files = [path for path in root.rglob("*") if path.is_file() and own.isdisjoint(path.parents)]
     return {str(path.relative_to(root)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 

@@ -199,16 +199,16 @@ def fingerprint_of_measuring(plugs: Iterable[str], weights: Iterable[str] = (), 
 
 def _of_numbers(entries: tuple[str, ...], plugs: set[str], weights: Iterable[str], together: int) -> dict[str, str]:
     packed = PACKED if together > 1 else ()
-    code = _code_and_data((*entries, *packed), frozenset(plugs))
-    files = {f"weights/{name}": _sum_of_weights(name) for name in sorted(weights)}
+    code = _code((*entries, *packed), frozenset(plugs))
+    files = _data(plugs) | {f"weights/{name}": _sum_of_weights(name) for name in sorted(weights)}
     return code | files | ({TOGETHER: str(together)} if packed else {})
 
 
 @cache
-def _code_and_data(entries: tuple[str, ...], plugs: frozenset[str]) -> dict[str, str]:
+def _code(entries: tuple[str, ...], plugs: frozenset[str]) -> dict[str, str]:
     """Computed once for what several studies and networks use; nobody changes it."""
     modules = _behind(plugs, computing_closure).union(*map(computing_closure, entries))
-    return {module: code_hash(module) for module in sorted(modules)} | _data(plugs)
+    return {module: code_hash(module) for module in sorted(modules)}
 
 
 def fingerprint(entry: str, plugs: Iterable[str] = ()) -> dict[str, str]:
