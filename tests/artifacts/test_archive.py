@@ -549,7 +549,7 @@ def pages(tree, monkeypatch, *, computed: bool) -> tuple[str, str]:
     sources = tree.sources if computed else sources_now({study.name: study}, tree.results, tree.root)
     out = tree.results / "report"
     with monkeypatch.context() as patch:
-        for name in ("evidence", "card"):
+        for name in ("evidence", "provenance", "card"):
             patch.setattr(Sources, name, partialmethod(getattr(Sources, name), root=tree.root))
         build(sources, out, [checked_view(study, sources, tree.root)], load_catalogue())
     return (out / "studies/mixup.html").read_text(), (out / "index.html").read_text()
