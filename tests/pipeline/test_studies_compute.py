@@ -15,7 +15,8 @@ from assay.measuring.observing import observe
 from assay.networks.store import NetworkStore
 from assay.pipeline.cells import arrays_of, rows_of
 from assay.pipeline.sources import Sources
-from assay.report.reporting import write_figure, write_report
+from assay.report.reporting import draw_figure, write_report
+from assay.storage.files import write_atomic
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +76,9 @@ def test_results_hold_no_path_of_this_machine(computed):
 def test_every_chosen_study_is_drawn_and_has_a_page(computed):
     studies = [computed.studies[name] for name in computed.verdicts["studies"]]
     for study in studies:
-        write_figure(study, computed.sources)
-        assert (computed.results / f"figures/{study.name}.svg").stat().st_size > 1000
+        drawn = draw_figure(study, computed.sources)
+        assert len(drawn) > 1000
+        write_atomic(computed.results / f"figures/{study.name}.svg", drawn)
     write_report(studies, computed.sources)
     for study in studies:
         assert f"figures/{study.name}.svg" in (computed.results / f"report/studies/{study.name}.html").read_text()

@@ -199,7 +199,7 @@ def test_rows_in_sight_are_downloaded(atlas, papers):
     atlas.find_element(By.ID, "export").click()
     path = atlas.downloads / "papers.csv"
     deadline = time.monotonic() + 10
-    while not path.exists() and time.monotonic() < deadline:
+    while not (path.exists() and path.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
