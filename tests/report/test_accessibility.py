@@ -23,6 +23,7 @@ PAGES = [
     "worlds",
     "across",
     "judge",
+    "benchmarks",
     "methods/augment-mixup",
     "methods/worlds-unseen",
     "studies/mixup",

@@ -65,7 +65,8 @@ def pages(site) -> dict[str, Document]:
 def test_every_page_is_there(site, pages):
     methods = {f"methods/{method.kind}-{method.name}.html" for method in synthetic.METHODS}
     studies = {f"studies/{name}.html" for name in STUDIES}
-    assert set(pages) == {"index.html", "methods.html", "worlds.html", "across.html", "judge.html", *methods, *studies}
+    shared = ("index", "methods", "worlds", "across", "judge", "benchmarks")
+    assert set(pages) == {*(f"{name}.html" for name in shared), *methods, *studies}
     assert {path.stem for path in (site / "studies").glob("*.csv")} == {*synthetic.VERDICTS, "hostile"}
 
 
