@@ -84,7 +84,8 @@ def earlier(tree: Path) -> None:
     """The checkout as it was before, with the same evidence in its archive."""
     subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(tree)], check=True)
     subprocess.run(["git", "checkout", "--quiet", BEFORE], cwd=tree, check=True)
-    subprocess.run([sys.executable, "-m", "assay.cli", "pull", "archive"], cwd=tree, env=environment(tree), check=True)
+    pull = [sys.executable, "-m", "assay.cli", "pull", "archive"]
+    subprocess.run(pull, cwd=tree, env=environment(tree), check=True, stdout=subprocess.DEVNULL)
 
 
 def measured(folder: Path, large: bool) -> dict[str, float]:

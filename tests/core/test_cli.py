@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from assay import cli
 from assay.cli import authoring, looking, overview
 from assay.cli import studies as listing
-from assay.language import inputs, scales, studies
+from assay.language import inputs, studies
 from assay.language.plugs import PlugInfo
 from assay.overview import coverage
 
@@ -26,14 +26,11 @@ def tree(tmp_path, monkeypatch):
     tree = Tree(tmp_path).complete()
     config = tmp_path / "config"
     monkeypatch.setattr(inputs, "WORK", tmp_path)
-    for module in (listing, authoring, looking):
+    for module in (listing, authoring):
         for place in ("PROJECT", "WORK"):
             monkeypatch.setattr(module, place, tmp_path, raising=False)
     monkeypatch.setattr(listing, "load_studies", partial(studies.load_studies, config=config))
-    for module in (authoring, looking):
-        monkeypatch.setattr(module, "study_paths", partial(studies.study_paths, config))
-    monkeypatch.setattr(looking, "reader", lambda scale, config=config: studies.reader(scale, config))
-    monkeypatch.setattr(looking, "scales", lambda config=config: scales.scales(config))
+    monkeypatch.setattr(authoring, "study_paths", partial(studies.study_paths, config))
     monkeypatch.setattr(listing, "row_at", partial(coverage.row_at, root=tmp_path))
     monkeypatch.setattr(overview, "compute_coverage", partial(coverage.coverage, root=tmp_path))
     return tree

@@ -12,7 +12,7 @@ from project_tree import HERE, STUDY, Tree
 from typer.testing import CliRunner
 
 from assay import cli
-from assay.cli.looking import notices
+from assay.cli.checking import check
 from assay.errors import AssayError, StudyError
 from assay.evidence.tables import Observation, write_evidence
 from assay.judging import freezing
@@ -434,10 +434,10 @@ def test_check_warns_without_failing_and_counts_the_earlier_ones(tree):
     config = tree.root / "config"
     tree.study("draft")
     before(tree, mixup=tree.compiled().judged_digest)
-    assert notices(config) == ([], ["draft: not frozen yet"], "1 studies were judged before")
+    assert check(config)[:3] == ([], ["draft: not frozen yet"], "1 studies were judged before")
     (config / "frozen/laptop").mkdir()
     (config / "frozen/laptop/draft.json").write_text("{")
-    (problem,), warnings, _ = notices(config)
+    (problem,), warnings, *_ = check(config)
     assert "config/frozen/laptop/draft.json: not a JSON object" in problem
     assert warnings == []
 

@@ -1,8 +1,8 @@
 """`assay check` without the other commands: what it finds, and how it is said."""
 
 import json
-import os
 import sys
+from pathlib import Path
 
 from assay.cli.memo import Found, Memo
 from assay.storage.places import PROJECT
@@ -28,11 +28,11 @@ def report(found: Found, as_json: bool) -> int:
     return int(bool(found.problems))
 
 
-def check(config: str | os.PathLike = PROJECT / "config") -> Found:
+def check(config: Path = PROJECT / "config") -> Found:
     """Check every study at every scale, every recipe and every plug, as far as it is not known to be right."""
     memo = Memo(config)
     if memo.complete:
         return memo.found
     from assay.cli.looking import look
 
-    return look(memo)
+    return look(memo, config)

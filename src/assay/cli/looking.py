@@ -13,17 +13,15 @@ from assay.language.plugs import everything, misnamed, rests_on, watched
 from assay.language.scales import load_scale, scales
 from assay.language.studies import reader, study_paths
 from assay.language.study import Study
-from assay.storage.places import PROJECT
 
 
-def look(memo: Memo) -> Found:
+def look(memo: Memo, config: Path) -> Found:
     """Check what the memo does not know, and put into it what is right."""
-    config = PROJECT / "config"
     plugs = list(everything())
     problems = list(_plug_problems(plugs, memo))
-    paths = study_paths()
+    paths = study_paths(config)
     unsure = [name for name in paths if name not in memo.sound]
-    wrong = _study_problems(unsure)
+    wrong = _study_problems(config, unsure)
     damaged, said = {}, {name: (each["warnings"], each["before"]) for name, each in memo.sound.items()}
     for study in _readable(config, Config().scale, unsure):
         try:
@@ -40,21 +38,8 @@ def look(memo: Memo) -> Found:
         problems=[*problems, *wrong.values(), *damaged.values()],
         warnings=[line for name in sorted(said) for line in said[name][0]],
         before=f"{count} studies were {why}" if count else "",
-        counts={"studies": len(paths), "scales": len(scales()), "plugs": len(plugs)},
+        counts={"studies": len(paths), "scales": len(scales(config)), "plugs": len(plugs)},
     )
-
-
-def notices(config: Path = PROJECT / "config", scale: str = Config().scale) -> tuple[list[str], list[str], str]:
-    """Records of trials that cannot be used, warnings from the others, and a line on the studies that were judged before there
-    were any ("" if none). What is wrong with a study itself is said elsewhere."""
-    problems, warnings, before = [], [], 0
-    for study in _readable(config, scale, study_paths(config)):
-        try:
-            warnings += warnings_of(study, config)
-            before += was_before(study, config)
-        except StudyError as error:
-            problems.append(str(error))
-    return problems, warnings, f"{before} studies were {frozen_before(config).why}" if before else ""
 
 
 def _readable(config: Path, scale: str, names: Iterator[str]) -> Iterator[Study]:
@@ -83,12 +68,12 @@ def _plug_problems(plugs: list, memo: Memo) -> Iterator[str]:
             yield str(error)
 
 
-def _study_problems(names: list[str]) -> dict[str, str]:
+def _study_problems(config: Path, names: list[str]) -> dict[str, str]:
     """What is wrong with these studies, at the first scale where something is."""
     wrong: dict[str, str] = {}
-    for scale in scales() if names else ():
+    for scale in scales(config) if names else ():
         try:
-            read = reader(scale)
+            read = reader(scale, config)
         except StudyError as error:
             wrong = dict.fromkeys(names, str(error)) | wrong
             continue
