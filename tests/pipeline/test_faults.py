@@ -13,6 +13,8 @@ import time
 import pytest
 from pipeline_project import VERDICTS, Project
 
+from assay.pipeline.preflight import Records
+
 SLOW = """
 paper: P166
 question: Does a killed training resume?
@@ -166,6 +168,12 @@ def test_killed_in_the_middle_of_training_the_next_run_gives_the_same_bytes(proj
     assert project.results() == undisturbed
 
 
+def recorded(project, output):
+    """Whether Snakemake noted that it made this output; it takes its time to, after the job wrote it."""
+    records = Records(project.root / ".snakemake")
+    return f"results/ci/{output}" in records.made - records.stopped
+
+
 def test_killed_between_two_blocks_the_next_run_measures_the_missing_one_alone(project):
     slow_project(project)
     project.edit("config/scales/ci.yaml", "seeds: 1", "seeds: 2")
@@ -173,7 +181,7 @@ def test_killed_between_two_blocks_the_next_run_measures_the_missing_one_alone(p
     folder = project.root / "results/ci/observations/slow"
     (project.root / "measure-1").touch()
     run = start(project)
-    wait_for(lambda: inside(project, "measure-1") and (folder / "0-0/provenance.json").exists())
+    wait_for(lambda: inside(project, "measure-1") and recorded(project, "observations/slow/0-0/provenance.json"))
     os.killpg(run.pid, signal.SIGKILL)
     run.wait(600)
     (project.root / "measure-1").unlink()
