@@ -24,8 +24,8 @@ from assay.storage.places import require_checkout
 
 
 def pull_inputs():
-    """Bring what the run reads: the archived evidence that it shows or compares with, and data/ if something is computed that
-    reads it. No job does this: one that waits for another is run again with it, while changed data is seen, file by file, in
+    """Bring what the run reads: the archived evidence that it shows or compares with, and those files of data/ that are read by
+    what is computed. No job does this: one that waits for another is run again with it, while changed data is seen, file by file, in
     the fingerprints of what reads it."""
     try:
         archiving.pull(keys=[key for key, entry in ENTRIES.items() if entry.scale == CONFIG.scale])
@@ -33,11 +33,12 @@ def pull_inputs():
         if CONFIG.evidence != "recomputed":
             sys.exit(str(error))
         print(error, file=sys.stderr)  # the report says that it compares with nothing
-    readers = [name for name in dict.fromkeys([*DRAWN_HERE, *MEASURED]) if data_behind(STUDIES[name].plugs)]
+    files = {name: data_behind(STUDIES[name].plugs) for name in dict.fromkeys([*DRAWN_HERE, *MEASURED])}
+    readers = [name for name, read in files.items() if read]
     try:
         if readers:
             require_checkout(f"data/ (read by {', '.join(readers[:3])}{', ...' if readers[3:] else ''})")
-            pull("data")
+            pull("data", only=set().union(*files.values()))
     except AssayError as error:
         sys.exit(str(error))
 

@@ -93,6 +93,15 @@ def test_a_pull_brings_what_was_tracked_and_then_has_nothing_to_do(project):
     assert not pull("data", root=project)
 
 
+def test_a_pull_of_some_files_brings_these_alone_though_others_are_gone_from_the_store(project):
+    stored(project, "deep/two.bin").unlink()
+    assert pull("data", root=project, only=["one.bin", "three.txt"])
+    assert contents(project / "data") == {name: FILES[name] for name in ("one.bin", "three.txt")}
+    assert not pull("data", root=project, only=["three.txt"])
+    assert "is missing" in refused(project)
+    assert not (project / "data/deep").exists()
+
+
 def test_dvc_itself_agrees_with_what_was_pulled_and_pulls_what_was_pushed(project, tmp_path):
     pull("data", root=project)
     other = clone(project, tmp_path / "other")

