@@ -1,5 +1,6 @@
 """Retrieval against a real server with real faults: what ends up on disk is right, or nothing counts and one line says why."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -457,3 +458,48 @@ def test_archives_are_tracked_by_dvc_where_the_repository_is(photos, place, tmp_
     assert "nfiles: 1" in (place / "archives" / "photos.dvc").read_text()
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "up to date" in status.stdout
+
+
+def zipped(content: bytes, name: str, when: int) -> bytes:
+    """As gzip itself writes it."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename=name, mode="wb", fileobj=buffer, mtime=when) as file:
+        file.write(content)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def packaged(offer, tmp_path):
+    """A data set that a distribution's package holds, its header stripped; the published bytes, and the package's file."""
+    published = zipped(CONTENT, "images", 1504176606)
+    copy = tmp_path / "usr" / "images.gz"
+    copy.parent.mkdir()
+    copy.write_bytes(zipped(CONTENT, "", 0))
+    installed = {"package": "dataset-images", "path": str(copy), "time": 1504176606}
+    offer("photos", {"images.gz": ("file", published)}, file={"installed": installed})
+    return published, copy
+
+
+def test_an_installed_package_saves_the_download_and_its_file_gets_the_published_bytes(bring, packaged, place, shelf):
+    published, copy = packaged
+    assert copy.read_bytes() != published
+    shelf.files.clear()
+    said, _ = bring()
+    assert "photos: images.gz is that of the package dataset-images" in said
+    assert (place / "photos/images.gz").read_bytes() == published
+
+
+def test_without_the_package_the_file_is_downloaded(bring, packaged, place):
+    published, copy = packaged
+    copy.unlink()
+    said, _ = bring()
+    assert not any("that of the package" in line for line in said)
+    assert (place / "photos/images.gz").read_bytes() == published
+
+
+@pytest.mark.parametrize("content", [zipped(b"another version", "", 0), zipped(CONTENT, "named", 0), b"no gzip", b""])
+def test_another_version_of_the_package_is_refused_and_nothing_is_left(bring, packaged, place, content):
+    packaged[1].write_bytes(content)
+    refused(bring, "images.gz")
+    assert not (place / "photos").exists()
+    assert not list(place.rglob("images.gz"))

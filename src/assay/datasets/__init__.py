@@ -32,6 +32,16 @@ FILE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 SHOWN = 3  # names shown of many
 
 
+class Installed(BaseModel):
+    """A copy that a package of a Linux distribution installs, in a gzip file whose header lost the original's name and time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    package: str = Field(pattern=f"^{FILE}$", description="the package, as the distribution calls it")
+    path: str = Field(pattern="^/.+[.]gz$", description="where it puts the file")
+    time: int = Field(ge=0, description="the time in the original's header, in seconds")
+
+
 class Download(BaseModel):
     """One file that is downloaded, or placed by hand where its publisher asks for a login."""
 
@@ -41,6 +51,7 @@ class Download(BaseModel):
     addresses: tuple[Annotated[str, Field(pattern="^https?://")], ...] = Field(
         (), description="public addresses, in order of trial"
     )
+    installed: Installed | None = Field(None, description="a copy that may be on this machine already, tried first")
     bytes: int | None = Field(None, ge=0, description="its size, if known")
     md5: str | None = Field(None, pattern="^[0-9a-f]{32}$", description="its md5, if one is published")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="its sha256, if one is published")

@@ -35,6 +35,7 @@ ATTEMPTS = 5  # failures in a row without progress until an address is given up
 LONGEST_PAUSE = 60  # seconds
 REPORT_SECONDS = 5
 CHUNK = 1 << 20
+GZIP, WITH_NAME = b"\x1f\x8b\x08", b"\x08"  # how a gzip file of deflated bytes begins; the flag of a name in its header
 WORTH_RETRYING = {408, 429, 500, 502, 503, 504}
 UNPACKED_SHARE = 1.3  # unpacked size over archive size, generously: images do not compress
 
@@ -160,6 +161,8 @@ def _fetch(name: str, file: Download, say: Say, pause: Callable[[float], None]) 
     target = datasets.archives(name) / file.name
     if target.exists():
         return _checked(name, file, target, say)
+    if file.installed and Path(file.installed.path).exists():
+        return _from_package(name, file, target, say)
     if not file.addresses:
         raise DataError(datasets.missing(name))
     problems = []
@@ -170,6 +173,21 @@ def _fetch(name: str, file: Download, say: Say, pause: Callable[[float], None]) 
             problems.append(str(error))
             say(str(error))
     raise DataError(f"{name}: {file.name} could not be retrieved: {problems[-1]}")
+
+
+def _from_package(name: str, file: Download, target: Path, say: Say) -> dict[str, str]:
+    """Take the copy of an installed package, its gzip header as published: distributions strip name and time from it."""
+    content = Path(file.installed.path).read_bytes()
+    if content[:4] != GZIP + b"\0":
+        raise DataError(f"{file.installed.path}: is no gzip file without a name; install {file.installed.package} again")
+    header = GZIP + WITH_NAME + file.installed.time.to_bytes(4, "little") + content[8:10]
+    write_atomic(target, header + file.name.removesuffix(".gz").encode() + b"\0" + content[10:])
+    say(f"{name}: {file.name} is that of the package {file.installed.package}")
+    try:
+        return _checked(name, file, target, say)
+    except DataError:
+        target.unlink()
+        raise
 
 
 def _from_address(
