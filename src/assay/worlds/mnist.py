@@ -40,5 +40,5 @@ def mnist(
     if train + test > len(labels):
         raise refuse("mnist", "train + test", train + test, f"at most {len(labels)} images", "lower train or test")
     rows = drawn_rows("mnist", "train + test", draw, labels, len(labels))
-    parts = ((images, labels, rows[:train]), (images, labels, rows[::-1][:test]))
+    parts = ((images, labels, rows[:train]), (images, labels, rows[len(rows) - test :]))
     return grey_world("mnist", draw, parts, tuple("0123456789"), size, channels, (label_noise, noise_kind))
