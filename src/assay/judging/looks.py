@@ -1,9 +1,9 @@
 """The schedule of looks at a study's judged draws, and what each look costs.
 
-Seeds are looked at when there are n_1, 2 n_1, 4 n_1, ... of them, n_1 being the scale's first look. A p-value of the k-th look counts
-2^k times: over all looks that may ever come, sum 2^-k = 1, a claim spends its level once. Looks at the draws of earlier texts
-go on counting. Every scheduled look up to the number of seeds is charged whether anyone looked or not, so a verdict depends on
-the observations alone.
+Seeds are looked at when there are n_1, 2 n_1, 4 n_1, ... of them, n_1 being the scale's first look. A p-value of the k-th look
+counts 2^k times: over all looks that may ever come, sum 2^-k = 1, a claim spends its level once. Looks at the draws of earlier
+texts go on counting. Every scheduled look up to the number of seeds is charged whether anyone looked or not, so a verdict
+depends on the observations alone.
 """
 
 
