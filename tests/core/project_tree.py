@@ -162,7 +162,6 @@ class Tree:
             code=said["code"],
             platform=said["platform"],
             date=said["date"],
-            verdict="supported",
             judgement=digest_of_judgement(json.loads(study.judgement)),
             cost={part: said["cost"][part] for part in ("train_core_s", "measure_core_s")},
         )
@@ -176,7 +175,7 @@ class Tree:
 
     def judge(self, *names: str) -> None:
         judgements = [json.loads(self.compiled(name).judgement) for name in names or ("mixup",)]
-        write_verdicts(judgements, self.sources)
+        write_verdicts(judgements, self.sources, self.results.name, self.root)
 
     def _write(self, path: str, text: str) -> None:
         target = self.root / path

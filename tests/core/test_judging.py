@@ -9,6 +9,7 @@ from project_tree import Tree
 from assay.errors import EvidenceError
 from assay.evidence.tables import read_blocks, read_evidence
 from assay.judging.judging import judge_results, require_evidence, write_verdicts
+from assay.judging.release import Release
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import digest
 
@@ -21,7 +22,7 @@ def tree(tmp_path):
 
 
 def judged(tree) -> dict:
-    return judge_results([json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")], tree.sources)
+    return judge_results([json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")], tree.sources, Release.at("laptop", tree.root))
 
 
 def leave(path, **content):
@@ -37,7 +38,7 @@ def waiting(tree, **needs: tuple[str, ...]):
 def test_a_verdict_names_what_it_rests_on(tree):
     record = judged(tree)["studies"]["mixup"]
     provenance = read_evidence(tree.folder()).provenance
-    assert record["verdict"] == "supported"
+    assert record["word"] == "supported"
     assert record["expectations"][0]["effect"] == pytest.approx(0.1)
     assert record["rests_on"]["observations_sha256"] == provenance["sha256"]
     assert record["rests_on"]["study_sha256"] == tree.compiled().digest
@@ -100,7 +101,7 @@ def test_damaged_evidence_is_withdrawn_and_named(tree):
 
 def test_written_verdicts_are_strict_json_with_the_same_bytes(tree):
     judgements = [json.loads(tree.compiled().judgement)]
-    write_verdicts(judgements, tree.sources, "again.json")
+    write_verdicts(judgements, tree.sources, "laptop", tree.root, "again.json")
     text = (tree.results / "again.json").read_text()
     assert text == (tree.results / "verdicts.json").read_text()
     data = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

@@ -1,9 +1,11 @@
-"""Counts of claims in words: what stands beside a paper's word wherever that is shown."""
+"""The words of verdicts, and counts of claims: what stands beside a paper's word wherever that is shown."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+PAPERS = ("supported", "partly", "not supported", "open", "invalid")
+CLAIMS = ("holds", "fails", "open")
 FAILED = {"reversed": "reversed", "absent": "absent", "smaller": "smaller than the margin asks"}
 MANY = 40  # seeds above which a count says only that they are more
 

@@ -13,9 +13,6 @@ import numpy as np
 from assay.judging.claims import ABSENT, ALPHA, FAILS, HOLDS, REVERSED
 
 OPEN = -1
-CLAIMS = ("holds", "fails", "open")
-REASONS = ("reversed", "absent", "smaller")
-PAPERS = ("supported", "partly", "not supported", "open", "invalid")
 
 
 def q_values(p: np.ndarray) -> np.ndarray:
