@@ -51,7 +51,7 @@ def list_what(
 
 
 def _study_rows(scale: str) -> list[dict]:
-    verdicts, archived = verdicts_at(scale), released(scale)
+    verdicts, archived = verdicts_at(scale), released(scale, WORK)
     rows = []
     for study in load_studies(scale).values():
         here, there = verdicts.get(study.name), archived.get(study.name)
@@ -140,7 +140,7 @@ def _facts(study: Study, paper: Any) -> dict:
         "introduces": introduced(study),
         "vouched_by": sorted({v.test for v in vouches(PROJECT / "tests") if v.paper == paper.id}),
         "verdict": verdicts_at(study.scale).get(study.name),
-        "archived": asdict(archived) if (archived := released(study.scale).get(study.name)) else None,
+        "archived": asdict(archived) if (archived := released(study.scale, WORK).get(study.name)) else None,
         "working": row.working,
         "missing": row.missing,
     }

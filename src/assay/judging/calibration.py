@@ -293,8 +293,8 @@ def _share(false: np.ndarray, said: np.ndarray) -> float:
 def reported(report: Drawn, *, limit: int = SEEDS, everywhere: bool = False, hopeless: bool = True) -> Reported:
     """Judge a report to the end.
 
-    Seeds are bought for papers that are open, look by look up to the limit; for all papers if `everywhere`. hopeless: whether
-    papers all of whose open claims have no prospect are left, from the second look on.
+    Seeds are bought, look by look up to the limit, for papers that are open and of whose open claims one has a prospect. For all
+    papers if `everywhere`; for all with an open claim, whatever its prospects, if not `hopeless`.
     """
     looks = scheduled(FIRST_LOOK, limit)
     last = np.full(len(report.truth), len(looks) - 1 if everywhere else 0)
@@ -302,7 +302,8 @@ def reported(report: Drawn, *, limit: int = SEEDS, everywhere: bool = False, hop
         family = _family(report.p, last)
         found = [family.conclusion(str(paper)) for paper in range(len(last))]
         more = [
-            each.word == "open" and last[paper] + 1 < len(looks) and (not hopeless or _hopeful(report, paper, last[paper], each))
+            last[paper] + 1 < len(looks)
+            and (_hopeful(report, paper, last[paper], each) if hopeless else "open" in [claim.word for claim in each.claims])
             for paper, each in enumerate(found)
         ]
         if not any(more):
@@ -323,9 +324,9 @@ def _family(p: np.ndarray, last: np.ndarray) -> Family:
 
 
 def _hopeful(report: Drawn, paper: int, look: int, conclusion: Conclusion) -> bool:
-    """Whether an open claim of the paper has a prospect, or none of its claims is open and only the gate is not passed."""
-    if look == 0:
-        return True
+    """Whether a paper is open and one of its open claims has a prospect, or none is open and only the gate is not passed."""
+    if conclusion.word != "open" or look == 0:
+        return conclusion.word == "open"
     count = report.truth.shape[1]
     rows = slice(paper * count, (paper + 1) * count)
     claims = Claims.differences(report.claims.effects[rows], report.claims.upper[rows])

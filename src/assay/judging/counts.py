@@ -45,9 +45,9 @@ def _failing(reasons: set[str], count: int) -> str:
 
 
 def _prospect(needs: Sequence[int | None]) -> str:
-    """How many seeds would tell, of claims that are open."""
+    """How many seeds would tell all open claims, or those that have a prospect."""
     known = [seeds for seeds in needs if seeds is not None]
     if not known:
         return "no affordable number of seeds would tell"
-    seeds = max(known)
-    return f"more than {MANY} seeds would tell" if seeds > MANY else f"about {seeds} seeds would tell"
+    told = "would tell" if len(known) == len(needs) else "would tell some"
+    return f"more than {MANY} seeds {told}" if max(known) > MANY else f"about {max(known)} seeds {told}"
