@@ -149,7 +149,7 @@ def measure_expected(how: str) -> list[dict[str, Any]]:
         found = [reported(each, limit=limit, everywhere=how == "for all") for each in reports]
         rows.append({"how": how, "seeds": limit, "reports": count,
                      "decided": f"{np.mean([each.decided for each in found]):.4f}",
-                     "papers": f"{np.mean([(each.papers != 'open').mean() for each in found]):.4f}",
+                     "papers": f"{np.mean([1 - each.words.open.mean() for each in found]):.4f}",
                      "taken": f"{np.mean([each.seeds.mean() for each in found]):.2f}"})  # fmt: skip
     return rows
 
@@ -183,7 +183,7 @@ def bought_or_all(rng: np.random.Generator) -> tuple[int, int]:
         report = drawn(rng, World(41, TRUTHS["realistic"], AS_TODAY))
         some, whole = reported(report, hopeless=False), reported(report, everywhere=True)
         both = (report.p[:2, ..., -1] <= ALPHA).all(axis=0)
-        different += int((some.words != whole.words)[~both].sum())
+        different += int((some.words.claims != whole.words.claims)[~both].sum())
         claims += int((~both).sum())
     return different, claims
 

@@ -8,14 +8,14 @@ better by a given number of standard deviations. bench/calibrate.py runs it and 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from assay.judging.claims import ALPHA, HOLDS, Claims, charged, p_values, prospects
-from assay.judging.families import Conclusion, Family, Member, Tier
+from assay.judging.claims import ALPHA, FAILS, HOLDS, Claims, charged, p_values, prospects
+from assay.judging.families import OPEN, Tier, gate, words_of
 from assay.judging.looks import scheduled
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
@@ -119,14 +119,36 @@ def statements(effects: np.ndarray, margin: np.ndarray | float = 0.0, *, price: 
 
 
 def words_alone(p: np.ndarray) -> np.ndarray:
-    """Words of claims (trials,) each of which is alone in its report, from P (4, trials)."""
-    return np.array([Tier(each[:, None]).words()[0] for each in p.T])
+    """Words of claims (...,) each of which is alone in its report, where q is P, from P (4, ...)."""
+    return words_of(p[HOLDS], p[FAILS])
 
 
 def supported_alone(p: np.ndarray) -> int:
     """How many papers are `supported`, each alone in its report, from P (4, papers, claims)."""
-    none = np.empty((4, 0))
-    return sum(Family({"": Member(p[:, paper], none)}).conclusion("").word == "supported" for paper in range(p.shape[1]))
+    return sum(bool(papers_of(p[:, [paper]]).supported[0]) for paper in range(p.shape[1]))
+
+
+@dataclass(frozen=True)
+class Words:
+    """What `Family` says of papers with as many claims each, as arrays: claims (papers, claims) are HOLDS, FAILS or OPEN.
+
+    supported, open (papers,): whether the paper has this word.
+    """
+
+    claims: np.ndarray
+    reasons: np.ndarray
+    supported: np.ndarray
+    open: np.ndarray
+
+
+def papers_of(p: np.ndarray) -> Words:
+    """The words of a report from P (4, papers, claims)."""
+    tier = Tier(p.reshape(4, -1))
+    claims, reasons = tier.words().reshape(p.shape[1:]), tier.reasons().reshape(p.shape[1:])
+    ranked = np.sort(np.concatenate([p[HOLDS], np.zeros((p.shape[1], 1))], axis=1), axis=1)
+    a, b = ranked[:, -1], ranked[:, -2]
+    supported = (claims == HOLDS).all(axis=1) & (a <= gate(a, b))
+    return Words(claims, reasons, supported, ~supported & (claims != FAILS).all(axis=1))
 
 
 def held_in_revisions(effects: np.ndarray, *, counted: bool) -> int:
@@ -226,6 +248,12 @@ class Drawn:
     claims: Claims
     p: np.ndarray
 
+    @cached_property
+    def prospects(self) -> np.ndarray:
+        """Which claims have a prospect after every look, (papers, claims, looks)."""
+        each = [np.isfinite(prospects(self.claims, FIRST_LOOK, n)) for n in LOOKS]
+        return np.stack(each, axis=-1).reshape(*self.truth.shape, -1)
+
 
 def drawn(rng: np.random.Generator, world: World) -> Drawn:
     """One report of normal noise. The papers that share a baseline share its noise, seed by seed."""
@@ -242,48 +270,46 @@ def drawn(rng: np.random.Generator, world: World) -> Drawn:
 
 @dataclass(frozen=True)
 class Reported:
-    """What came out of one report. words (papers, claims), papers: their words, seeds: how many each paper took."""
+    """What came out of one report: true effects (papers, claims), words, and how many seeds each paper took."""
 
     truth: np.ndarray
-    words: np.ndarray
-    reasons: np.ndarray
-    papers: np.ndarray
+    words: Words
     seeds: np.ndarray
 
     @property
     def false_holds(self) -> float:
         """The share of claims said to hold that do not, 0 where none is said to."""
-        return _share(self.truth <= 0, self.words == "holds")
-
-    @property
-    def false_supported(self) -> float:
-        """The share of `supported` papers with a claim that does not hold."""
-        return _share((self.truth <= 0).any(axis=1), self.papers == "supported")
-
-    @property
-    def false_without_gate(self) -> float:
-        """The same of papers all of whose claims are said to hold."""
-        return _share((self.truth <= 0).any(axis=1), (self.words == "holds").all(axis=1))
-
-    @property
-    def wrong_reasons(self) -> float:
-        """The share of claims said to fail that are said to be reversed or absent, of claims of which neither is so."""
-        return _share(np.isin(self.reasons, ("reversed", "absent")), self.words == "fails")
+        return _share(self.truth <= 0, self.words.claims == HOLDS)
 
     @property
     def false_fails(self) -> float:
         """The share of claims said to fail that do not."""
-        return _share(self.truth >= 0, self.words == "fails")
+        return _share(self.truth >= 0, self.words.claims == FAILS)
+
+    @property
+    def wrong_reasons(self) -> float:
+        """The share of claims said to fail that are said to be reversed or absent, of claims of which neither is so."""
+        return _share(self.words.reasons != "smaller", self.words.claims == FAILS)
+
+    @property
+    def false_supported(self) -> float:
+        """The share of `supported` papers with a claim that does not hold."""
+        return _share((self.truth <= 0).any(axis=1), self.words.supported)
+
+    @property
+    def false_without_gate(self) -> float:
+        """The same of papers all of whose claims are said to hold."""
+        return _share((self.truth <= 0).any(axis=1), (self.words.claims == HOLDS).all(axis=1))
 
     @property
     def decided(self) -> float:
-        return float((self.words != "open").mean())
+        return float((self.words.claims != OPEN).mean())
 
     @property
     def found(self) -> float:
         """The share of true claims that are said to hold; nan where none is true."""
         true = self.truth > 0
-        return float((self.words == "holds")[true].mean()) if true.any() else np.nan
+        return float((self.words.claims == HOLDS)[true].mean()) if true.any() else np.nan
 
 
 def _share(false: np.ndarray, said: np.ndarray) -> float:
@@ -299,40 +325,20 @@ def reported(report: Drawn, *, limit: int = SEEDS, everywhere: bool = False, hop
     looks = scheduled(FIRST_LOOK, limit)
     last = np.full(len(report.truth), len(looks) - 1 if everywhere else 0)
     while True:
-        family = _family(report.p, last)
-        found = [family.conclusion(str(paper)) for paper in range(len(last))]
-        more = [
-            last[paper] + 1 < len(looks)
-            and (_hopeful(report, paper, last[paper], each) if hopeless else "open" in [claim.word for claim in each.claims])
-            for paper, each in enumerate(found)
-        ]
-        if not any(more):
-            break
-        last = last + np.array(more)
-    return Reported(
-        report.truth,
-        words=np.array([[claim.word for claim in each.claims] for each in found]),
-        reasons=np.array([[claim.reason or "" for claim in each.claims] for each in found]),
-        papers=np.array([each.word for each in found]),
-        seeds=np.array(looks)[last],
-    )
+        words = papers_of(np.take_along_axis(report.p, last[None, :, None, None], axis=-1)[..., 0])
+        wanted = _hopeful(report, words, last) if hopeless else (words.claims == OPEN).any(axis=1)
+        more = wanted & (last + 1 < len(looks))
+        if not more.any():
+            return Reported(report.truth, words, np.array(looks)[last])
+        last = last + more
 
 
-def _family(p: np.ndarray, last: np.ndarray) -> Family:
-    none = np.empty((4, 0))
-    return Family({str(paper): Member(p[:, paper, :, look], none) for paper, look in enumerate(last)})
-
-
-def _hopeful(report: Drawn, paper: int, look: int, conclusion: Conclusion) -> bool:
-    """Whether a paper is open and one of its open claims has a prospect, or none is open and only the gate is not passed."""
-    if conclusion.word != "open" or look == 0:
-        return conclusion.word == "open"
-    count = report.truth.shape[1]
-    rows = slice(paper * count, (paper + 1) * count)
-    claims = Claims.differences(report.claims.effects[rows], report.claims.upper[rows])
-    needs = prospects(claims, FIRST_LOOK, LOOKS[look])
-    is_open = np.array([claim.word == "open" for claim in conclusion.claims])
-    return bool(np.isfinite(needs[is_open]).any()) or not is_open.any()
+def _hopeful(report: Drawn, words: Words, last: np.ndarray) -> np.ndarray:
+    """Which open papers have an open claim with a prospect, or none that is open and only the gate is not passed."""
+    by_look = [report.prospects[..., look] for look in range(len(LOOKS))]
+    prospect = np.choose(last[:, None], by_look)
+    is_open = words.claims == OPEN
+    return words.open & ((is_open & prospect).any(axis=1) | ~is_open.any(axis=1) | (last == 0))
 
 
 # What each correction costs
@@ -364,8 +370,8 @@ def corrections(report: Drawn, limit: int) -> Corrections:
         claims=whole.decided,
         papers_raw=float((raw[HOLDS] <= ALPHA).all(axis=1).mean()),
         papers_looks=float((paid[HOLDS] <= ALPHA).all(axis=1).mean()),
-        papers_claims=float((whole.words == "holds").all(axis=1).mean()),
-        papers_gate=float((whole.papers == "supported").mean()),
+        papers_claims=float((whole.words.claims == HOLDS).all(axis=1).mean()),
+        papers_gate=float(whole.words.supported.mean()),
     )
 
 

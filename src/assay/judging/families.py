@@ -7,6 +7,7 @@ filter of Wang, Gui, Su, Sabatti and Owen, "Detecting multiple replicating signa
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,8 +46,8 @@ def gate(a: np.ndarray, b: np.ndarray) -> float:
 
 def weakest(p: np.ndarray) -> tuple[float, float]:
     """The largest and the second largest p-value of a paper's claims; 0 for the second of one claim."""
-    a, b = np.sort(np.append(p, 0.0))[::-1][:2]
-    return float(a), float(b)
+    *_, b, a = sorted([0.0, *p.tolist()])
+    return a, b
 
 
 # Words
@@ -101,21 +102,33 @@ class Tier:
 
     def words(self) -> np.ndarray:
         """The words of all claims, (M,): HOLDS, FAILS or OPEN."""
-        holds, fails = self.q_holds <= ALPHA, self.q_fails <= ALPHA
-        return np.where(holds == fails, OPEN, np.where(holds, HOLDS, FAILS))
+        return words_of(self.q_holds, self.q_fails)
+
+    def reasons(self) -> np.ndarray:
+        """Why claims fail, (M,), as far as the cut of failing claims allows to say."""
+        is_reversed, is_absent = self.p[REVERSED] <= self.cut_fails, self.p[ABSENT] <= self.cut_fails
+        return np.where(is_reversed, "reversed", np.where(is_absent, "absent", "smaller"))
 
     def _verdict(self, index: int) -> Verdict:
         q = float(self.q_holds[index]), float(self.q_fails[index])
-        holds, fails = (value <= ALPHA for value in q)
-        if holds == fails:
-            return Verdict("open", None, *q)
-        return Verdict("holds", None, *q) if holds else Verdict("fails", self._reason(index), *q)
+        word = int(self._words[index])
+        if word == FAILS:
+            return Verdict("fails", str(self._reasons[index]), *q)
+        return Verdict("holds" if word == HOLDS else "open", None, *q)
 
-    def _reason(self, index: int) -> str:
-        """Why a claim fails, as far as the cut of failing claims allows to say."""
-        if self.p[REVERSED, index] <= self.cut_fails:
-            return "reversed"
-        return "absent" if self.p[ABSENT, index] <= self.cut_fails else "smaller"
+    @cached_property
+    def _words(self) -> np.ndarray:
+        return self.words()
+
+    @cached_property
+    def _reasons(self) -> np.ndarray:
+        return self.reasons()
+
+
+def words_of(q_holds: np.ndarray, q_fails: np.ndarray) -> np.ndarray:
+    """The words of claims by their q-values: HOLDS, FAILS, or OPEN for neither and for both."""
+    holds, fails = q_holds <= ALPHA, q_fails <= ALPHA
+    return np.where(holds == fails, OPEN, np.where(holds, HOLDS, FAILS))
 
 
 class Family:
