@@ -1,6 +1,6 @@
-"""Measure the judge: false findings on A/A studies, power on planted effects, and both in figures.
+"""Measure the judge: how often it errs where the truth is known, what it can see, and what its corrections cost.
 
-    python bench/calibrate.py               simulate (minutes), then write tables, figures and the numbers in docs/judge.md
+    python bench/calibrate.py               simulate (half an hour of core time), then write tables, figures and docs/judge.md
     python bench/calibrate.py --trainings   train the twins again first: 8 identical arms x 5 seeds, about 6 core-minutes
     python bench/calibrate.py --draw        only redraw figures and numbers from docs/data
 
@@ -11,112 +11,214 @@ import argparse
 import csv
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("svg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.judging.calibration import (
+    AS_TODAY,
+    LOOKS,
     NOISES,
+    ONE,
+    SEEDS,
+    TRUTHS,
+    Mean,
     Rate,
-    bound_study,
-    discoveries,
-    misdirected,
-    planted_study,
-    simulated,
-    supported,
-    threshold_study,
-    twin_records,
+    World,
+    corrections,
+    drawn,
+    held_in_revisions,
+    paired,
+    reported,
+    revised,
+    statements,
+    supported_alone,
+    twin_effects,
     twins,
+    words_alone,
 )
+from assay.judging.claims import ALPHA, FAILS, HOLDS, Claims, corrected, p_values
+from assay.judging.families import OPEN, Tier
 
 DOCS = Path(__file__).parent.parent / "docs"
-SEEDS = (3, 5, 10)
-STUDIES = 2000  # per setting: a true rate of 5% is measured to +-1%
-REPORTS = 500
+STUDIES = 10_000  # a setting: a true rate of 4% is measured to +-0.4%
+REPORTS = {40: 400, 200: 100, 760: 40}
 STRONG = 6.0  # standard deviations; found nearly always
 EFFECTS = [step / 4 for step in range(17)]
+CUT = 0.035  # what Benjamini and Hochberg's procedure leaves a claim of a report like today's
+SHARING = {"none": (), "as today": AS_TODAY, "one": ONE, "one, both signs": ONE}
 TWINS = 8
 EPOCHS = 10
-COLOURS = {3: "#0072b2", 5: "#d55e00", 10: "#009e73"}  # Okabe and Ito: told apart with any colour vision
-MARKERS = {3: "o", 5: "s", 10: "^"}
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito: told apart with any colour vision
+MARKERS = ("o", "s", "^", "D", "v")
 
 
-def seed_of(*setting: object) -> int:
-    """A seed for one simulation; not the studies' own, which are set anew when designs change."""
-    return int.from_bytes(hashlib.sha256(repr(setting).encode()).digest()[:8], "big")
+def generator(*setting: object) -> np.random.Generator:
+    """The random draws of one simulation; not the studies' own, which are set anew when designs change."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(repr(setting).encode()).digest()[:8], "big"))
 
 
 # Measurements, each a list of rows for docs/data/judge-<name>.csv
 
 
-def null_settings() -> list[tuple[str, int, int, int]]:
-    """(noise, seeds, expectations, expectations without an effect): none has one, or one alone among real effects."""
-    return [(noise, n, k, null) for noise in NOISES for n in SEEDS for k in (1, 2, 3, 4) for null in sorted({1, k})]
+def measure_null(noise: str) -> list[dict[str, Any]]:
+    """One A/A claim, alone in its report: `holds`, and any word, after every look; and without the price of looks."""
+    effects = paired(generator("null", noise), NOISES[noise], STUDIES, [0.0])[:, 0]
+    priced, free = statements(effects), statements(effects, price=False)
+    rows = []
+    for look, seeds in enumerate(LOOKS):
+        words = words_alone(priced[..., look])
+        unpaid = int((free[HOLDS, :, look] <= ALPHA).sum())
+        rows.append({"noise": noise, "seeds": seeds, "studies": STUDIES, "holds": int((words == HOLDS).sum()),
+                     "any": int((words != OPEN).sum()), "unpaid": unpaid})  # fmt: skip
+    return rows
 
 
-def measure_null(setting: tuple[str, int, int, int]) -> dict[str, Any]:
-    noise, seeds, expectations, null = setting
-    effects = [STRONG] * (expectations - null) + [0.0] * null
-    seed = seed_of("null", *setting)
-    records = simulated(planted_study, noise, studies=STUDIES, seed=seed, seeds=seeds, effects=effects)
-    return {
-        "noise": noise,
-        "seeds": seeds,
-        "expectations": expectations,
-        "null": null,
-        "studies": STUDIES,
-        "supported": supported(records).events,
-        "misdirected": misdirected(records, effects).events,
-    }
+def measure_paper(noise: str) -> list[dict[str, Any]]:
+    """A paper of four claims, one of them exactly on its margin, the others far above: `supported` after every look."""
+    p = statements(paired(generator("paper", noise), NOISES[noise], STUDIES, [STRONG, STRONG, STRONG, 0.0]))
+    return [
+        {"noise": noise, "seeds": seeds, "studies": STUDIES, "supported": supported_alone(p[..., look])}
+        for look, seeds in enumerate(LOOKS)
+    ]
 
 
-def measure_bounds(setting: tuple[str, int]) -> dict[str, Any]:
-    noise, seeds = setting
-
-    def rate(make, **more) -> int:
-        seed = seed_of(make.__name__, *setting, *more.values())
-        return supported(simulated(make, noise, studies=STUDIES, seed=seed, seeds=seeds, **more)).events
-
-    return {
-        "noise": noise,
-        "seeds": seeds,
-        "studies": STUDIES,
-        "equivalence": rate(bound_study),
-        "above_number": rate(threshold_study, direction=">"),
-        "below_number": rate(threshold_study, direction="<"),
-    }
+def measure_bounds(noise: str) -> list[dict[str, Any]]:
+    """An equivalence whose truth is its bound, and an arm compared with a number that is its mean: `holds` after all looks."""
+    rng = generator("bounds", noise)
+    on_the_bound = 4.0 + paired(rng, NOISES[noise], STUDIES, [0.0])[:, 0]
+    arm = NOISES[noise](rng, (STUDIES, SEEDS))
+    counts = {name: int((words_alone(p) == HOLDS).sum()) for name, p in
+              (("equivalence", corrected(p_values(_equivalences(on_the_bound, 4.0), LOOKS[0]))),
+               ("above_number", statements(arm)[..., -1]), ("below_number", statements(-arm)[..., -1]))}  # fmt: skip
+    return [{"noise": noise, "studies": STUDIES, **counts}]
 
 
-def measure_power(setting: tuple[int, float]) -> dict[str, Any]:
-    seeds, effect = setting
-    seed = seed_of("power", *setting)
-    rate = supported(simulated(planted_study, "normal", studies=STUDIES, seed=seed, seeds=seeds, effects=[effect]))
-    return {"seeds": seeds, "effect": effect, "studies": rate.trials, "supported": rate.events}
+def _equivalences(effects: np.ndarray, half: float) -> Claims:
+    plain = Claims.differences(effects, half)
+    return Claims(plain.effects, plain.lower, plain.upper, np.ones(len(effects), bool), plain.resolution, plain.fixed)
 
 
-def measure_reports(setting: tuple[str, int, int]) -> dict[str, Any]:
-    noise, real, null = setting
-    found = discoveries(noise, seeds=5, real=real, null=null, effect=3.0, reports=REPORTS, seed=seed_of("reports", *setting))
-    return {"noise": noise, "real": real, "null": null, "reports": REPORTS, "false_share": found.false_share,
-            "standard_error": found.standard_error, "power": found.power}  # fmt: skip
+def measure_power(effect: float) -> list[dict[str, Any]]:
+    """A claim with this effect at the cut of a report like today's: found after every look."""
+    p = statements(paired(generator("power", effect), NOISES["normal"], STUDIES, [effect])[:, 0])[HOLDS]
+    return [
+        {"effect": effect, "seeds": seeds, "studies": STUDIES, "found": int((p[:, look] <= CUT).sum())}
+        for look, seeds in enumerate(LOOKS)
+    ]
 
 
-def simulate() -> None:
-    per_noise = [(noise, n) for noise in NOISES for n in SEEDS]
-    powers = [(n, effect) for n in SEEDS for effect in EFFECTS]
-    reports = [(noise, real, 18 - real) for noise in NOISES for real in (0, 9)]
-    with ProcessPoolExecutor() as pool:
-        write("null", pool.map(measure_null, null_settings()))
-        write("bounds", pool.map(measure_bounds, per_noise))
-        write("power", pool.map(measure_power, powers))
-        write("reports", pool.map(measure_reports, reports))
+def report_settings() -> list[tuple[int, str, str]]:
+    small = [
+        (40, sharing, truth) for sharing in ("none", "as today", "one, both signs") for truth in ("half", "one in 80%", "most")
+    ]
+    middle = [(200, "as today", truth) for truth in ("half", "one in 80%")]
+    large = [(760, "one", truth) for truth in ("half", "one in 80%", "most")]
+    return [*small, *middle, *large, (40, "as today", "opposite"), (40, "as today", "realistic")]
+
+
+def measure_reports(setting: tuple[int, str, str]) -> list[dict[str, Any]]:
+    """Whole reports, seeds bought where claims are open and have a prospect."""
+    papers, sharing, truth = setting
+    rng, count = generator("reports", *setting), REPORTS[papers]
+    world = World(papers, TRUTHS[truth], SHARING[sharing], "signs" in sharing, margin=1.0 if truth == "opposite" else 0.0)
+    found = [reported(drawn(rng, world)) for _ in range(count)]
+    rates = ("false_holds", "false_fails", "wrong_reasons", "false_supported", "false_without_gate", "found", "decided")
+    row: dict[str, Any] = {"papers": papers, "sharing": sharing, "truth": truth, "reports": count}
+    for name in rates:
+        mean = Mean.of([getattr(each, name) for each in found])
+        row |= {name: f"{mean.value:.5f}", f"{name}_error": f"{mean.error:.5f}"}
+    often = np.quantile([each.false_holds for each in found], 0.95)
+    return [row | {"false_holds_95": f"{often:.5f}", "seeds": f"{np.mean([each.seeds.mean() for each in found]):.2f}"}]
+
+
+def measure_expected(how: str) -> list[dict[str, Any]]:
+    """Reports like today's by the seeds allowed: the share of claims decided, of papers with a word, and the seeds taken."""
+    rng, count = generator("expected", how), REPORTS[40] // 2
+    reports = [drawn(rng, World(40, TRUTHS["realistic"], AS_TODAY)) for _ in range(count)]
+    rows = []
+    for limit in LOOKS:
+        found = [reported(each, limit=limit, everywhere=how == "for all") for each in reports]
+        rows.append({"how": how, "seeds": limit, "reports": count,
+                     "decided": f"{np.mean([each.decided for each in found]):.4f}",
+                     "papers": f"{np.mean([1 - each.words.open.mean() for each in found]):.4f}",
+                     "taken": f"{np.mean([each.seeds.mean() for each in found]):.2f}"})  # fmt: skip
+    return rows
+
+
+def measure_corrections(limit: int) -> list[dict[str, Any]]:
+    """What the corrections leave of reports like today's, one after the other."""
+    rng, count = generator("corrections", limit), REPORTS[40] // 2
+    found = [corrections(drawn(rng, World(40, TRUTHS["realistic"], AS_TODAY)), limit) for _ in range(count)]
+    means = {name: f"{np.mean([getattr(each, name) for each in found]):.4f}" for name in vars(found[0])}
+    return [{"seeds": limit, "reports": count, **means}]
+
+
+def measure_others(test: str) -> list[dict[str, Any]]:
+    """Single numbers: events among trials."""
+    events, trials = OTHERS[test](generator("others", test))
+    return [{"test": test, "events": events, "trials": trials}]
+
+
+def all_null(rng: np.random.Generator, look: int, statement: int) -> tuple[int, int]:
+    """Reports of 160 claims without any effect: how many have any claim of this word."""
+    reports = 2000
+    effects = paired(rng, NOISES["normal"], reports * 160, [0.0]).reshape(reports, 160, SEEDS)[..., : LOOKS[look]]
+    words = (Tier(statements(each)[..., -1]).words() for each in effects)
+    return sum(bool((each == statement).any()) for each in words), reports
+
+
+def bought_or_all(rng: np.random.Generator) -> tuple[int, int]:
+    """Claims whose word is another if seeds are bought only where claims are open, of all that have one word at most."""
+    different = claims = 0
+    for _ in range(200):
+        report = drawn(rng, World(41, TRUTHS["realistic"], AS_TODAY))
+        some, whole = reported(report, hopeless=False), reported(report, everywhere=True)
+        both = (report.p[:2, ..., -1] <= ALPHA).all(axis=0)
+        different += int((some.words.claims != whole.words.claims)[~both].sum())
+        claims += int((~both).sum())
+    return different, claims
+
+
+def revisions(rng: np.random.Generator, counted: bool) -> tuple[int, int]:
+    """A/A studies that hold in one of ten texts, each looked at twice on fresh draws."""
+    return held_in_revisions(revised(rng, 10, 20_000), counted=counted), 20_000
+
+
+OTHERS: dict[str, Callable[[np.random.Generator], tuple[int, int]]] = {
+    "any holds, all null, look 1": lambda rng: all_null(rng, 0, HOLDS),
+    "any holds, all null, look 2": lambda rng: all_null(rng, 1, HOLDS),
+    "any fails, all null, look 1": lambda rng: all_null(rng, 0, FAILS),
+    "any fails, all null, look 2": lambda rng: all_null(rng, 1, FAILS),
+    "another word where seeds were bought": bought_or_all,
+    "ten revisions": lambda rng: revisions(rng, counted=True),
+    "ten revisions, looks counted anew": lambda rng: revisions(rng, counted=False),
+}
+MEASURED: dict[str, tuple[Callable[[Any], list[dict[str, Any]]], list[Any]]] = {
+    "null": (measure_null, list(NOISES)),
+    "paper": (measure_paper, list(NOISES)),
+    "bounds": (measure_bounds, list(NOISES)),
+    "power": (measure_power, EFFECTS),
+    "others": (measure_others, list(OTHERS)),
+    "expected": (measure_expected, ["for all", "where open"]),
+    "corrections": (measure_corrections, list(LOOKS)),
+    "reports": (measure_reports, report_settings()),
+}
+
+
+def simulate(processes: int) -> None:
+    with ProcessPoolExecutor(processes) as pool:
+        for name, (measure, settings) in MEASURED.items():
+            write(name, [row for rows in pool.map(measure, settings) for row in rows])
+            print(f"measured {name}", flush=True)
 
 
 def twin_recipe(arm: int):
@@ -187,8 +289,8 @@ def read(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def rate_of(row: dict[str, str], event: str) -> Rate:
-    return Rate(int(row[event]), int(row["studies"]))
+def rate_of(row: dict[str, str], event: str, trials: str = "studies") -> Rate:
+    return Rate(int(row[event]), int(row[trials]))
 
 
 def percent(rate: Rate) -> str:
@@ -201,57 +303,104 @@ def markdown(header: list[str], rows: Iterable[list[Any]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def twin_rates() -> dict[str, tuple[Rate, Rate]]:
-    """For each metric of the real trainings: studies `supported`, and studies given a direction."""
-    found = {}
-    for metric, values in twins(read("trainings")).items():
-        records = twin_records(values, studies=STUDIES, seed=seed_of("twins", metric))
-        found[metric] = (supported(records), misdirected(records, [0.0]))
-    return found
+def by_look(table: str, noise: str, event: str) -> list[Rate]:
+    """The rates of one noise after every look."""
+    return [rate_of(row, event) for row in read(table) if row["noise"] == noise]
 
 
-def pooled(rows: list[dict[str, str]], event: str) -> Rate:
-    return Rate(sum(int(row[event]) for row in rows), sum(int(row["studies"]) for row in rows))
+def in_turn(rates: list[Rate]) -> str:
+    """Percentages after every look, with the interval of the last."""
+    low, high = rates[-1].interval
+    return f"{', '.join(f'{100 * rate.value:.1f}' for rate in rates)} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def null_table() -> str:
+    header = ["noise", "falsely `holds`, % after each look", "any word", "without the price", "paper falsely `supported`"]
     lines = []
     for noise in NOISES:
-        for n in SEEDS:
-            rows = [row for row in read("null") if row["noise"] == noise and row["seeds"] == str(n)]
-            alone = [row for row in rows if row["null"] == "1"]
-            worst = max((rate_of(row, "misdirected") for row in rows), key=lambda rate: rate.value)
-            lines.append([noise, n, percent(pooled(alone, "supported")), percent(worst)])
-    return markdown(["noise", "seeds", "study falsely `supported`, %", "any direction, worst setting, %"], lines)
+        held, supported = in_turn(by_look("null", noise, "holds")), in_turn(by_look("paper", noise, "supported"))
+        lines.append([noise, held, *(f"{100 * by_look('null', noise, e)[-1].value:.1f}" for e in ("any", "unpaid")), supported])
+    return markdown(header, lines)
 
 
 def bounds_table() -> str:
     events = ("equivalence", "above_number", "below_number")
-    header = ["noise", "seeds", "`-w < a - b < w`, truth w", "`a > c`, truth c", "`a < c`, truth c"]
-    lines = [[row["noise"], row["seeds"], *(percent(rate_of(row, event)) for event in events)] for row in read("bounds")]
-    return markdown(header, lines)
+    header = ["noise", "`-w < a - b < w`, truth w", "`a > c`, truth c", "`a < c`, truth c"]
+    return markdown(header, [[row["noise"], *(percent(rate_of(row, event)) for event in events)] for row in read("bounds")])
 
 
 def power_table() -> str:
-    rates = {(int(row["seeds"]), float(row["effect"])): rate_of(row, "supported") for row in read("power")}
-    shown = [effect for effect in EFFECTS if effect in (0.5, 1, 1.5, 2, 2.5, 3, 4)]
-    lines = [[n, *(f"{100 * rates[n, effect].value:.0f}" for effect in shown)] for n in SEEDS]
-    return markdown(["seeds", *(f"{effect:g} sd" for effect in shown)], lines)
+    rates = {(int(row["seeds"]), float(row["effect"])): rate_of(row, "found") for row in read("power")}
+    shown = [effect for effect in EFFECTS if effect in (0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4)]
+    lines = [[n, *(f"{100 * rates[n, effect].value:.0f}" for effect in shown)] for n in LOOKS]
+    return markdown(["by seeds", *(f"{effect:g} sd" for effect in shown)], lines)
+
+
+def measured_percent(row: dict[str, str], name: str) -> str:
+    return f"{100 * float(row[name]):.1f} ± {196 * float(row[f'{name}_error']):.1f}"
 
 
 def reports_table() -> str:
-    lines = [[row["noise"], row["real"], row["null"],
-              f"{100 * float(row['false_share']):.1f} ± {196 * float(row['standard_error']):.1f}",
-              f"{100 * float(row['power']):.0f}" if row["real"] != "0" else "-"] for row in read("reports")]  # fmt: skip
-    return markdown(["noise", "studies with an effect of 3 sd", "A/A studies", "false share, %", "power, %"], lines)
+    header = ["papers", "sharing", "no effect", "false `holds`", "95% of reports below", "false `supported`", "without the gate",
+              "true ones found", "mean seeds"]  # fmt: skip
+    rates = ("false_holds", "false_supported", "false_without_gate")
+    lines = []
+    for row in read("reports"):
+        if row["truth"] in ("opposite", "realistic"):
+            continue
+        held, supported, ungated = (measured_percent(row, name) for name in rates)
+        often, found = (f"{100 * float(row[name]):.{digits}f}" for name, digits in (("false_holds_95", 1), ("found", 0)))
+        named = [row["papers"], row["sharing"], row["truth"]]
+        lines.append([*named, held, often, supported, ungated, found, f"{float(row['seeds']):.1f}"])
+    return markdown(header, lines)
+
+
+def expected_table() -> str:
+    lines = [[row["seeds"], row["how"], f"{100 * float(row['decided']):.0f}", f"{40 * float(row['papers']):.1f} of 40",
+              f"{float(row['taken']):.1f}"] for row in read("expected")]  # fmt: skip
+    return markdown(["seeds at most", "bought", "claims decided, %", "papers with a word", "mean seeds"], lines)
+
+
+def corrections_table() -> str:
+    names = ("raw", "looks", "claims", "papers_raw", "papers_looks", "papers_claims", "papers_gate")
+    header = ["seeds for all", "claims decided alone, %", "looks paid for", "over all claims", "papers: all hold alone, %",
+              "looks paid for", "over all claims", "gate"]  # fmt: skip
+    return markdown(header, [[row["seeds"], *(f"{100 * float(row[name]):.1f}" for name in names)] for row in read("corrections")])
+
+
+def others_table() -> str:
+    rows = {row["test"]: percent(rate_of(row, "events", "trials")) for row in read("others")}
+    opposite = next(row for row in read("reports") if row["truth"] == "opposite")
+    realistic = next(row for row in read("reports") if row["truth"] == "realistic")
+    lines = [[test, shown] for test, shown in rows.items()]
+    lines.append(
+        ["a wrong reason among failing claims, effects exactly at minus the margin", measured_percent(opposite, "wrong_reasons")]
+    )
+    lines.append(["false `fails`, truth as today", measured_percent(realistic, "false_fails")])
+    return markdown(["", "%"], lines)
+
+
+def twin_words() -> dict[str, tuple[Rate, Rate]]:
+    """For each metric of the real trainings: A/A claims said to hold, and given any word, at one look at five seeds."""
+    found = {}
+    for metric, values in twins(read("trainings")).items():
+        effects = twin_effects(values, studies=2000, seed=int(generator("twins", metric).integers(2**31)))
+        words = words_alone(statements(effects)[..., -1])
+        found[metric] = tuple(Rate(int(hits.sum()), len(words)) for hits in (words == HOLDS, words != OPEN))
+    return found
 
 
 def trainings_table() -> str:
     values = twins(read("trainings"))
     lines = [[metric, f"{values[metric].mean():.3f}", f"{values[metric].std(axis=1, ddof=1).mean():.4f}",
-              percent(yes), percent(any_way)] for metric, (yes, any_way) in twin_rates().items()]  # fmt: skip
-    header = ["metric", "mean", "deviation over draws", "falsely `supported`, %", "any direction, %"]
-    return markdown(header, lines)
+              percent(holds), percent(any_word)] for metric, (holds, any_word) in twin_words().items()]  # fmt: skip
+    return markdown(["metric", "mean", "deviation over draws", "falsely `holds`, %", "any word, %"], lines)
+
+
+def replication_table() -> str:
+    columns = ("judge", "decided", "kept", "open", "invalid", "other", "reversed")
+    header = ["of the first run", "judge", "decided", "word kept", "now open", "now invalid", "other word", "reversed"]
+    return markdown(header, [[row["what"], *(row[column] for column in columns)] for row in read("replication")])
 
 
 TABLES = {
@@ -259,7 +408,11 @@ TABLES = {
     "bounds": bounds_table,
     "power": power_table,
     "reports": reports_table,
+    "expected": expected_table,
+    "corrections": corrections_table,
+    "others": others_table,
     "trainings": trainings_table,
+    "replication": replication_table,
 }
 
 
@@ -289,55 +442,53 @@ def save(figure: Figure, name: str) -> None:
 
 def draw_power() -> None:
     figure, plot = axes(5.6, 3.2)
-    for n in SEEDS:
+    for n, colour, marker in zip(LOOKS, COLOURS, MARKERS, strict=False):
         rows = [row for row in read("power") if int(row["seeds"]) == n]
-        effects = [float(row["effect"]) for row in rows]
-        found = [100 * rate_of(row, "supported").value for row in rows]
-        plot.plot(effects, found, color=COLOURS[n], marker=MARKERS[n], markersize=3.5, label=f"{n} seeds")
+        effects, found = [float(row["effect"]) for row in rows], [100 * rate_of(row, "found").value for row in rows]
+        plot.plot(effects, found, color=colour, marker=marker, markersize=3.5, label=f"by {n} seeds")
     plot.axhline(80, color="0.6", linewidth=0.8, linestyle=":")
     plot.text(0, 82, "80%", color="0.4", fontsize=8)
-    plot.set(xlabel="true effect, in standard deviations of the paired difference", ylabel="studies supported, %")
+    plot.set(xlabel="true effect beyond the margin, in standard deviations of the paired difference", ylabel="claims found, %")
     plot.set(xlim=(-0.1, 4.1), ylim=(0, 102))
     plot.legend(frameon=False, loc="lower right")
     save(figure, "power")
 
 
 def draw_null() -> None:
-    """One point for each setting: the share of studies falsely supported when all else they claim is true."""
+    """The share of A/A claims that are falsely said to hold, cumulated over looks, and of papers falsely supported."""
     figure, plot = axes(5.6, 3.2)
-    groups = [*NOISES, "real\ntrainings"]
     for place, noise in enumerate(NOISES):
-        rows = [row for row in read("null") if row["noise"] == noise and row["null"] == "1"]
-        for index, row in enumerate(rows):
-            point(plot, place + 0.065 * (index - (len(rows) - 1) / 2), rate_of(row, "supported"), int(row["seeds"]))
-    for index, (rate, _) in enumerate(twin_rates().values()):
-        point(plot, len(NOISES) + 0.13 * (index - 0.5), rate, 5)
-    for level in (2.5, 5):
-        plot.axhline(level, color="0.6", linewidth=0.8, linestyle=":")
-    plot.text(len(groups) - 0.5, 5.08, "nominal 5%", color="0.4", fontsize=8, ha="right")
-    for n in SEEDS:
-        plot.plot([], [], color=COLOURS[n], marker=MARKERS[n], markersize=4, linestyle="", label=f"{n} seeds")
-    plot.set_xticks(range(len(groups)), groups)
-    plot.set(ylabel="falsely supported, %", ylim=(0, 6.4), xlim=(-0.5, len(groups) - 0.5))
-    plot.legend(frameon=False, loc="upper left", ncols=3, handletextpad=0.1)
+        for look in range(len(LOOKS)):
+            x = place + 0.16 * (look - (len(LOOKS) - 1) / 2)
+            point(plot, x - 0.03, by_look("null", noise, "holds")[look], look, filled=True)
+            point(plot, x + 0.03, by_look("paper", noise, "supported")[look], look, filled=False)
+    plot.axhline(5, color="0.6", linewidth=0.8, linestyle=":")
+    plot.text(len(NOISES) - 0.5, 5.05, "nominal 5%", color="0.4", fontsize=8, ha="right")
+    for look, n in enumerate(LOOKS):
+        plot.plot([], [], color=COLOURS[look], marker=MARKERS[look], markersize=4, linestyle="", label=f"by {n} seeds")
+    plot.set_xticks(range(len(NOISES)), list(NOISES))
+    plot.set(ylabel="wrong, % (hollow: papers)", ylim=(0, 6.4), xlim=(-0.5, len(NOISES) - 0.5))
+    plot.legend(frameon=False, loc="upper left", ncols=4, handletextpad=0.1, columnspacing=1)
     save(figure, "null")
 
 
-def point(plot: Axes, x: float, rate: Rate, seeds: int) -> None:
+def point(plot: Axes, x: float, rate: Rate, look: int, *, filled: bool) -> None:
     low, high = rate.interval
-    plot.plot([x, x], [100 * low, 100 * high], color=COLOURS[seeds], linewidth=0.9)
-    plot.plot(x, 100 * rate.value, color=COLOURS[seeds], marker=MARKERS[seeds], markersize=3.5)
+    plot.plot([x, x], [100 * low, 100 * high], color=COLOURS[look], linewidth=0.9)
+    face = COLOURS[look] if filled else "white"
+    plot.plot(x, 100 * rate.value, color=COLOURS[look], marker=MARKERS[look], markersize=3.5, markerfacecolor=face)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trainings", action="store_true", help="train the twins again")
     parser.add_argument("--draw", action="store_true", help="only redraw from docs/data")
+    parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     if options.trainings:
         train_twins()
     elif not options.draw:
-        simulate()
+        simulate(options.processes)
     draw_power()
     draw_null()
     page = DOCS / "judge.md"

@@ -108,7 +108,7 @@ def labels_in_report(study, what):
     """What Snakemake's own report says of a file; it asks after the run, when the verdicts are there."""
     path = Path(RESULTS, "verdicts.json")
     judged = json.loads(path.read_text())["studies"] if path.exists() else {}
-    verdict = judged[study]["verdict"] if study in judged else "not judged"
+    verdict = judged[study]["word"] if study in judged else "not judged"
     return {"study": study, "family": STUDIES[study].family, "verdict": verdict, "shows": what}
 
 

@@ -1,6 +1,8 @@
-"""Verdict: judge all studies together, since the false-discovery rate is a property of the whole report."""
+"""Verdict: judge every study among the claims that are released, since the false-discovery rate is a property of them all."""
 
+from assay.artifacts.ledger import stamp
 from assay.evidence.tables import FILES
+from assay.storage.places import WORK
 
 
 rule judge:
@@ -17,7 +19,9 @@ rule judge:
     params:
         judgements="\n".join(STUDIES[study].judgement for study in SOURCES.shown),
         evidence=evidence_lines(SOURCES.shown),
+        release=stamp(WORK),
         code=code_behind("assay.judging.judging"),
+        scale=CONFIG.scale,
     message:
         "judge {}".format("1 study" if len(SOURCES.shown) == 1 else f"{len(SOURCES.shown)} studies")
     script:

@@ -93,7 +93,7 @@ def test_the_archive_holds_the_evidence_and_nothing_else(tree):
             dict(np.load(tree.root / "archive" / name, allow_pickle=False))
     entry = read_entries(tree.root)[KEY]
     provenance = read_json(tree.folder() / "provenance.json")
-    assert (entry.commit, entry.verdict, entry.date) == (head, "supported", "2026-11-01")
+    assert (entry.commit, entry.date) == (head, "2026-11-01")
     assert (entry.plan, entry.code, entry.platform) == (provenance["study_sha256"], provenance["code"], HERE)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", entry.archived)
 

@@ -54,7 +54,7 @@ def test_before_anything_is_archived_there_are_no_entries(tmp_path):
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    entries = by_key(block("b"), block("a", verdict="no effect", cost={"train_core_s": 0.1}), card(1))
+    entries = by_key(block("b"), block("a", judgement="ab", cost={"train_core_s": 0.1}), card(1))
     write_entries(entries, tmp_path)
     assert read_entries(tmp_path) == dict(sorted(entries.items()))
     entry = entries["laptop/studies/a/0-4-0123abcd"]

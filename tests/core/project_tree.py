@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from assay.artifacts.entries import Entry, StoredFile, block_key, write_entries
+from assay.artifacts.ledger import Found, Line, write_ledger
 from assay.evidence.tables import FILES, FORMAT, Observation, study_code, write_evidence
 from assay.judging.judging import write_verdicts
 from assay.language.blocks import Block
@@ -162,12 +163,26 @@ class Tree:
             code=said["code"],
             platform=said["platform"],
             date=said["date"],
-            verdict="supported",
             judgement=digest_of_judgement(json.loads(study.judgement)),
             cost={part: said["cost"][part] for part in ("train_core_s", "measure_core_s")},
         )
         write_entries({key: entry}, self.root)
+        write_ledger({(study.scale, name): self._line(study, repetitions, entry)}, self.root)
         return entry
+
+    def _line(self, study: Study, repetitions: Block, entry: Entry) -> Line:
+        """What is released of a study: all that it claims holds."""
+        claims = [Found(text=text, holds=0.001, fails=1, reversed=1, absent=1) for text in study.file.expect]
+        return Line(
+            scale=study.scale,
+            study=study.name,
+            judgement=entry.judgement,
+            blocks={repetitions.name: entry.files["observations.csv"].sha256},
+            first=0,
+            seeds=len(repetitions.repetitions),
+            valid=True,
+            claims=claims,
+        )
 
     @property
     def sources(self) -> Sources:
@@ -176,7 +191,7 @@ class Tree:
 
     def judge(self, *names: str) -> None:
         judgements = [json.loads(self.compiled(name).judgement) for name in names or ("mixup",)]
-        write_verdicts(judgements, self.sources)
+        write_verdicts(judgements, self.sources, self.results.name, self.root)
 
     def _write(self, path: str, text: str) -> None:
         target = self.root / path

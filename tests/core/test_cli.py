@@ -61,7 +61,8 @@ def test_list_has_each_study_with_its_verdict(tree):
         "study": "mixup",
         "family": "training-recipes",
         "paper": "P166",
-        "verdict": "supported",
+        "word": "supported",
+        "claims": "1 of 1 holds",
         "question": "Does it help?",
     }
     text = run("list").stdout
@@ -71,7 +72,7 @@ def test_list_has_each_study_with_its_verdict(tree):
 
 def test_list_before_the_first_run(tree):
     (tree.results / "verdicts.json").unlink()
-    assert data("list")[0]["verdict"] is None
+    assert data("list")[0]["word"] is None
     assert "not run" in run("list").stdout
 
 
@@ -82,11 +83,17 @@ def test_show_says_what_the_study_is_and_what_came_out(tree):
     assert facts["introduces"] == ["augment/mixup", "protocols/classify"]
     assert facts["file"] == "config/studies/training-recipes/mixup.yaml"
     assert facts["paper"]["id"] == "P166"
-    assert facts["verdict"]["verdict"] == "supported"
+    assert facts["verdict"]["word"] == "supported"
     assert facts["vouched_by"] == ["tests/test_mixup.py::test_counted", "tests/test_mixup.py::test_mixed"]
     assert len(facts["networks"]) == 2
     text = run("show", "mixup").stdout
-    for part in ("Beyond Empirical Risk Minimization", "mixup.top1 > erm.top1", "networks: 2 x 5 seeds", "verdict: supported"):
+    for part in (
+        "Beyond Empirical Risk Minimization",
+        "mixup.top1 > erm.top1",
+        "networks: 2 x 5 seeds",
+        "verdict: supported: 1 of 1 holds",
+        "not in the release",
+    ):
         assert part in text, part
 
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from project_tree import VOUCHING, Tree
 
-from assay.artifacts.entries import write_entries
+from assay.artifacts.ledger import read_ledger, write_ledger
 from assay.errors import StudyError
 from assay.language.catalogue import load as load_catalogue
 from assay.overview.coverage import Introduction, Vouch, coverage, introduced, introductions, row_at, vouches
@@ -38,7 +38,7 @@ def change_json(path, change):
 def test_a_row_works_when_nothing_is_missing(tree):
     assert row(tree).missing == []
     assert row(tree).working
-    assert row(tree).verdict == "supported"
+    assert row(tree).word == "supported"
 
 
 def test_a_study_that_was_never_run_is_told_how_to_run(tree):
@@ -70,7 +70,7 @@ def test_unproven_evidence_is_judged_with_a_mark(tree):
     tree.measure(code={**code, "assay.training.run": "other"})
     tree.judge()
     assert missing(tree) == "evidence is unproven: training/run.py changed"
-    assert row(tree).verdict == "supported"
+    assert row(tree).word == "supported"
 
 
 def test_evidence_of_another_study_text(tree):
@@ -98,13 +98,13 @@ def test_judged_without_this_study(tree):
 def test_verdict_on_older_observations(tree):
     tree.measure(erm=0.5)
     assert missing(tree) == "not judged: the verdict rests on other observations; run snakemake"
-    assert row(tree).verdict is None
+    assert row(tree).word is None
 
 
 def test_verdict_on_other_expectations(tree):
     tree.study(margin={"top1": 0.04})
     assert missing(tree) == "not judged: the verdict is on other expectations, controls or margins; run snakemake"
-    assert row(tree).verdict is None
+    assert row(tree).word is None
 
 
 def test_archived_verdict_on_other_expectations(tree):
@@ -112,33 +112,34 @@ def test_archived_verdict_on_other_expectations(tree):
     tree.archive()
     tree.study(margin={"top1": 0.04})
     assert missing(tree) == "not judged: the verdict is on other expectations, controls or margins; run snakemake"
-    assert row(tree).verdict is None
+    assert row(tree).word is None
 
 
 def test_archived_evidence_stands_with_its_word(tree):
     """As in a fresh clone, where nothing was judged."""
     shutil.rmtree(tree.results)
-    entry = tree.archive()
+    tree.archive()
     assert row(tree).working
-    assert row(tree).verdict == "supported"
-    write_entries({entry.key: entry.model_copy(update={"verdict": "invalid"})}, tree.root)
+    assert row(tree).word == "supported"
+    (key, line), *_ = read_ledger(tree.root).items()
+    write_ledger({key: line.model_copy(update={"valid": False})}, tree.root)
     assert missing(tree) == "control failed"
-    assert row(tree).verdict == "invalid"
+    assert row(tree).word == "invalid"
 
 
 def test_a_verdict_from_here_on_archived_evidence_counts_if_it_rests_on_it(tree):
     tree.archive()  # the numbers of the evidence from here, which was judged
-    change_json(tree.results / "verdicts.json", lambda data: data["studies"]["mixup"].update(verdict="inconclusive"))
-    assert row(tree).verdict == "inconclusive"
+    change_json(tree.results / "verdicts.json", lambda data: data["studies"]["mixup"].update(word="open"))
+    assert row(tree).word == "open"
     tree.archive(erm=0.5)
-    assert row(tree).verdict == "supported"  # as the archive says
+    assert row(tree).word == "supported"  # as the archive says
 
 
 def test_failed_control(tree):
     tree.measure(erm=0.1)
     tree.judge()
     assert missing(tree) == "control failed: erm.top1 > 0.3"
-    assert row(tree).verdict == "invalid"
+    assert row(tree).word == "invalid"
 
 
 @pytest.mark.parametrize("paper", ["P194", None])
@@ -193,8 +194,14 @@ def test_rows_are_counted_by_family(tree):
     catalogue = load_catalogue()
     found = coverage(catalogue, tree.root)
     assert (found["total"], found["working"]) == (764, 1)
-    assert found["papers"]["P166"] == {"study": "mixup", "verdict": "supported", "working": True, "missing": []}
-    assert found["papers"]["P194"] == {"study": None, "verdict": None, "working": False, "missing": ["no study"]}
+    assert found["papers"]["P166"] == {
+        "study": "mixup",
+        "word": "supported",
+        "count": "1 of 1 holds",
+        "working": True,
+        "missing": [],
+    }
+    assert found["papers"]["P194"] == {"study": None, "word": None, "count": None, "working": False, "missing": ["no study"]}
     family = catalogue["P166"].family
     assert found["families"][family]["working"] == 1
     assert sum(counts["working"] for counts in found["families"].values()) == 1

@@ -9,6 +9,7 @@ from project_tree import Tree
 from assay.errors import EvidenceError
 from assay.evidence.tables import read_blocks, read_evidence
 from assay.judging.judging import judge_results, require_evidence, write_verdicts
+from assay.judging.release import Release
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import digest
 
@@ -21,7 +22,8 @@ def tree(tmp_path):
 
 
 def judged(tree) -> dict:
-    return judge_results([json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")], tree.sources)
+    judgements = [json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")]
+    return judge_results(judgements, tree.sources, Release.at("laptop", tree.root))
 
 
 def leave(path, **content):
@@ -37,7 +39,7 @@ def waiting(tree, **needs: tuple[str, ...]):
 def test_a_verdict_names_what_it_rests_on(tree):
     record = judged(tree)["studies"]["mixup"]
     provenance = read_evidence(tree.folder()).provenance
-    assert record["verdict"] == "supported"
+    assert record["word"] == "supported"
     assert record["expectations"][0]["effect"] == pytest.approx(0.1)
     assert record["rests_on"]["observations_sha256"] == provenance["sha256"]
     assert record["rests_on"]["study_sha256"] == tree.compiled().digest
@@ -100,8 +102,32 @@ def test_damaged_evidence_is_withdrawn_and_named(tree):
 
 def test_written_verdicts_are_strict_json_with_the_same_bytes(tree):
     judgements = [json.loads(tree.compiled().judgement)]
-    write_verdicts(judgements, tree.sources, "again.json")
+    write_verdicts(judgements, tree.sources, "laptop", tree.root, "again.json")
     text = (tree.results / "again.json").read_text()
     assert text == (tree.results / "verdicts.json").read_text()
     data = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert set(data) == {"alpha", "studies", "failed"}
+    assert set(data) == {"alpha", "studies", "failed", "since"}
+
+
+def test_a_study_is_judged_among_what_is_released_and_moves_no_other_word(tree):
+    tree.archive(erm=0.5)
+    tree.measure("other")
+    both = judged(tree)["studies"]
+    assert both["mixup"]["release"] == {
+        "word": "supported", "count": "1 of 1 holds", "seeds": 5, "same_evidence": False, "same_text": True,
+    }  # fmt: skip
+    assert both["other"]["release"] is None
+    own = both["other"]["expectations"][0]
+    assert own["q"]["holds"] == min(1, 2 * own["P"]["holds"])  # of the released claim and its own
+    alone = both["mixup"]["expectations"][0]
+    assert alone["q"]["holds"] == alone["P"]["holds"]  # in place of its own line, and `other` is not released
+
+
+def test_changes_are_told_against_the_last_release(tree):
+    tree.archive()
+    last = Release.at("laptop", tree.root)
+    judgements = [json.loads(tree.compiled().judgement)]
+    last = Release(last.lines, "v1")
+    found = judge_results(judgements, tree.sources, Release.at("laptop", tree.root), last)
+    assert found["since"] == {"tag": "v1", "changes": []}
+    assert judged(tree)["since"] is None

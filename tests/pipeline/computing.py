@@ -23,7 +23,7 @@ class Computed:
         self.failed = {name: line for name, study in studies.items() if (line := self._failure(study))}
         for name, spec in worlds_of(studies.values()).items():
             write_card(spec, results / "worlds" / name)
-        write_verdicts([json.loads(study.judgement) for study in studies.values()], self.sources)
+        write_verdicts([json.loads(study.judgement) for study in studies.values()], self.sources, "ci", results)
         self.verdicts = json.loads((results / "verdicts.json").read_text())
 
     @property

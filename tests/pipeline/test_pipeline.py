@@ -166,7 +166,7 @@ def test_snakemakes_own_report_has_tables_and_is_labelled_with_verdicts(finished
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:
         page = archive.read("report/report.html").decode()
         (table,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith("plain-tables.html")]
-    verdict = json.loads((finished.root / "results/ci/verdicts.json").read_text())["studies"]["plain"]["verdict"]
+    verdict = json.loads((finished.root / "results/ci/verdicts.json").read_text())["studies"]["plain"]["word"]
     (labels,) = re.findall(r'"labels": (\{[^}]*"study": "plain"[^}]*"shows": "tables"[^}]*\})', page)
     assert json.loads(labels)["verdict"] == verdict
     assert "<h2>means</h2>" in table

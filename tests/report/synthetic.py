@@ -10,6 +10,7 @@ import numpy as np
 
 from assay import report
 from assay.evidence.tables import COLUMNS, FORMAT
+from assay.judging.counts import counted
 from assay.language import catalogue
 from assay.overview.coverage import Introduction, Vouch
 from assay.pipeline.sources import Sources
@@ -17,9 +18,9 @@ from assay.pipeline.sources import Sources
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{ 7*7 }}$x$"
 VERDICTS = {
     "mixup": ("P166", "training-recipes", "supported"),
-    "augmix": ("P194", "corruption-shift", "contradicted"),
-    "odin": ("P196", "ood-anomaly", "inconclusive"),
-    "grad-cam": ("P313", "attribution", "no effect"),
+    "augmix": ("P194", "corruption-shift", "not supported"),
+    "odin": ("P196", "ood-anomaly", "open"),
+    "grad-cam": ("P313", "attribution", "partly"),
     "fgsm": ("P127", "adversarial", "invalid"),
 }
 
@@ -162,49 +163,65 @@ def keep_pictures_and_losses(folder: Path) -> None:
     keep(folder, arrays)
 
 
-def judged(study: report.StudyView, verdict: str, shift: float = 0.04) -> dict:
-    """A verdict with a difference and an equivalence, one of every number the pages show."""
-    values = [shift + 0.004 * step for step in (-2, -1, 0, 1, 2)]
-    common = {"p": 0.0004, "p_holm": 0.0008, "margin": 0.01, "detectable": 0.012, "values": values}
+FIRST_CLAIM = {
+    "supported": ("holds", None),
+    "partly": ("fails", "absent"),
+    "not supported": ("fails", "reversed"),
+    "open": ("open", None),
+    "invalid": ("open", None),
+}
+
+
+def claim(text: str, kind: str, word: str, reason: str | None, effect: float, half: float, **more) -> dict:
+    """A claim's record, with one of every number the pages show."""
     return {
+        "text": text,
+        "kind": kind,
+        "word": word,
+        "reason": reason,
+        "p": {name: [0.0002] for name in ("holds", "fails", "reversed", "absent")},
+        "P": {"holds": 0.0004, "fails": 0.9, "reversed": 1.0, "absent": 1.0},
+        "q": {"holds": 0.0031, "fails": 1.0},
+        "decided_at": None if word == "open" else 5,
+        "effect": effect,
+        "interval": [effect - half, effect + half],
+        "spread": 0.0063,
+        "margin": 0.01,
+        "values": [effect + 0.004 * step for step in (-2, -1, 0, 1, 2)],
+        "needs": 17 if word == "open" else None,
+        "note": "",
+    } | more
+
+
+def judged(study: report.StudyView, word: str, shift: float = 0.04) -> dict:
+    """A verdict with a difference and an equivalence; the equivalence holds unless the paper is not supported."""
+    second = ("fails", "reversed") if word == "not supported" else ("holds", None)
+    expectations = [
+        claim(study.expect[0], "difference", *FIRST_CLAIM[word], shift, 0.008),
+        claim(
+            "-0.01 < shuffled.top1 - erm.top1 < 0.01", "equivalence", *second, 0.002, 0.006, bounds=[-0.01, 0.01], note=HOSTILE
+        ),
+    ]
+    passed = word != "invalid"
+    control = {"text": study.controls[0], "passed": passed, "mean": 0.6, "interval": [0.58, 0.62], "values": [0.6] * 5}
+    record = {
         "study": study.name,
         "paper": study.paper,
-        "verdict": verdict,
-        "p": 0.0004,
-        "q": 0.0031,
+        "word": word,
+        "first": 0,
+        "first_look": 5,
         "seeds": 5,
-        "controls": [
-            {
-                "text": study.controls[0],
-                "passed": verdict != "invalid",
-                "mean": 0.6,
-                "interval": [0.58, 0.62],
-                "values": [0.6] * 5,
-            }
-        ],
-        "expectations": [
-            {
-                "text": study.expect[0],
-                "kind": "difference",
-                "verdict": verdict,
-                "effect": shift,
-                "interval": [shift - 0.008, shift + 0.008],
-            }
-            | {"standardised": shift / 0.0063}
-            | common
-            | {"note": ""},
-            {"text": "-0.01 < shuffled.top1 - erm.top1 < 0.01", "kind": "equivalence", "verdict": "supported", "effect": 0.002}
-            | {"interval": [-0.004, 0.008], "standardised": 0.4, "bounds": [-0.01, 0.01], "note": HOSTILE}
-            | common,
-        ],
-        "secondary": [
-            {"text": "treated.top1 > shuffled.top1", "kind": "difference", "verdict": "supported", "effect": shift}
-            | {"interval": [shift - 0.01, shift + 0.01], "standardised": 2.0, "note": ""}
-            | common,
-        ],
+        "earlier": 0,
+        "looks": [5],
+        "gate": {"a": 0.0004, "b": 0.0003, "cut": 0.031},
         "note": "",
+        "controls": [control],
+        "expectations": expectations,
+        "secondary": [claim("treated.top1 > shuffled.top1", "difference", "holds", None, shift, 0.01)],
         "rests_on": {},
+        "release": None if word == "open" else {"word": word, "count": "", "seeds": 5, "same_evidence": True, "same_text": True},
     }
+    return record | {"count": counted(record)}
 
 
 def write_world(
@@ -240,10 +257,10 @@ def write_results(results: Path) -> list[report.StudyView]:
     write_worlds(results)
     studies, verdicts, failed = [], {}, {}
     for number, (name, (paper, family, verdict)) in enumerate(VERDICTS.items()):
-        figure = {"lines": {"xlabel": "severity"}} if verdict == "contradicted" else {"bars": {}}
+        figure = {"lines": {"xlabel": "severity"}} if verdict == "not supported" else {"bars": {}}
         stale = ("augment/mixup.py changed",) if verdict == "invalid" else ()
         study = view(name, paper, family, figure=figure, stale=stale, missing=tuple(f"evidence is stale: {r}" for r in stale))
-        if verdict == "contradicted":
+        if verdict == "not supported":
             study = replace(study, evidence="archived", other_scales=("gpu",), stale=None)
         store(results, study, rows(study))
         if name == "mixup":

@@ -26,8 +26,8 @@ def entry(name: str, arms: dict[str, dict], values: dict, paper: str = "P166", *
         for seed, value in enumerate(numbers)
     ]
     study = synthetic.view(name, paper, "video", arms=arms, recipes=arms, metrics=more.get("metrics", {"top1": "accuracy"}))
-    judged = [{"text": text, "verdict": verdict} for text, verdict in more.get("judged", ())]
-    verdict = {"verdict": more.get("verdict", "inconclusive"), "expectations": judged, "secondary": []}
+    judged = [{"text": text, "word": word, "reason": reason} for text, (word, reason) in more.get("judged", ())]
+    verdict = {"word": more.get("word", "open"), "expectations": judged, "secondary": []}
     provenance = {"recipes": more.get("networks", []), "seeds": sorted({row.seed for row in rows})}
     page = Page(study, PAPERS[paper], as_table(rows), {}, verdict, provenance)
     return Entry(study, PAPERS[paper], page, None, "laptop")
@@ -62,7 +62,7 @@ def test_the_same_network_in_two_studies_is_one_line():
         entry("b", {"x": recipe(budget={"epochs": 9, "batch": 64})}, {("x", "top1"): [0.5, 0.7]}),
         entry("b", {"x": recipe()}, {("x", "top1"): [0.5]}),
         entry("b", {"x": recipe()}, {("x", "top1"): [0.5, 0.7]}, metrics={"top1": "accuracy on corrupted images"}),
-        entry("b", {"x": recipe()}, {("x", "top1"): [0.5, 0.7]}, verdict="invalid"),
+        entry("b", {"x": recipe()}, {("x", "top1"): [0.5, 0.7]}, word="invalid"),
     ],
     ids=["world", "budget", "seeds", "meaning", "failed control"],
 )
@@ -84,11 +84,14 @@ def test_a_metric_that_a_protocol_sets_needs_the_same_setting():
     assert {board.metric for board in leaderboards([study("a", 0.1), study("b", 0.2)])} == {"top1"}
 
 
-def outcomes(*judged: tuple[dict, str, str]) -> list[Entry]:
+HELD = ("holds", None)
+
+
+def outcomes(*judged: tuple[dict, str, tuple]) -> list[Entry]:
     """Studies a, b, ... of two arms each, with one judged comparison."""
     return [
-        entry(chr(97 + number), arms, {("erm", "top1"): [0.5], ("mix", "top1"): [0.5]}, judged=[(text, verdict)])
-        for number, (arms, text, verdict) in enumerate(judged)
+        entry(chr(97 + number), arms, {("erm", "top1"): [0.5], ("mix", "top1"): [0.5]}, judged=[(text, said)])
+        for number, (arms, text, said) in enumerate(judged)
     ]
 
 
@@ -99,18 +102,19 @@ NAMED_OTHERWISE = {"mix": recipe(), "erm": recipe(augment=["mixup"])}
 @pytest.mark.parametrize(
     ("second", "disagrees"),
     [
-        ((PLAIN, "mix.top1 > erm.top1", "supported"), False),
-        ((PLAIN, "mix.top1 > erm.top1", "contradicted"), True),
-        ((PLAIN, "mix.top1 > erm.top1", "no effect"), True),
-        ((PLAIN, "mix.top1 > erm.top1", "inconclusive"), False),
-        ((PLAIN, "mix.top1 < erm.top1", "supported"), True),
-        ((PLAIN, "erm.top1 < mix.top1", "supported"), False),
-        ((NAMED_OTHERWISE, "erm.top1 > mix.top1", "supported"), False),
-        ((NAMED_OTHERWISE, "mix.top1 > erm.top1", "supported"), True),
+        ((PLAIN, "mix.top1 > erm.top1", HELD), False),
+        ((PLAIN, "mix.top1 > erm.top1", ("fails", "reversed")), True),
+        ((PLAIN, "mix.top1 > erm.top1", ("fails", "absent")), True),
+        ((PLAIN, "mix.top1 > erm.top1", ("fails", "smaller")), False),  # ahead by less than asked, or not at all
+        ((PLAIN, "mix.top1 > erm.top1", ("open", None)), False),
+        ((PLAIN, "mix.top1 < erm.top1", HELD), True),
+        ((PLAIN, "erm.top1 < mix.top1", HELD), False),
+        ((NAMED_OTHERWISE, "erm.top1 > mix.top1", HELD), False),
+        ((NAMED_OTHERWISE, "mix.top1 > erm.top1", HELD), True),
     ],
 )
 def test_opposite_findings_on_one_comparison_disagree(second, disagrees):
-    (comparison,) = comparisons(outcomes((PLAIN, "mix.top1 > erm.top1", "supported"), second))
+    (comparison,) = comparisons(outcomes((PLAIN, "mix.top1 > erm.top1", HELD), second))
     assert comparison.disagrees == disagrees
     assert [field for field, *_ in comparison.changes] == ["augment"]
     assert [outcome.study for outcome in comparison.outcomes] == ["a", "b"]
@@ -119,21 +123,21 @@ def test_opposite_findings_on_one_comparison_disagree(second, disagrees):
 @pytest.mark.parametrize(
     "second",
     [
-        ({"erm": recipe(), "mix": recipe(augment=["augmix"])}, "mix.top1 > erm.top1", "contradicted"),
-        (PLAIN, "mix.top1[3] > erm.top1[3]", "contradicted"),
-        (PLAIN, "mix.top1 - erm.top1 > erm.top1 - mix.top1", "contradicted"),
-        (PLAIN, "mix.top1 > 0.3", "contradicted"),
+        ({"erm": recipe(), "mix": recipe(augment=["augmix"])}, "mix.top1 > erm.top1", ("fails", "reversed")),
+        (PLAIN, "mix.top1[3] > erm.top1[3]", ("fails", "reversed")),
+        (PLAIN, "mix.top1 - erm.top1 > erm.top1 - mix.top1", ("fails", "reversed")),
+        (PLAIN, "mix.top1 > 0.3", ("fails", "reversed")),
     ],
     ids=["another change", "another place", "not two arms", "a number"],
 )
 def test_other_comparisons_are_not_mixed_in(second):
-    assert comparisons(outcomes((PLAIN, "mix.top1 > erm.top1", "supported"), second)) == []
+    assert comparisons(outcomes((PLAIN, "mix.top1 > erm.top1", HELD), second)) == []
 
 
 def test_one_study_cannot_disagree_with_itself():
     twice = entry(
         "a", PLAIN, {("erm", "top1"): [0.5]},
-        judged=[("mix.top1 > erm.top1", "supported"), ("mix.top1 < erm.top1", "supported")],
+        judged=[("mix.top1 > erm.top1", HELD), ("mix.top1 < erm.top1", HELD)],
     )  # fmt: skip
     assert comparisons([twice]) == []
 
@@ -141,7 +145,7 @@ def test_one_study_cannot_disagree_with_itself():
 def test_papers_with_several_studies_and_whether_they_agree():
     values = {("erm", "top1"): [0.5]}
     same = [entry(name, PLAIN, values) for name in "ab"]
-    other = [entry("c", PLAIN, values, paper="P127"), entry("d", PLAIN, values, paper="P127", verdict="supported")]
+    other = [entry("c", PLAIN, values, paper="P127"), entry("d", PLAIN, values, paper="P127", word="supported")]
     alone = entry("e", PLAIN, values, paper="P194")
     found = papers_with_several_studies([*same, *other, alone])
     assert [([e.study.name for e in studies], differ) for _, studies, differ in found] == [

@@ -62,7 +62,7 @@ def test_new_evidence_rebuilds_its_study_and_the_index(built, papers):
 def test_another_verdict_figure_or_world_rebuilds_the_pages_that_show_it(built, papers):
     results, out, studies = built
     verdicts = json.loads((results / "verdicts.json").read_text())
-    verdicts["studies"]["odin"]["q"] = 0.9
+    verdicts["studies"]["odin"]["count"] = "another"
     (results / "verdicts.json").write_text(json.dumps(verdicts))
     assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == [
         "studies/odin",

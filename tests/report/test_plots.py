@@ -8,12 +8,12 @@ from assay.report import plots
 
 
 def expectation(**changes) -> dict:
-    record = {"text": "b.m > a.m", "kind": "difference", "verdict": "supported", "effect": 1.0, "interval": [0.5, 1.5]}
-    return record | {"standardised": 2.0, "margin": 0.0, "values": [0.5, 1.5]} | changes
+    record = {"text": "b.m > a.m", "kind": "difference", "word": "holds", "effect": 1.0, "interval": [0.5, 1.5]}
+    return record | {"spread": 0.5, "margin": 0.0, "values": [0.5, 1.5]} | changes
 
 
-def only_mark(verdict: str, item: dict) -> plots.Mark:
-    ((_, (mark,)),) = plots.forest({"study": {"verdict": verdict, "expectations": [item]}}).rows
+def only_mark(word: str, item: dict) -> plots.Mark:
+    ((_, (mark,)),) = plots.forest({"study": {"word": word, "expectations": [item]}}).rows
     return mark
 
 
@@ -43,50 +43,59 @@ def test_strip_of_nothing_is_nothing():
     assert plots.strip(expectation(effect=0.0, interval=[0.0, 0.0], values=[0.0])).zero == 50.0
 
 
-def test_interval_is_standardised_with_the_same_deviation():
-    # effect 1.0 is 2.0 deviations, so a deviation is 0.5 and the interval [0.5, 1.5] is [1, 3].
-    assert plots.standardised(expectation()) == pytest.approx((2.0, 1.0, 3.0))
-    assert plots.standardised(expectation(effect=-1.0, standardised=-2.0, interval=[-1.5, -0.5])) == pytest.approx(
-        (-2.0, -3.0, -1.0)
-    )
+def test_effects_are_standardised_by_the_spread_over_seeds():
+    assert plots.standardised(expectation()) == 2.0
+    assert plots.standardised(expectation(spread=0.0)) is None
 
 
-def test_effect_without_spread_is_left_out_and_named():
-    fixed = {"verdict": "supported", "expectations": [expectation(standardised=None)]}
-    judged = {"verdict": "supported", "expectations": [expectation()]}
-    drawn = plots.forest({"fixed": fixed, "judged": judged})
-    assert [name for name, _ in drawn.rows] == ["judged"]
-    assert drawn.without == ["fixed"]
+def test_every_effect_is_drawn_in_its_own_unit_with_the_interval_of_its_data():
+    drawn = plots.forest({
+        "wide": {"word": "open", "expectations": [expectation(effect=0.04, interval=[-0.1, 0.18])]},
+        "narrow": {"word": "supported", "expectations": [expectation(effect=0.05, interval=[0.045, 0.055])]},
+        "fixed": {"word": "supported", "expectations": [expectation(effect=0.02, interval=[0.02, 0.02], spread=0.0)]},
+        "one seed": {"word": "open", "expectations": [expectation(effect=0.01, interval=None)]},
+    })  # fmt: skip
+    marks = {name: found[0] for name, found in drawn.rows}
+    assert list(marks) == ["narrow", "wide", "fixed", "one seed"]
+    assert [marks[name].effect for name in marks] == [0.05, 0.04, 0.02, 0.01]
+    widths = {name: mark.span[1] - mark.span[0] for name, mark in marks.items() if mark.span}
+    assert widths["wide"] > 10 * widths["narrow"] > 0 == widths["fixed"]
+    assert marks["wide"].interval == (-0.1, 0.18)
+    assert marks["one seed"].interval is marks["one seed"].span is None
+
+
+def test_the_band_is_the_margin_or_the_bounds():
+    low, high = only_mark("supported", expectation(margin=0.1)).band
+    assert low + high == pytest.approx(100)
+    at = dict(plots.forest({"s": {"word": "open", "expectations": [expectation(margin=0.1)]}}).ticks)
+    assert (low, high) == (at[-0.1], at[0.1])
+    low, high = only_mark("supported", expectation(kind="equivalence", bounds=[0.0, 0.1])).band
+    assert low == 50 < high
+    assert only_mark("supported", expectation()).band is None
 
 
 def test_forest_is_symmetric_about_zero_and_sorted_by_effect():
-    drawn = plots.forest(
-        {
-            "low": {
-                "verdict": "contradicted",
-                "expectations": [expectation(effect=-1.0, standardised=-2.0, interval=[-1.5, -0.5])],
-            },
-            "high": {"verdict": "supported", "expectations": [expectation()]},
-        }
-    )
+    drawn = plots.forest({
+        "low": {"word": "not supported", "expectations": [expectation(effect=-1.0, interval=[-1.5, -0.5])]},
+        "high": {"word": "supported", "expectations": [expectation()]},
+    })  # fmt: skip
     assert [name for name, _ in drawn.rows] == ["high", "low"]
     high, low = (marks[0] for _, marks in drawn.rows)
     assert high.position + low.position == pytest.approx(100)
     assert dict(drawn.ticks)[0] == 50
-    assert [tick for tick, _ in drawn.ticks] == [-3, -1, -0.3, 0, 0.3, 1, 3]
-    at_three = dict(drawn.ticks)[3]
-    assert high.span[1] == pytest.approx(at_three, abs=0.01)
-    assert (high.position - 50) / (at_three - 50) == pytest.approx(math.asinh(2) / math.asinh(3), abs=0.001)
+    assert [tick for tick, _ in drawn.ticks] == [-10, -1, -0.1, -0.01, 0, 0.01, 0.1, 1, 10]
+    at_ten = dict(drawn.ticks)[10]
+    assert (high.position - 50) / (at_ten - 50) == pytest.approx(math.asinh(1 / 0.01) / math.asinh(10 / 0.01), abs=0.001)
 
 
 def test_enormous_effect_is_clipped_and_said_to_be():
-    mark = only_mark("supported", expectation(standardised=5000.0))
+    mark = only_mark("supported", expectation(effect=5000.0))
     assert mark.clipped
     assert mark.position < 100
 
 
 def test_failed_control_mutes_all_marks_of_the_study():
-    assert only_mark("invalid", expectation()).verdict == "invalid"
+    assert only_mark("invalid", expectation()).word == "invalid"
 
 
 def test_nothing_judged_is_an_empty_forest():

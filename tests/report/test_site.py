@@ -20,7 +20,7 @@ from assay.evidence.tables import Observation
 from assay.language import catalogue
 from assay.language.plugs import find
 from assay.pipeline.sources import Sources
-from assay.report.atlas import Entry, Row, by_family, expectation_counts
+from assay.report.atlas import Entry, Row, by_family, claim_counts
 from assay.report.download import parquet
 from assay.report.methods import prose
 from assay.report.page import as_table
@@ -70,13 +70,45 @@ def test_every_page_is_there(site, pages):
     assert {path.stem for path in (site / "studies").glob("*.csv")} == {*synthetic.VERDICTS, "hostile"}
 
 
-def test_expectations_are_counted_over_valid_studies():
+def test_claims_are_counted_over_all_studies():
     studies = [
-        {"verdict": "inconclusive", "expectations": [{"verdict": "supported"}, {"verdict": "inconclusive"}]},
-        {"verdict": "supported", "expectations": [{"verdict": "supported"}]},
-        {"verdict": "invalid", "expectations": [{"verdict": "supported"}]},
+        {"word": "partly", "expectations": [{"word": "holds"}, {"word": "fails"}]},
+        {"word": "supported", "expectations": [{"word": "holds"}]},
+        {"word": "invalid", "expectations": [{"word": "open"}]},
     ]
-    assert expectation_counts(studies) == {"supported": 2, "inconclusive": 1}
+    assert claim_counts(studies) == {"holds": 2, "fails": 1, "open": 1}
+
+
+def test_the_index_counts_claims_first(pages):
+    text = pages["index.html"].text
+    # Of six equivalences one fails; mixup and hostile hold, augmix and grad-cam fail, odin and fgsm are open.
+    assert "10 of 12 claims decided" in text
+    assert text.index("claims decided") < text.index("not studied")
+    assert "1 of 2 hold, 1 absent" in text
+
+
+def test_a_study_that_is_not_released_is_marked(pages):
+    assert "Not in the release" in pages["studies/odin.html"].text
+    assert "Not in the release, so judged as if each alone joined it: odin" in pages["index.html"].text
+    assert "Not in the release" not in pages["studies/mixup.html"].text
+
+
+def test_another_word_of_the_release_stands_beside_that_of_other_evidence(results, papers, tmp_path):
+    verdicts = json.loads((results / "verdicts.json").read_text())
+    other = {"word": "partly", "count": "3 of 4 hold, 1 open", "seeds": 20, "same_evidence": False, "same_text": True}
+    verdicts["studies"]["mixup"]["release"] = other
+    verdicts["since"] = {
+        "tag": "v7",
+        "changes": [{"study": "mixup", "claim": "", "before": "open", "after": "supported", "cause": "new evidence"}],
+    }
+    (results / "verdicts-other.json").write_text(json.dumps(verdicts))
+    studies = [synthetic.view("mixup", "P166", "training-recipes")]
+    report.build(Sources.read(results), tmp_path, studies, papers, verdicts_name="verdicts-other.json")
+    text = Document(tmp_path / "studies" / "mixup.html").text
+    assert "Released on other evidence as partly 3 of 4 hold, 1 open (20 seeds)." in re.sub(r"\s+", " ", text)
+    index = Document(tmp_path / "index.html").text
+    assert "Words that changed since v7" in index
+    assert "new evidence" in index
 
 
 def test_coverage_and_verdicts_are_counted_by_family(papers):

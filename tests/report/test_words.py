@@ -60,44 +60,43 @@ def test_other_addresses_may_not(url):
     assert words.safe_url(url) is None
 
 
-def verdict(overall: str, *outcomes: str, failed: tuple[str, ...] = (), note: str = "") -> dict:
+def verdict(word: str, count: str, failed: tuple[str, ...] = (), note: str = "") -> dict:
     controls = [{"text": "erm.top1 > 0.3", "passed": True}, *({"text": text, "passed": False} for text in failed)]
-    return {
-        "verdict": overall,
-        "controls": controls,
-        "expectations": [{"verdict": outcome} for outcome in outcomes],
-        "note": note,
-    }
+    return {"word": word, "count": count, "controls": controls, "note": note}
 
 
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
-        (verdict("supported", "supported"), "Holds at this size: the expectation is met."),
-        (verdict("supported", "supported", "supported"), "Holds at this size: both expectations are met."),
-        (verdict("supported", *["supported"] * 3), "Holds at this size: all 3 expectations are met."),
+        (verdict("supported", "4 of 4 hold"), "Holds at this size: 4 of 4 hold."),
+        (verdict("partly", "3 of 4 hold, 1 reversed"), "Holds in part at this size: 3 of 4 hold, 1 reversed."),
+        (verdict("not supported", "0 of 3 hold, 2 fail, 1 open"), "Does not hold at this size: 0 of 3 hold, 2 fail, 1 open."),
         (
-            verdict("contradicted", "supported", "contradicted"),
-            "Does not hold as stated at this size: of 2 expectations, 1 met, 1 contradicted.",
-        ),
-        (verdict("no effect", "no effect"), "No effect at this size: of 1 expectation, 1 smaller than its margin."),
-        (
-            verdict("no effect", "supported", "no effect"),
-            "Holds only in part at this size: of 2 expectations, 1 met, 1 smaller than its margin.",
+            verdict("open", "1 open: effect between -0.05 and +0.03; about 17 seeds would tell"),
+            "Undecided at this size: 1 open: effect between \N{MINUS SIGN}0.05 and +0.03; about 17 seeds would tell.",
         ),
         (
-            verdict("inconclusive", "supported", "inconclusive"),
-            "Undecided at this size: of 2 expectations, 1 met, 1 not settled.",
+            verdict("open", "2 of 2 hold, but not past the gate", note="all claims hold, but (P = 0.04) is too much"),
+            "Undecided at this size: 2 of 2 hold, but not past the gate. All claims hold, but (P = 0.04) is too much.",
         ),
-        (
-            verdict("inconclusive", "supported", note="supported on its own (p = 0.04), not after correction"),
-            "Undecided at this size: the expectation is met; supported on its own (p = 0.04), not after correction.",
-        ),
-        (verdict("invalid", "supported", failed=("erm.x > 1",)), "Cannot be judged: 1 control failed (erm.x > 1)."),
+        (verdict("invalid", "", failed=("erm.x > 1",)), "Cannot be judged: 1 control failed (erm.x > 1)."),
     ],
 )
 def test_headline_says_what_the_counts_say(record, sentence):
     assert words.headline(record) == sentence
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        ({"word": "holds", "kind": "difference", "reason": None}, ""),
+        ({"word": "open", "kind": "difference", "reason": None}, ""),
+        ({"word": "fails", "kind": "difference", "reason": "absent"}, "no effect"),
+        ({"word": "fails", "kind": "equivalence", "reason": "reversed"}, "outside its bounds"),
+    ],
+)
+def test_a_claim_that_fails_says_why(claim, reason):
+    assert words.reason(claim) == reason
 
 
 def test_summary_is_the_mean_with_students_interval():

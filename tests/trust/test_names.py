@@ -123,7 +123,7 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_commands(project, command):
     (project.root / "evil").mkdir(exist_ok=True)
-    (project.root / "evil/verdicts.json").write_text('{"studies": {"plain": {"verdict": "supported"}}}')
+    (project.root / "evil/verdicts.json").write_text('{"studies": {"plain": {"word": "supported"}}}')
     before = sorted(path for path in project.root.rglob("*") if ".snakemake" not in path.parts)
     program, *arguments = command
     done = subprocess.run(

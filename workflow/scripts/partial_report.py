@@ -15,6 +15,7 @@ from assay.judging.judging import write_verdicts
 from assay.language.studies import load_studies
 from assay.pipeline.sources import Sources
 from assay.report.reporting import write_report
+from assay.storage.places import WORK
 from assay.storage.receipts import Receipt
 
 PARTIAL = "verdicts-partial.json"
@@ -22,7 +23,7 @@ PARTIAL = "verdicts-partial.json"
 results, scale = Path(sys.argv[1]), sys.argv[2]
 try:
     sources, studies = Sources.read(results), load_studies(scale)
-    write_verdicts([json.loads(studies[name].judgement) for name in sources.shown], sources, PARTIAL)
+    write_verdicts([json.loads(studies[name].judgement) for name in sources.shown], sources, scale, WORK, PARTIAL)
     Receipt(results / "logs" / "report.log").withdraw()
     write_report(list(studies.values()), sources, PARTIAL)
 except AssayError as error:

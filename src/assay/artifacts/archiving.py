@@ -25,6 +25,7 @@ from assay.artifacts.entries import (
     world_key,
     write_entries,
 )
+from assay.artifacts.ledger import LEDGER, line_of, read_ledger, write_ledger
 from assay.artifacts.stores import Wanted, bring, md5, opened_project, reached, send
 from assay.errors import ArtifactError, EvidenceError, unknown
 from assay.evidence.cards import worlds_of
@@ -187,10 +188,10 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
     with _one_at_a_time(root):
         entries = read_entries(root)
         found = [block for name in chosen for block in _whole(studies[name], results, entries)]
-        verdicts = _judged(found, results)
+        records = _judged(found, results)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         sources = {block_key(scale, b.study.name, b.block, _platform(b)): b.folder for b in found}
-        made = {key: _entry(key, block, verdicts, now, head) for key, block in zip(sources, found, strict=True)}
+        made = {key: _entry(key, block, now, head) for key, block in zip(sources, found, strict=True)}
         for card in worlds_of([studies[name] for name in chosen]):
             key, folder = world_key(scale, card), results / "worlds" / card
             if folder.exists() or key not in entries:
@@ -198,6 +199,8 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
                 sources[key], made[key] = folder, _card(key, folder, now, head)
         _store(made, sources, root)
         write_entries({key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
+        lines = read_ledger(root)
+        write_ledger({(scale, name): line_of(records[name], scale, lines.get((scale, name))) for name in chosen}, root)
     pull(keys=made, force=True, root=root)
     return [key for key, entry in made.items() if entry.study]
 
@@ -214,6 +217,7 @@ def withdraw(scale: str, name: str, why: str, root: Path = WORK) -> list[str]:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         gone = [entry.key for each in entries.values() for entry in each]
         write_entries({k: Entry(format=FORMAT, key=k, archived=now, commit=head, withdrawn=why.strip()) for k in gone}, root)
+        write_ledger({(scale, name): None}, root)
     return gone
 
 
@@ -236,7 +240,7 @@ def _refuse_inconclusive(scale: str, root: Path) -> None:
 
 def _clean_commit(root: Path) -> str:
     """The commit that the tree is at. Nothing tracked may differ from it, nor may there be code that it does not have."""
-    own = [f":!{MANIFEST}", ":!dvcstore"]
+    own = [f":!{MANIFEST}", f":!{LEDGER}", ":!dvcstore"]
     head, _ = commit(root)
     if head is None:
         raise ArtifactError(f"{root}: is not the top of a git work tree, so it has no commit; evidence is archived with one")
@@ -280,8 +284,8 @@ def _whole_block(study: Study, block: Block, results: Path) -> _Found:
     return _Found(study, block, folder, evidence)
 
 
-def _judged(found: list[_Found], results: Path) -> dict[str, str]:
-    """The word on each study; ArtifactError for evidence that no verdict rests on, or one on other expectations."""
+def _judged(found: list[_Found], results: Path) -> dict[str, dict]:
+    """The verdicts by study; ArtifactError for evidence that no verdict rests on, or one on other expectations."""
     verdicts = read_json(results / "verdicts.json")["studies"]
     again = f"run snakemake --config scale={results.name}"
     for block in found:
@@ -291,14 +295,14 @@ def _judged(found: list[_Found], results: Path) -> dict[str, str]:
             raise ArtifactError(f"{name}: no verdict rests on this evidence; {again}")
         if resting.get("judgement") != digest_of_judgement(json.loads(block.study.judgement)):
             raise ArtifactError(f"{name}: expectations, controls or margins changed since it was judged; {again}")
-    return {name: record["verdict"] for name, record in verdicts.items()}
+    return verdicts
 
 
 def _platform(block: _Found) -> str:
     return platform_key(block.evidence.provenance["platform"])
 
 
-def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, head: str) -> Entry:
+def _entry(key: str, block: _Found, now: str, head: str) -> Entry:
     provenance = block.evidence.provenance
     cost = provenance["cost"]
     return Entry(
@@ -311,7 +315,6 @@ def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, head: st
         code=provenance["code"],
         platform=provenance["platform"],
         date=provenance["date"],
-        verdict=verdicts[block.study.name],
         judgement=digest_of_judgement(json.loads(block.study.judgement)),
         cost={"train_core_s": cost["train_core_s"], "measure_core_s": cost["measure_core_s"]},
     )
@@ -334,7 +337,7 @@ def _files(folder: Path, names: Iterable[str]) -> dict[str, StoredFile]:
 
 def _same(old: Entry | None, new: Entry) -> bool:
     """Whether an entry says what it said: a card that did not change keeps its day."""
-    said = ("files", "withdrawn", "verdict", "judgement")
+    said = ("files", "withdrawn", "judgement")
     return old is not None and all(getattr(old, field) == getattr(new, field) for field in said)
 
 

@@ -48,7 +48,7 @@ class StoredFile(_Strict):
 class Entry(_Strict):
     """A line of the manifest: a block of a study, or the card of a world, which has neither plan, code nor platform.
 
-    judgement: the digest of the expectations, controls and margins that the verdict is on.
+    judgement: the digest of the expectations, controls and margins that the study was judged by.
     """
 
     format: Literal[1]
@@ -60,7 +60,6 @@ class Entry(_Strict):
     code: dict[str, str] = {}
     platform: dict = {}
     date: str = ""
-    verdict: str = ""
     judgement: str = ""
     cost: dict[str, float] = {}
     withdrawn: str = ""

@@ -65,7 +65,7 @@ def archive(
         print_json({done: changed})
         return
     out.print(f"{done} {len(changed)} {'block' if len(changed) == 1 else 'blocks'} at scale {scale}; now commit them:")
-    out.print("git add archive.jsonl dvcstore && git commit", highlight=False)
+    out.print("git add archive.jsonl verdicts.jsonl dvcstore && git commit", highlight=False)
 
 
 @commands.command()

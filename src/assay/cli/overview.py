@@ -1,5 +1,7 @@
 """The whole: coverage of the catalogue, and costs of the studies."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -7,6 +9,7 @@ from rich.table import Table
 
 from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json
 from assay.errors import StudyError, unknown
+from assay.judging.counts import PAPERS
 from assay.language.catalogue import load as load_catalogue
 from assay.language.studies import load_studies
 from assay.overview.coverage import coverage as compute_coverage
@@ -26,9 +29,16 @@ def coverage(as_json: AsJson = False) -> None:
     for family, counts in found["families"].items():
         table.add_row(family, str(counts["total"]), str(counts["working"]) if counts["working"] else "[dim]0[/]")
     out.print(table)
+    out.print(_words(found["papers"].values()), highlight=False)
     for paper, row in found["papers"].items():
         if row["study"] and not row["working"]:
             out.print(f"{paper} {row['study']}: {'; '.join(row['missing'])}", highlight=False)
+
+
+def _words(rows: Iterable[dict]) -> str:
+    """How many papers have which word."""
+    words = Counter(row["word"] for row in rows if row["word"])
+    return ", ".join(f"{words[word]} {word}" for word in PAPERS if words[word]) or "no paper is judged"
 
 
 @commands.command()

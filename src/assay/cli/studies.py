@@ -1,12 +1,12 @@
 """What there is: list studies and plugs, show one study."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.syntax import Syntax
 from rich.table import Table
 
-from assay.artifacts.entries import read_entries
 from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json
 from assay.errors import StudyError, unknown
 from assay.language.catalogue import load as load_catalogue
@@ -15,23 +15,18 @@ from assay.language.inputs import shown
 from assay.language.plugs import find, kinds
 from assay.language.studies import load_studies
 from assay.language.study import Study
-from assay.overview.coverage import introduced, row_at, vouches
+from assay.overview.coverage import introduced, released, row_at, vouches
 from assay.storage.files import read_json
 from assay.storage.places import PROJECT, WORK
 
 commands = typer.Typer()
-COLOURS = {"supported": "green", "contradicted": "magenta", "no effect": "blue", "inconclusive": "yellow", "invalid": "red"}
+COLOURS = {"supported": "green", "partly": "cyan", "not supported": "magenta", "open": "yellow", "invalid": "red"}
 
 
 def verdicts_at(scale: str) -> dict[str, dict]:
     """Verdicts by study at a scale; empty before the first run."""
     path = WORK / results_folder(scale) / "verdicts.json"
     return read_json(path)["studies"] if path.exists() else {}
-
-
-def archived_words(scale: str) -> dict[str, str]:
-    """The verdict on each study as it was when its evidence was archived."""
-    return {e.study: e.verdict for e in read_entries(WORK).values() if e.study and e.scale == scale and not e.withdrawn}
 
 
 @commands.command("list")
@@ -51,22 +46,24 @@ def list_what(
     title = f"{len(rows)} {what}" + (f", verdicts at scale {scale}" if what == "studies" else "")
     table = Table(*(rows[0] if rows else ("nothing found",)), title=title)
     for row in rows:
-        table.add_row(*(_coloured(value) if key == "verdict" else str(value) for key, value in row.items()))
+        table.add_row(*(_coloured(value) if key == "word" else str(value) for key, value in row.items()))
     out.print(table)
 
 
 def _study_rows(scale: str) -> list[dict]:
-    verdicts, archived = verdicts_at(scale), archived_words(scale)
-    return [
-        {
+    verdicts, archived = verdicts_at(scale), released(scale, WORK)
+    rows = []
+    for study in load_studies(scale).values():
+        here, there = verdicts.get(study.name), archived.get(study.name)
+        rows.append({
             "study": study.name,
             "family": study.family,
             "paper": study.file.paper,
-            "verdict": verdicts.get(study.name, {}).get("verdict") or archived.get(study.name),
+            "word": here["word"] if here else there and there.word,
+            "claims": here["count"] if here else (there.count if there else ""),
             "question": study.file.question,
-        }
-        for study in load_studies(scale).values()
-    ]
+        })  # fmt: skip
+    return rows
 
 
 def _plug_rows(kind: str) -> list[dict]:
@@ -103,19 +100,31 @@ def show(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None
     out.print(f"plugs of the paper: {', '.join(facts['introduces']) or 'none'}; vouched for by {len(facts['vouched_by'])} tests")
     verdict = facts["verdict"]
     if not verdict and facts["archived"]:
-        out.print(f"verdict when it was archived: {_coloured(facts['archived'])}; its numbers: make report", highlight=False)
+        archived = facts["archived"]
+        out.print(f"released as: {_coloured(archived['word'])} ({archived['count']}); its numbers: make report", highlight=False)
         return
     if not verdict:
         out.print(f"not run at scale {scale}: snakemake {results_folder(scale)}/figures/{study}.svg")
         return
-    out.print(f"verdict: {_coloured(verdict['verdict'])} (q = {verdict['q']:.2g})")
+    out.print(f"verdict: {_coloured(verdict['word'])}: {verdict['count']}", highlight=False, soft_wrap=True)
+    out.print(_against_the_release(verdict["release"]), highlight=False, soft_wrap=True)
     for title, tier in (("the paper's claims:", "expectations"), ("beside them:", "secondary")):
         if verdict[tier]:
             out.print(title)
         for each in verdict[tier]:
-            out.print(f"  {each['verdict']:>13}  {each['text']}  effect {each['effect']:.4g}", highlight=False)
+            word = f"{each['word']} ({each['reason']})" if each["reason"] else each["word"]
+            out.print(f"  {word:>16}  {each['text']}  effect {each['effect']:.4g}", highlight=False)
     for reason in facts["missing"]:
         out.print(f"[yellow]{reason}[/]")
+
+
+def _against_the_release(released: dict | None) -> str:
+    """How a verdict stands to the released one."""
+    if released is None:
+        return "not in the release: judged as if it alone joined"
+    if released["same_evidence"] and released["same_text"]:
+        return "as released"
+    return f"released, on other evidence or another text, as: {released['word']}: {released['count']}"
 
 
 def _facts(study: Study, paper: Any) -> dict:
@@ -131,7 +140,7 @@ def _facts(study: Study, paper: Any) -> dict:
         "introduces": introduced(study),
         "vouched_by": sorted({v.test for v in vouches(PROJECT / "tests") if v.paper == paper.id}),
         "verdict": verdicts_at(study.scale).get(study.name),
-        "archived": archived_words(study.scale).get(study.name),
+        "archived": asdict(archived) if (archived := released(study.scale, WORK).get(study.name)) else None,
         "working": row.working,
         "missing": row.missing,
     }

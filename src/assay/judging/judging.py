@@ -1,4 +1,4 @@
-"""Judge all studies of a scale on their evidence and write verdicts.json."""
+"""Judge studies of a scale on their evidence, each as if it alone joined what is released, and write verdicts.json."""
 
 import json
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from assay.errors import EvidenceError
 from assay.evidence.tables import Evidence
+from assay.judging.release import Release, changes, last_release
 from assay.judging.verdicts import judge
 from assay.language.study import digest_of_judgement
 from assay.provenance.fingerprints import digest
@@ -25,10 +26,11 @@ class Shelf(Protocol):
     def failure(self, study: str) -> dict | None: ...
 
 
-def judge_results(judgements: Iterable[dict], shelf: Shelf) -> dict:
+def judge_results(judgements: Iterable[dict], shelf: Shelf, release: Release, last: Release | None = None) -> dict:
     """Verdicts of the studies whose evidence is there; the others are listed as failed, with the stage and the reason.
 
-    judgements: what to judge, one mapping a study (name, paper, controls, expect, margin).
+    judgements: what to judge, one mapping a study (name, paper, controls, expect, margin, and what else `case_of` reads).
+    release: what counts at the scale. last: the last release, against which changed words are listed; None where there is none.
     """
     ready, observations, failed = [], {}, {}
     for judgement in judgements:
@@ -40,8 +42,11 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf) -> dict:
             continue
         observations[name] = [row._asdict() for row in evidence.observations]
         ready.append({**judgement, "rests_on": _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}})
-    verdicts = judge(ready, observations)
-    return {**verdicts, "failed": {**failed, **verdicts["failed"]}}
+    verdicts = judge(ready, observations, release.family)
+    for record in verdicts["studies"].values():
+        record["release"] = release.told(record)
+    since = None if last is None else {"tag": last.tag, "changes": changes(last, verdicts["studies"])}
+    return {**verdicts, "failed": {**failed, **verdicts["failed"]}, "since": since}
 
 
 def require_evidence(studies: Iterable[str], shelf: Shelf) -> None:
@@ -60,9 +65,10 @@ def require_evidence(studies: Iterable[str], shelf: Shelf) -> None:
         raise errors[0]
 
 
-def write_verdicts(judgements: Iterable[dict], shelf: Shelf, name: str = "verdicts.json") -> None:
-    """Judge and write results/<scale>/<name>."""
-    text = json.dumps(judge_results(judgements, shelf), indent=1, sort_keys=True, allow_nan=False)
+def write_verdicts(judgements: Iterable[dict], shelf: Shelf, scale: str, root: Path, name: str = "verdicts.json") -> None:
+    """Judge and write results/<scale>/<name>. root: the project whose ledger says what is released."""
+    verdicts = judge_results(judgements, shelf, Release.at(scale, root), last_release(scale, root))
+    text = json.dumps(verdicts, indent=1, sort_keys=True, allow_nan=False)
     write_atomic(shelf.results / name, text)
 
 

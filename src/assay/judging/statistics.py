@@ -1,118 +1,112 @@
-"""Statistics of one number a seed: tests and intervals of the mean, what n seeds would show, corrections for many tests."""
+"""Statistics of one number a seed: tests and intervals of means, and what n seeds would show; for many samples at once.
 
-import math
-from collections.abc import Sequence
+Every function takes a `Samples`, whose fields are arrays of one shape S (a single sample: shape ()), and returns arrays of S.
+"""
+
 from dataclasses import dataclass
-from functools import cache, cached_property
 
+import numpy as np
 from scipy import special
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One number a seed, (n,), and how finely such numbers can be told apart.
+class Samples:
+    """Samples of n numbers, one a seed, summarised.
 
-    `fixed`: every observation behind them is the same for all seeds, up to rounding (closed-form arms), so nothing is left to
-    chance.
+    spread: the standard deviation (n - 1), 0 where it is mere rounding: at most `resolution`, how finely numbers can be told
+    apart. fixed: every observation behind the numbers is the same for all seeds, up to rounding (closed-form arms), so nothing
+    is left to chance.
     """
 
-    values: tuple[float, ...]
-    resolution: float = 0.0
-    fixed: bool = False
+    n: int
+    mean: np.ndarray
+    spread: np.ndarray
+    resolution: np.ndarray
+    fixed: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray, resolution: np.ndarray | float = 0.0, fixed: np.ndarray | bool = False) -> "Samples":
+        """Summaries of values (..., n)."""
+        values = np.asarray(values, float)
+        n = values.shape[-1]
+        mean = values.mean(axis=-1)
+        deviation = values.std(axis=-1, ddof=1) if n > 1 else np.zeros_like(mean)
+        spread = np.where(deviation > resolution, deviation, 0.0)
+        return cls(n, mean, spread, *(np.broadcast_to(each, mean.shape) for each in (resolution, fixed)))
 
     @property
-    def n(self) -> int:
-        return len(self.values)
-
-    @cached_property
-    def mean(self) -> float:
-        return math.fsum(self.values) / self.n
-
-    @cached_property
-    def spread(self) -> float:
-        """Standard deviation over seeds (n - 1), 0 where it is mere rounding."""
-        if self.n < 2:
-            return 0.0
-        deviation = math.sqrt(math.fsum((value - self.mean) ** 2 for value in self.values) / (self.n - 1))
-        return deviation if deviation > self.resolution else 0.0
+    def error(self) -> np.ndarray:
+        """The standard error of the mean."""
+        return self.spread / np.sqrt(self.n)
 
 
-# Tests of one sample
+# Tests of the mean
 
 
-def p_above(sample: Sample, bound: float) -> float:
+def p_above(samples: Samples, bound: np.ndarray | float) -> np.ndarray:
     """One-sided p-value of "the mean is at most `bound`", small if the mean is above: a t test, and three exact cases.
 
     One seed proves nothing (1). Fixed values decide alone (0 or 1). Values that agree over seeds although the
     observations behind them vary are a coarse metric's ties, where t would be infinite: they get the sign test's 2^-n.
     """
-    above = sample.mean - bound
-    if sample.n < 2:
-        return 1.0
-    if sample.spread > 0:
-        return float(special.stdtr(sample.n - 1, -above * math.sqrt(sample.n) / sample.spread))
-    if above <= sample.resolution:
-        return 1.0
-    return 0.0 if sample.fixed else 0.5**sample.n
+    return _beyond(samples, samples.mean - bound)
 
 
-def p_below(sample: Sample, bound: float) -> float:
+def p_below(samples: Samples, bound: np.ndarray | float) -> np.ndarray:
     """One-sided p-value of "the mean is at least `bound`", small if the mean is below."""
-    return p_above(_negated(sample), -bound)
+    return _beyond(samples, bound - samples.mean)
 
 
-def p_inside(sample: Sample, lower: float, upper: float) -> float:
+def _beyond(samples: Samples, distance: np.ndarray) -> np.ndarray:
+    """p_above and p_below for means so far beyond their bounds."""
+    if samples.n < 2:
+        return np.ones_like(distance)
+    varied = samples.spread > 0
+    t = np.divide(distance, samples.error, out=np.zeros_like(distance), where=varied)
+    exact = np.where(distance <= samples.resolution, 1.0, np.where(samples.fixed, 0.0, 0.5**samples.n))
+    return np.where(varied, special.stdtr(samples.n - 1, -t), exact)
+
+
+def p_inside(samples: Samples, lower: np.ndarray | float, upper: np.ndarray | float) -> np.ndarray:
     """Two one-sided tests: p-value of "the mean is not in (lower, upper)", small if it is inside.
 
     A fixed value on the border counts as inside: it differs by no more than the margin.
     """
-    if sample.fixed and sample.n > 1:
-        return float(not lower - sample.resolution <= sample.mean <= upper + sample.resolution)
-    return max(p_above(sample, lower), p_below(sample, upper))
+    tested = np.maximum(p_above(samples, lower), p_below(samples, upper))
+    return np.where(_decided(samples), np.where(_between(samples, lower, upper), 0.0, 1.0), tested)
 
 
-def interval(sample: Sample, confidence: float) -> tuple[float, float] | None:
-    """Two-sided t interval of the mean; None for one seed, a point where the values agree."""
-    if sample.n < 2:
+def p_not_above(samples: Samples, bound: np.ndarray | float) -> np.ndarray:
+    """`p_below`, but that a fixed value on the bound, which no test of varied values can tell, is not above it: 0."""
+    within = samples.mean - bound <= samples.resolution
+    return np.where(_decided(samples), np.where(within, 0.0, 1.0), p_below(samples, bound))
+
+
+def _decided(samples: Samples) -> np.ndarray:
+    """Where nothing is left to chance."""
+    return samples.fixed & (samples.spread == 0) & (samples.n > 1)
+
+
+def _between(samples: Samples, lower: np.ndarray | float, upper: np.ndarray | float) -> np.ndarray:
+    return (samples.mean >= lower - samples.resolution) & (samples.mean <= upper + samples.resolution)
+
+
+# Intervals and power
+
+
+def interval(samples: Samples, confidence: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Two-sided t interval of the mean, its ends; None for one seed, a point where the values agree."""
+    if samples.n < 2:
         return None
-    half = float(special.stdtrit(sample.n - 1, (1 + confidence) / 2)) * sample.spread / math.sqrt(sample.n)
-    return sample.mean - half, sample.mean + half
+    half = special.stdtrit(samples.n - 1, (1 + confidence) / 2) * samples.error
+    return samples.mean - half, samples.mean + half
 
 
-@cache
-def standard_errors_to_detect(n: int, level: float, power: float) -> float:
-    """True mean, in standard errors, that a one-sided t test of n values at `level` finds with probability `power`.
+def seeds_needed(distance: np.ndarray, spread: np.ndarray, level: float, power: float) -> np.ndarray:
+    """Seeds at which a one-sided test at this level finds a mean that far beyond its bound with this probability.
 
-    The noncentrality at which the noncentral t leaves 1 - power below the critical value.
+    By the normal distribution: ((z_level + z_power) spread / distance)^2, infinite at no distance.
     """
-    critical = float(special.stdtrit(n - 1, 1 - level))
-    return float(special.nctdtrinc(n - 1, 1 - power, critical))
-
-
-def _negated(sample: Sample) -> Sample:
-    return Sample(tuple(-value for value in sample.values), sample.resolution, sample.fixed)
-
-
-# Corrections
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values: at most alpha where the step-down procedure rejects at family-wise level alpha."""
-    count, adjusted, running = len(p_values), [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(_ascending(p_values)):
-        running = max(running, min(1.0, (count - rank) * p_values[index]))
-        adjusted[index] = running
-    return adjusted
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """q-values: at most alpha where the step-up procedure rejects at false-discovery rate alpha."""
-    count, adjusted, running = len(p_values), [0.0] * len(p_values), 1.0
-    for rank, index in reversed(list(enumerate(_ascending(p_values), 1))):
-        running = min(running, p_values[index] * count / rank)
-        adjusted[index] = running
-    return adjusted
-
-
-def _ascending(p_values: Sequence[float]) -> list[int]:
-    return sorted(range(len(p_values)), key=p_values.__getitem__)
+    reach = special.ndtri(1 - level) + special.ndtri(power)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(distance > 0, (reach * spread / distance) ** 2, np.inf)

@@ -1,79 +1,53 @@
-"""Verdicts: each expectation judged on per-seed effects, corrected inside its study and over all studies.
+"""Verdicts: each claim judged on per-seed effects at every scheduled look, and corrected over all claims of a report.
 
 docs/judge.md gives the rules with their reasons and the measured error rates. In short:
 
-- An expectation is `supported` if its mean effect is significantly above the margin, `contradicted` if significantly
-  below minus the margin, `no effect` if significantly inside the margin (both one-sided tests), else `inconclusive`.
-- Each of these findings is a family of its own: Holm's correction over the expectations of a study, then
-  Benjamini and Hochberg's over the studies.
-- Secondary expectations are judged in the same way among themselves and have no say in the study's verdict.
-- A study is `invalid` if a control is not established, whatever else holds.
+- A claim `holds` if its mean effect is significantly above the margin, `fails` if significantly below it (reversed if below minus
+  the margin, absent if within it, else smaller than the margin asks), else it is `open`.
+- The p-value of the k-th look counts 2^k times. Each of the two words is a family of its own: Benjamini and Hochberg's procedure
+  over all claims that are judged together.
+- A paper is `supported` (all claims hold, and it passes the gate), `partly`, `not supported` or `open`; `invalid` if a control is
+  not established, whatever else holds.
+- Secondary expectations are judged in the same way among themselves and have no say in the paper's word.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from assay.errors import AssayError, EvidenceError, StudyError
-from assay.judging.statistics import (
-    Sample,
-    benjamini_hochberg,
-    holm,
-    interval,
-    p_above,
-    p_below,
-    p_inside,
-    standard_errors_to_detect,
-)
-from assay.judging.tabulating import tabulate
+from assay.judging.claims import ALPHA, FAILS, HOLDS, STATEMENTS, Claims, charged, corrected, p_values, prospects
+from assay.judging.counts import counted
+from assay.judging.families import Conclusion, Family, Member, Verdict
+from assay.judging.looks import scheduled
+from assay.judging.statistics import Samples, interval
+from assay.judging.tabulating import judged_draws, tabulate
 from assay.language.expectations import Expectation, Series, Table, cells, margin_of, parse
 
-ALPHA = 0.05
-POWER = 0.8
 RESOLUTION = 1e-6  # a spread below this share of the values compared is rounding: single precision resolves 1.2e-7
-FINDINGS = ("supported", "contradicted", "no effect")
 
 
-# One expectation
+# Reading
 
 
-def p_values(expectation: Expectation, sample: Sample, margin: float) -> dict[str, float]:
-    """Evidence for each finding about an expectation.
+@dataclass(frozen=True)
+class Read:
+    """One number a seed. resolution, fixed (n,): of the first 1, 2, ... seeds, as `Samples` has them."""
 
-    Tests of a direction are doubled, so `supported` or `contradicted` at 0.05 is what a 95% interval clear of the
-    margin (or of the bounds) says, and the two together err at 5% and not at 10%.
-    """
-    if expectation.kind == "equivalence":
-        lower, upper = expectation.lower, expectation.upper
-        outside = min(p_above(sample, upper), p_below(sample, lower))
-        return {"supported": p_inside(sample, lower, upper), "contradicted": min(1.0, 2 * outside), "no effect": 1.0}
-    return {
-        "supported": min(1.0, 2 * p_above(sample, margin)),
-        "contradicted": min(1.0, 2 * p_below(sample, -margin)),
-        "no effect": p_inside(sample, -margin, margin),
-    }
+    values: np.ndarray
+    resolution: np.ndarray
+    fixed: np.ndarray
+
+    @property
+    def samples(self) -> Samples:
+        """The summary over all seeds."""
+        return Samples.of(self.values, self.resolution[-1], self.fixed[-1])
 
 
-def finding(adjusted: Mapping[str, float]) -> str:
-    """The finding whose Holm-adjusted p-value is at most alpha, else `inconclusive`; direction before absence."""
-    return next((name for name in FINDINGS if adjusted[name] <= ALPHA), "inconclusive")
-
-
-def detectable(expectation: Expectation, sample: Sample, margin: float, expectations: int) -> float | None:
-    """What n seeds of this spread would have shown with 80% power, at the first and strictest step of Holm.
-
-    A difference: the smallest true effect found, margin included. An equivalence: the smallest half-width of bounds
-    shown to hold an effect in their middle (each one-sided test at 90%, together 80%).
-    """
-    if sample.n < 2:
-        return None
-    error = sample.spread / math.sqrt(sample.n)
-    if expectation.kind == "equivalence":
-        return error * standard_errors_to_detect(sample.n, ALPHA / expectations, (1 + POWER) / 2)
-    return margin + error * standard_errors_to_detect(sample.n, ALPHA / 2 / expectations, POWER)
-
-
-def sampled(expectation: Expectation, tables: Mapping[int, Table], *, effects: bool) -> Sample:
+def read(expectation: Expectation, tables: Mapping[int, Table], *, effects: bool) -> Read:
     """The expectation's effect (or, for a control, its measured term) for each seed, in the order of the seeds."""
     values = []
     for seed, table in tables.items():
@@ -81,65 +55,21 @@ def sampled(expectation: Expectation, tables: Mapping[int, Table], *, effects: b
             values.append(expectation.evaluate(table) if effects else expectation.measured(table))
         except EvidenceError as error:
             raise EvidenceError(f"seed {seed}: {error}") from error
-    read = [[cells(table, reference) for reference in expectation.references()] for table in tables.values()]
-    resolution = RESOLUTION * max(expectation.size(table) for table in tables.values())
-    fixed = all(_same(one, first, resolution) for each in read for one, first in zip(each, read[0], strict=True))
-    return Sample(tuple(values), resolution, fixed)
+    references = list(expectation.references())
+    observed = [[cells(table, reference) for reference in references] for table in tables.values()]
+    moved = [max(map(_moved, each, observed[0])) if references else 0.0 for each in observed]
+    resolution = RESOLUTION * np.maximum.accumulate([expectation.size(table) for table in tables.values()])
+    return Read(np.array(values), resolution, np.maximum.accumulate(moved) <= resolution)
 
 
-def _same(one: Series, other: Series, resolution: float) -> bool:
-    """Whether two seeds' observations differ by no more than rounding."""
-    return set(one) == set(other) and all(abs(one[x] - other[x]) <= resolution for x in one)
+def _moved(one: Series, first: Series) -> float:
+    """How far a seed's observations are from the first seed's; infinitely, where they are at other coordinates."""
+    return max((abs(one[x] - first[x]) for x in one), default=0.0) if set(one) == set(first) else math.inf
 
 
-def _judge_expectations(
-    expectations: Sequence[Expectation], tables: Mapping[int, Table], margins: Mapping[str, float]
-) -> tuple[list[dict[str, Any]], list[dict[str, float]]]:
-    """The record of each expectation and its Holm-adjusted p-values, one for each finding."""
-    samples = [sampled(expectation, tables, effects=True) for expectation in expectations]
-    limits = [margin_of(expectation, margins) for expectation in expectations]
-    raw = [p_values(*each) for each in zip(expectations, samples, limits, strict=True)]
-    families = {name: holm([each[name] for each in raw]) for name in FINDINGS}
-    adjusted = [{name: families[name][index] for name in FINDINGS} for index in range(len(raw))]
-    records = []
-    for expectation, sample, margin, before, after in zip(expectations, samples, limits, raw, adjusted, strict=True):
-        verdict = finding(after)
-        shown = verdict if verdict in FINDINGS else min(("supported", "contradicted"), key=after.__getitem__)
-        record = {
-            "text": expectation.text,
-            "kind": expectation.kind,
-            "verdict": verdict,
-            "effect": sample.mean,
-            "interval": _as_list(interval(sample, 1 - ALPHA)),
-            "standardised": sample.mean / sample.spread if sample.spread else None,
-            "p": before[shown],
-            "p_holm": after[shown],
-            "margin": margin,
-            "detectable": detectable(expectation, sample, margin, len(expectations)),
-            "values": list(sample.values),
-            "note": _remark(expectation, sample, margin),
-        }
-        if expectation.kind == "equivalence":
-            record |= {"bounds": [expectation.lower, expectation.upper], "margin": _half_width(expectation)}
-        records.append(record)
-    return records, adjusted
-
-
-def _half_width(expectation: Expectation) -> float:
-    return (expectation.upper - expectation.lower) / 2
-
-
-def _remark(expectation: Expectation, sample: Sample, margin: float) -> str:
-    """What a reader must know beside the numbers; empty in the usual case."""
-    if sample.n < 2:
-        return "one seed: nothing can be tested"
-    if sample.fixed:
-        return "the same for every seed: decided without a test"
-    if sample.spread == 0:
-        return f"the effect is the same for every seed though the observations vary: sign test, p >= 2^-{sample.n}"
-    if margin == 0 and expectation.kind == "difference":
-        return "no margin stated: an absence of effect cannot be shown"
-    return ""
+def sampled(expectation: Expectation, tables: Mapping[int, Table], *, effects: bool) -> Samples:
+    """Mean and spread of the expectation's effect (or, for a control, of its measured term) over the seeds."""
+    return read(expectation, tables, effects=effects).samples
 
 
 # Controls
@@ -151,109 +81,248 @@ def judge_control(control: Expectation, tables: Mapping[int, Table]) -> dict[str
     The interval shown is the one tested: each end is a one-sided 95% bound. It is not corrected for the number of
     controls, since failing one makes the study invalid, which claims nothing. One seed is judged on its value.
     """
-    sample = sampled(control, tables, effects=False)
-    bounds = interval(sample, 1 - 2 * ALPHA)
-    low, high = bounds or (sample.mean, sample.mean)
+    found = read(control, tables, effects=False)
+    samples = found.samples
+    bounds = interval(samples, 1 - 2 * ALPHA)
+    low, high = bounds or (samples.mean, samples.mean)
     return {
         "text": control.text,
-        "passed": control.lower < low and high < control.upper,
-        "mean": sample.mean,
+        "passed": bool(control.lower < low and high < control.upper),
+        "mean": float(samples.mean),
         "interval": _as_list(bounds),
-        "values": list(sample.values),
+        "values": found.values.tolist(),
     }
 
 
 # One study
 
 
-def study_p_values(adjusted: Sequence[Mapping[str, float]], *, valid: bool) -> dict[str, float]:
-    """Evidence for each verdict on a study, from its expectations' Holm-adjusted p-values.
+@dataclass(frozen=True)
+class Tried:
+    """A study's claims (or what stands beside them) as they were read, and their margins."""
 
-    `supported` says all expectations hold: the largest. `contradicted` and `no effect` say that one at least fails so:
-    the smallest. An invalid study has 1 throughout: it stays in the family of studies and can only make it stricter.
-    """
-    if not valid:
-        return dict.fromkeys(FINDINGS, 1.0)
-    return {name: (max if name == "supported" else min)(each[name] for each in adjusted) for name in FINDINGS}
+    expectations: tuple[Expectation, ...]
+    reads: tuple[Read, ...]
+    margins: tuple[float, ...]
 
 
-def study_verdict(valid: bool, expectations: Sequence[str], q_values: Mapping[str, float]) -> str:
-    """The verdict on a study from the verdicts on its expectations and its q-values over all studies."""
-    if not valid:
-        return "invalid"
-    if "contradicted" in expectations:
-        return "contradicted" if q_values["contradicted"] <= ALPHA else "inconclusive"
-    if "inconclusive" in expectations:
-        return "inconclusive"
-    name = "no effect" if "no effect" in expectations else "supported"
-    return name if q_values[name] <= ALPHA else "inconclusive"
+@dataclass(frozen=True)
+class Case:
+    """A study ready to be judged: what was read of its draws, before anything is tested."""
+
+    study: Mapping[str, Any]
+    controls: list[dict[str, Any]]
+    claims: Tried
+    secondary: Tried
+    seeds: int
+    first: int
+    first_look: int
+    earlier: int
+
+    @property
+    def valid(self) -> bool:
+        return all(control["passed"] for control in self.controls)
 
 
-def judge_study(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:
-    """The record of a study before the correction over studies, and its p-value for each finding.
+def case_of(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Case:
+    """Read a study's judged draws.
 
-    study: name, paper, expect (texts) and optionally secondary and controls (texts), margin ({metric: number}), rests_on.
-    rows: observations with arm, seed, metric, x, value (text or numbers).
+    study: name, paper, expect (texts) and optionally secondary and controls (texts), margin ({metric: number}), rests_on;
+    first: the first seed of its judged draws (0); first_look: the number of seeds of the first look (all that are there);
+    earlier: looks made under earlier texts (0). rows: observations with arm, seed, metric, x, value (text or numbers).
     Raises StudyError for a text that cannot be read or applied, EvidenceError for missing or non-finite observations.
     """
     try:
-        tables = tabulate(rows)
-        controls = [judge_control(parse(text), tables) for text in study.get("controls", ())]
-        expectations = [parse(text) for text in study["expect"]]
-        if not expectations:
+        controls, claims, beside = (tuple(map(parse, study.get(key, ()))) for key in ("controls", "expect", "secondary"))
+        if not claims:
             raise StudyError("expect is empty; a study needs at least one expectation")
+        arms = {reference.arm for each in (*controls, *claims, *beside) for reference in each.references()}
+        first = study.get("first", 0)
+        kept, first_look = judged_draws(rows, arms, first, study.get("first_look"))
+        tables = tabulate(kept)
         margins = study.get("margin", {})
-        records, adjusted = _judge_expectations(expectations, tables, margins)
-        secondary, _ = _judge_expectations([parse(text) for text in study.get("secondary", ())], tables, margins)
+        return Case(
+            study=study,
+            controls=[judge_control(control, tables) for control in controls],
+            claims=_tried(claims, tables, margins),
+            secondary=_tried(beside, tables, margins),
+            seeds=len(tables),
+            first=first,
+            first_look=first_look,
+            earlier=study.get("earlier", 0),
+        )
     except AssayError as error:
         raise type(error)(f"study '{study['name']}': {error}") from error
-    record = {
-        "study": study["name"],
-        "paper": study["paper"],
-        "verdict": "",
-        "p": 1.0,
-        "q": 1.0,
-        "seeds": len(tables),
-        "note": "",
-        "controls": controls,
-        "expectations": records,
-        "secondary": secondary,
-        "rests_on": dict(study.get("rests_on", {})),
-    }
-    return record, study_p_values(adjusted, valid=all(control["passed"] for control in controls))
 
 
-def _as_list(bounds: tuple[float, float] | None) -> list[float] | None:
-    return None if bounds is None else list(bounds)
+def _tried(expectations: tuple[Expectation, ...], tables: Mapping[int, Table], margins: Mapping[str, float]) -> Tried:
+    reads = tuple(read(expectation, tables, effects=True) for expectation in expectations)
+    return Tried(expectations, reads, tuple(margin_of(expectation, margins) for expectation in expectations))
 
 
-# All studies
+# All claims
 
 
-def judge(studies: Iterable[Mapping[str, Any]], observations: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, Any]:
-    """Judge studies together: {"alpha", "studies": {name: record}, "failed": {name: {"stage", "error"}}}, JSON-ready.
+def tested(cases: Sequence[Case]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """p at every look, (4, claims, looks), of each case's claims and of what stands beside them: one test for all alike.
 
-    A study that cannot be judged is listed in "failed" with a one-line error; the others are judged without it.
+    Cases with as many seeds and the same first look are tested together, as the arithmetic of a claim does not depend on others.
     """
-    records, p_of, failed = {}, {}, {}
+    alike: dict[tuple[int, int], list[int]] = {}
+    for index, case in enumerate(cases):
+        alike.setdefault((case.seeds, case.first_look), []).append(index)
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for (_, first_look), members in alike.items():
+        tiers = [tier for index in members for tier in (cases[index].claims, cases[index].secondary)]
+        p = p_values(stacked(tiers), first_look)
+        ends = np.cumsum([len(tier.reads) for tier in tiers])
+        parts = np.split(p, ends[:-1], axis=1)
+        found |= {index: (parts[2 * at], parts[2 * at + 1]) for at, index in enumerate(members)}
+    return [found[index] for index in range(len(cases))]
+
+
+def stacked(tiers: Iterable[Tried]) -> Claims:
+    """The claims of several tiers, which have as many seeds, as arrays."""
+    rows = [each for tier in tiers for each in zip(tier.expectations, tier.reads, tier.margins, strict=True)]
+    equivalence = np.array([expectation.kind == "equivalence" for expectation, _, _ in rows])
+    margins = np.array([margin for *_, margin in rows])
+    return Claims(
+        effects=np.array([seen.values for _, seen, _ in rows]),
+        lower=np.where(equivalence, [expectation.lower for expectation, _, _ in rows], -margins),
+        upper=np.where(equivalence, [expectation.upper for expectation, _, _ in rows], margins),
+        equivalence=equivalence,
+        resolution=np.array([seen.resolution for _, seen, _ in rows]),
+        fixed=np.array([seen.fixed for _, seen, _ in rows]),
+    )
+
+
+def judge(
+    studies: Iterable[Mapping[str, Any]],
+    observations: Mapping[str, Iterable[Mapping[str, Any]]],
+    release: Family | None = None,
+) -> dict[str, Any]:
+    """Judge studies: {"alpha", "studies": {name: record}, "failed": {name: {"stage", "error"}}}, JSON-ready.
+
+    release: the papers that count; each study is then judged as if it alone joined them, in place of the one of its name, and
+    moves no other's word. Without it, these studies are judged together, as a release is. A study that cannot be judged is
+    listed in "failed" with a one-line error; the others are judged without it.
+    """
+    cases, failed = [], {}
     for study in studies:
-        name = study["name"]
         try:
-            records[name], p_of[name] = judge_study(study, observations.get(name, ()))
+            cases.append(case_of(study, observations.get(study["name"], ())))
         except AssayError as error:
-            failed[name] = {"stage": "judge", "error": str(error)}
-    q_of = {family: benjamini_hochberg([p[family] for p in p_of.values()]) for family in FINDINGS}
-    for index, (name, record) in enumerate(records.items()):
-        _conclude(record, p_of[name], {family: q_of[family][index] for family in FINDINGS}, len(records))
+            failed[study["name"]] = {"stage": "judge", "error": str(error)}
+    p_of = tested(cases)
+    members = {case.study["name"]: _member(case, *p) for case, p in zip(cases, p_of, strict=True)}
+    together = Family(members) if release is None else None
+    records = {}
+    for case, p in zip(cases, p_of, strict=True):
+        name = case.study["name"]
+        family = together or release.joined_by(name, members[name])
+        records[name] = _record(case, p, family, name)
     return {"alpha": ALPHA, "studies": records, "failed": failed}
 
 
-def _conclude(record: dict[str, Any], p: Mapping[str, float], q: Mapping[str, float], studies: int) -> None:
-    """Fill in a study's verdict, and the p and q of the finding it made alone (of `supported` if it made none)."""
-    valid = all(control["passed"] for control in record["controls"])
-    inside = [expectation["verdict"] for expectation in record["expectations"]]
-    alone, record["verdict"] = study_verdict(valid, inside, p), study_verdict(valid, inside, q)
-    family = alone if alone in FINDINGS else "supported"
-    record["p"], record["q"] = p[family], q[family]
-    if record["verdict"] != alone:
-        record["note"] = f"{alone} on its own (p = {p[alone]:.2g}), not after correction over {studies} studies"
+def _member(case: Case, claims: np.ndarray, secondary: np.ndarray) -> Member:
+    return Member(corrected(claims, case.earlier), corrected(secondary, case.earlier), case.valid)
+
+
+# Records
+
+
+def _record(case: Case, p: tuple[np.ndarray, np.ndarray], family: Family, name: str) -> dict[str, Any]:
+    """What verdicts.json says of a study."""
+    conclusion, cuts = family.conclusion(name), family.cuts
+    claims = _claim_records(case, case.claims, p[0], conclusion.claims, cuts["claims"])
+    a, b, gate = conclusion.gate
+    record = {
+        "study": name,
+        "paper": case.study["paper"],
+        "word": conclusion.word,
+        "count": "",
+        "first": case.first,
+        "first_look": case.first_look,
+        "seeds": case.seeds,
+        "earlier": case.earlier,
+        "looks": list(scheduled(case.first_look, case.seeds)),
+        "gate": {"a": a, "b": b, "cut": gate},
+        "note": _note(conclusion),
+        "controls": case.controls,
+        "expectations": claims,
+        "secondary": _claim_records(case, case.secondary, p[1], conclusion.secondary, cuts["secondary"]),
+        "rests_on": dict(case.study.get("rests_on", {})),
+    }
+    return record | {"count": counted(record)}
+
+
+def _note(conclusion: Conclusion) -> str:
+    if conclusion.word == "open" and all(claim.word == "holds" for claim in conclusion.claims):
+        a, _, gate = conclusion.gate
+        return f"all claims hold, but the weakest (P = {a:.2g}) does not pass the gate for papers (P at most {gate:.2g})"
+    return ""
+
+
+def _claim_records(
+    case: Case, tier: Tried, p: np.ndarray, verdicts: Sequence[Verdict], cuts: tuple[float, float]
+) -> list[dict[str, Any]]:
+    """The record of each claim. cuts: the P that `holds` and `fails` may have."""
+    if not tier.reads:
+        return []
+    samples = stacked([tier]).first(case.seeds)
+    bounds = interval(samples, 1 - ALPHA)
+    total, each = corrected(p, case.earlier), charged(p, case.earlier)
+    needs = prospects(stacked([tier]), case.first_look, case.seeds, case.earlier)
+    records = []
+    for index, (expectation, seen, margin, verdict) in enumerate(
+        zip(tier.expectations, tier.reads, tier.margins, verdicts, strict=True)
+    ):
+        equivalence = expectation.kind == "equivalence"
+        one = Samples(samples.n, *(field[index] for field in (samples.mean, samples.spread, samples.resolution, samples.fixed)))
+        record = {
+            "text": expectation.text,
+            "kind": expectation.kind,
+            "word": verdict.word,
+            "reason": verdict.reason,
+            "p": {name: p[number, index].tolist() for number, name in enumerate(STATEMENTS)},
+            "P": {name: float(total[number, index]) for number, name in enumerate(STATEMENTS)},
+            "q": {"holds": verdict.q_holds, "fails": verdict.q_fails},
+            "decided_at": _decided_at(case, verdict, each[:, index], cuts),
+            "effect": float(one.mean),
+            "interval": None if bounds is None else [float(end[index]) for end in bounds],
+            "spread": float(one.spread),
+            "margin": (expectation.upper - expectation.lower) / 2 if equivalence else margin,
+            "values": seen.values.tolist(),
+            "needs": math.ceil(needs[index]) if verdict.word == "open" and math.isfinite(needs[index]) else None,
+            "note": _remark(expectation, one, margin, verdict),
+        }
+        records.append(record | ({"bounds": [expectation.lower, expectation.upper]} if equivalence else {}))
+    return records
+
+
+def _decided_at(case: Case, verdict: Verdict, p: np.ndarray, cuts: tuple[float, float]) -> int | None:
+    """The seeds of the first look at which the claim's word would have come out, by today's cut; None for one that is open."""
+    if verdict.word == "open":
+        return None
+    statement = HOLDS if verdict.word == "holds" else FAILS
+    looks = scheduled(case.first_look, case.seeds)
+    return looks[int(np.argmax(p[statement] <= cuts[statement]))]
+
+
+def _remark(expectation: Expectation, sample: Samples, margin: float, verdict: Verdict) -> str:
+    """What a reader must know beside the numbers; empty in the usual case."""
+    if sample.n < 2:
+        return "one seed: nothing can be tested"
+    if verdict.q_holds <= ALPHA and verdict.q_fails <= ALPHA:
+        return "the looks disagree: an early one found what a later one found against"
+    if sample.spread == 0 and sample.fixed:
+        return "the same for every seed: decided without a test"
+    if sample.spread == 0:
+        return f"the effect is the same for every seed though the observations vary: sign test, p >= 2^-{sample.n}"
+    if margin == 0 and expectation.kind == "difference":
+        return "no margin stated: an absence of effect cannot be shown"
+    return ""
+
+
+def _as_list(bounds: tuple[np.ndarray, np.ndarray] | None) -> list[float] | None:
+    return None if bounds is None else [float(end) for end in bounds]

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from assay.artifacts.entries import read_entries
+from assay.artifacts.ledger import LEDGER, read_ledger
 from assay.errors import AssayError, StudyError
 from assay.language.catalogue import Catalogue
 from assay.language.configuration import Config, results_folder
@@ -34,12 +34,26 @@ OTHER_EXPECTATIONS = "the verdict is on other expectations, controls or margins;
 
 @dataclass(frozen=True)
 class Row:
-    """One paper: its study and verdict, whether it works, and what is missing if it does not."""
+    """One paper: its study, the word on it and the count of its claims, whether it works, and what is missing if it does not."""
 
     study: str | None
-    verdict: str | None
+    word: str | None
+    count: str | None
     working: bool
     missing: list[str]
+
+    @classmethod
+    def without(cls, study: str | None, why: str) -> "Row":
+        """A row without evidence, for one reason."""
+        return cls(study, None, None, False, [why])
+
+
+@dataclass(frozen=True)
+class Told:
+    """The word on a study and the count of its claims, where evidence is judged."""
+
+    word: str
+    count: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ class Introduction:
 
 def coverage(catalogue: Catalogue, root: Path = WORK) -> dict:
     """Rows by paper, counted by family: {"total", "working", "families", "papers"}."""
-    rows = {paper: Row(None, None, False, ["no study"]) for paper in catalogue}
+    rows = {paper: Row.without(None, "no study") for paper in catalogue}
     for study_name in study_paths(project_of(root) / "config"):
         paper, row = _row_of(study_name, root)
         if paper in rows and not rows[paper].working:
@@ -85,27 +99,27 @@ def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
         try:
             study = load_studies(scale, config, only=[name])[name]
         except AssayError as error:
-            return None, Row(name, None, False, [str(error)])
+            return None, Row.without(name, str(error))
         row = row_at(study, root)
         if best is None or _rank(row) > _rank(best[1]):
             best = (study.file.paper, row)
-    return best or (None, Row(name, None, False, ["no conclusive scale in config/scales/"]))
+    return best or (None, Row.without(name, "no conclusive scale in config/scales/"))
 
 
 def _rank(row: Row) -> tuple[bool, int]:
-    """A row with a verdict before one without, then the one that lacks less."""
-    return row.verdict is not None, -len(row.missing)
+    """A row with a word before one without, then the one that lacks less."""
+    return row.word is not None, -len(row.missing)
 
 
 def row_at(study: Study, root: Path = WORK, sources: Sources | None = None) -> Row:
     """The row of a study's paper, by the evidence that a run took or, if none is given, that counts now."""
     sources = sources or sources_now({study.name: study}, root / results_folder(study.scale), root)
-    verdict, missing = _evidence(study, sources, root)
+    told, missing = _evidence(study, sources, root)
     missing += _untested(study, project_of(root) / "tests")
-    return Row(study.name, verdict, not missing, missing)
+    return Row(study.name, told and told.word, told and told.count, not missing, missing)
 
 
-def _evidence(study: Study, sources: Sources, root: Path) -> tuple[str | None, list[str]]:
+def _evidence(study: Study, sources: Sources, root: Path) -> tuple[Told | None, list[str]]:
     name, places = study.name, sources.places.get(study.name, ())
     if not places:
         why = sources.lacking.get(name) or (f"run snakemake --config scale={study.scale} 'studies=[{name}]'",)
@@ -119,13 +133,26 @@ def _evidence(study: Study, sources: Sources, root: Path) -> tuple[str | None, l
     if record is None and not sources.from_archive(name):
         return None, [*missing, f"not judged: {why}"]
     if record is None:
-        entry = read_entries(root)[places[-1].key]
-        word = entry.verdict
-        if entry.judgement != judgement:
+        line = read_ledger(root).get((study.scale, name))
+        if line is None or line.judgement != judgement:
             return None, [*missing, f"not judged: {OTHER_EXPECTATIONS}"]
-        return word, [*missing, *(["control failed"] if word == "invalid" else [])]
+        return released(study.scale, root)[name], [*missing, *([] if line.valid else ["control failed"])]
     missing += [f"control failed: {control['text']}" for control in record["controls"] if not control["passed"]]
-    return record["verdict"], missing
+    return Told(record["word"], record["count"]), missing
+
+
+def released(scale: str, root: Path = WORK) -> dict[str, Told]:
+    """What the committed ledger says of its studies at a scale."""
+    text = root / LEDGER
+    return _released(scale, root, text.stat().st_mtime_ns if text.exists() else 0)
+
+
+@lru_cache(maxsize=2)
+def _released(scale: str, root: Path, changed_ns: int) -> dict[str, Told]:
+    from assay.judging.release import Release  # numpy and scipy, which reading the rules does without
+
+    release = Release.at(scale, root)
+    return {name: Told(*release.word_and_count(name)) for name in release.lines}
 
 
 def _record(name: str, judgement: str, sources: Sources) -> tuple[dict | None, str]:

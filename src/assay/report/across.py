@@ -16,7 +16,7 @@ from assay.report.parts import Part
 COMPARISON = re.compile(r"(\w+)\.(\w+)(\[[^]]*\])? ([<>]) (\w+)\.(\w+)(\[[^]]*\])?")
 # What these say of a network does not depend on what else a protocol is set to measure.
 OF_THE_NETWORK = frozenset({"top1", "loss", "train_top1"})
-SIGNS = {"supported": 1, "contradicted": -1, "no effect": 0}
+SIGNS = {"holds": 1, "reversed": -1, "absent": 0}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Outcome:
 
     study: str
     text: str
-    verdict: str
+    word: str
     sign: int | None
 
 
@@ -144,8 +144,8 @@ def _outcomes(entry: Entry) -> Iterator[tuple[str, str, tuple, Outcome]]:
         if canonical(first) > canonical(second):
             first, second, ahead = second, first, -ahead
         changes = tuple((f, first.get(f), second.get(f)) for f in sorted({*first, *second}) if first.get(f) != second.get(f))
-        sign = SIGNS.get(item["verdict"])
-        outcome = Outcome(entry.study.name, item["text"], item["verdict"], None if sign is None else sign * ahead)
+        sign = SIGNS.get(item["reason"] or item["word"])
+        outcome = Outcome(entry.study.name, item["text"], item["word"], None if sign is None else sign * ahead)
         metric = match[2] + (match[3] or "")
         if changes:
             yield canonical([metric, entry.study.metrics.get(match[2]), changes]), metric, changes, outcome

@@ -35,15 +35,19 @@ class Entry:
         """The verdict in a word, or why there is none."""
         if self.failure:
             return FAILED
-        return self.verdict["verdict"] if self.verdict else NOT_RUN
+        return self.verdict["word"] if self.verdict else NOT_RUN
+
+    @property
+    def released(self) -> bool:
+        """Whether the release has a word on the study."""
+        return bool(self.verdict and self.verdict["release"])
 
     @property
     def effect(self) -> float | None:
         """The standardised effect of the first expectation, the one a study is known by; none where a control failed."""
         if not self.verdict or self.state == "invalid":
             return None
-        values = plots.standardised(self.verdict["expectations"][0])
-        return values[0] if values else None
+        return plots.standardised(self.verdict["expectations"][0])
 
     @property
     def cost(self) -> float | None:
@@ -114,7 +118,8 @@ def atlas(entries: list[Entry], papers: Mapping[str, Paper]) -> dict[str, Any]:
         "counts": Counter(entry.state for entry in entries),
         "studied": sum(bool(row.studies) for row in rows),
         "states": STATES,
-        "expectations": expectation_counts(judged.values()),
+        "claims": claim_counts(judged.values()),
+        "unreleased": sorted(entry.study.name for entry in entries if entry.verdict and not entry.released),
         "forest": plots.forest(judged),
     }
 
@@ -140,9 +145,9 @@ def _distinct(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def expectation_counts(verdicts: Iterable[dict[str, Any]]) -> Counter[str]:
-    """How many expectations came to which verdict, over the studies whose controls passed."""
-    return Counter(e["verdict"] for verdict in verdicts if verdict["verdict"] != "invalid" for e in verdict["expectations"])
+def claim_counts(verdicts: Iterable[dict[str, Any]]) -> Counter[str]:
+    """How many claims hold, fail and are open; those of studies whose controls failed are open."""
+    return Counter(claim["word"] for verdict in verdicts for claim in verdict["expectations"])
 
 
 def by_family(rows: list[Row]) -> list[dict[str, Any]]:

@@ -16,19 +16,25 @@ from assay.report.rates import corrections, false_findings, powers
 from assay.storage.places import PROJECT
 
 MEASURED = PROJECT / "docs" / "data"
-AGAIN = "python bench/calibrate.py"
+AGAIN = {"replication": "python bench/replication.py"}
+SIMULATED = "python bench/calibrate.py"
 COLUMNS = {
-    "null": ("noise", "seeds", "null", "supported", "studies"),
-    "power": ("seeds", "effect", "supported", "studies"),
-    "reports": ("noise", "real", "null", "false_share", "power"),
+    "null": ("noise", "seeds", "studies", "holds", "any", "unpaid"),
+    "paper": ("noise", "seeds", "studies", "supported"),
+    "power": ("seeds", "effect", "found", "studies"),
+    "reports": ("papers", "sharing", "truth", "false_holds", "false_supported", "false_without_gate", "found", "seeds"),
+    "expected": ("how", "seeds", "decided", "papers", "taken"),
+    "corrections": ("seeds", "raw", "looks", "claims", "papers_raw", "papers_looks", "papers_claims", "papers_gate"),
+    "replication": ("what", "judge", "decided", "kept", "open", "invalid", "other", "reversed"),
 }
-EFFECTS = (0, 0.5, 1, 1.5, 2, 3, 4)  # columns of the table of power, in standard deviations
+EFFECTS = (0, 0.5, 0.75, 1, 1.5, 2, 3, 4)  # columns of the table of power, in standard deviations
+NOT_SHOWN = ("opposite", "realistic")  # truths that stand for one number elsewhere
 Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The share of studies found at each true effect by this many seeds: (effect, percent)."""
+    """The share of claims found at each true effect by this many seeds: (effect, percent)."""
 
     seeds: int
     points: list[tuple[float, float]]
@@ -46,59 +52,65 @@ class Curve:
 
 def judge_part(templates: Environment, entries: Sequence[Entry]) -> Part:
     """judge.html."""
-    judged = sorted(
-        ((entry.study.name, entry.verdict) for entry in entries if entry.verdict), key=lambda study: (study[1]["q"], study[0])
-    )
-    inputs = {"judged": judged, "null": measured("null"), "power": measured("power"), "reports": measured("reports")}
-    return Part("judge", inputs, partial(judge_files, templates))
+    judged = sorted((entry.study.name, entry.verdict) for entry in entries if entry.verdict)
+    tables = {name: measured(name) for name in COLUMNS}
+    return Part("judge", {"judged": judged, "tables": tables}, partial(judge_files, templates))
 
 
 def measured(name: str) -> Rows:
-    """One table of bench/calibrate.py; EvidenceError with the fix if it is missing or lacks a column."""
-    path = Path(MEASURED, f"judge-{name}.csv")
+    """One table of the judge's measurements; EvidenceError with the fix if it is missing or lacks a column."""
+    path, again = Path(MEASURED, f"judge-{name}.csv"), AGAIN.get(name, SIMULATED)
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except OSError:
-        raise EvidenceError(f"{path}: does not exist; get it back with git, or make it with {AGAIN}") from None
+        raise EvidenceError(f"{path}: does not exist; get it back with git, or make it with {again}") from None
     lacking = [column for column in COLUMNS[name] if not rows or any(row.get(column) is None for row in rows)]
     if lacking:
-        raise EvidenceError(f"{path}: has no {', '.join(lacking)}; get it back with git, or make it with {AGAIN}")
+        raise EvidenceError(f"{path}: has no {', '.join(lacking)}; get it back with git, or make it with {again}")
     return rows
 
 
-def judge_files(
-    templates: Environment, judged: Sequence[tuple[str, dict[str, Any]]], null: Rows, power: Rows, reports: Rows
-) -> dict[str, str]:
+def judge_files(templates: Environment, judged: Sequence[tuple[str, dict[str, Any]]], tables: dict[str, Rows]) -> dict[str, str]:
     """The page by its path in the report."""
     context = {
         "judged": judged,
         "did": corrections(judged),
         "here": false_findings(judged),
         "powers": powers(judged),
-        "errors": false_support(null),
-        "power": power_curves(power),
+        "errors": errors(tables["null"], tables["paper"]),
+        "power": power_curves(tables["power"]),
         "effects": EFFECTS,
-        "reports": reports,
+        "reports": [row for row in tables["reports"] if row["truth"] not in NOT_SHOWN],
+        "expected": tables["expected"],
+        "costs": tables["corrections"],
+        "replication": tables["replication"],
     }
     return {"judge.html": templates.get_template("judge.html").render(context)}
 
 
-def false_support(rows: Rows) -> list[tuple[str, int, int, int]]:
-    """(noise, seeds, studies falsely supported, studies simulated), of studies with one false expectation among true ones."""
-    pooled: dict[tuple[str, int], list[int]] = {}
-    for row in rows:
-        if row["null"] == "1":
-            counts = pooled.setdefault((row["noise"], int(row["seeds"])), [0, 0])
-            counts[0] += int(row["supported"])
-            counts[1] += int(row["studies"])
-    return [(*key, *counts) for key, counts in pooled.items()]
+def errors(null: Rows, paper: Rows) -> list[tuple[str, int, int, float, float, float, float]]:
+    """(noise, seeds, trials, % of claims falsely held, with any word, held if looks cost nothing; % of papers supported)."""
+    supported = {(row["noise"], row["seeds"]): _percent(row, "supported") for row in paper}
+    return [
+        (
+            row["noise"],
+            int(row["seeds"]),
+            int(row["studies"]),
+            *(_percent(row, event) for event in ("holds", "any", "unpaid")),
+            supported[row["noise"], row["seeds"]],
+        )
+        for row in null
+    ]
+
+
+def _percent(row: dict[str, str], event: str) -> float:
+    return round(100 * int(row[event]) / int(row["studies"]), 2)
 
 
 def power_curves(rows: Rows) -> list[Curve]:
     """A curve for each number of seeds."""
     curves: dict[int, list[tuple[float, float]]] = {}
     for row in rows:
-        share = round(100 * int(row["supported"]) / int(row["studies"]), 2)
-        curves.setdefault(int(row["seeds"]), []).append((float(row["effect"]), share))
+        curves.setdefault(int(row["seeds"]), []).append((float(row["effect"]), _percent(row, "found")))
     return [Curve(seeds, sorted(points)) for seeds, points in sorted(curves.items())]

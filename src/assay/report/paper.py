@@ -102,14 +102,19 @@ def _coordinate(x: Any) -> str:
 
 
 def findings(verdict: dict[str, Any]) -> Table:
-    """What became of each expectation, those beside the claim after those that decide; where a control failed, of none."""
+    """What became of each expectation, those beside the claim after those that decide; where a control failed, of none.
+
+    P and q are of `holds`, and of `fails` for one that does: corrected for looks, and over all claims released.
+    """
     rows = []
     for role, key in (("claim", "expectations"), ("secondary", "secondary")):
         for item in verdict[key]:
-            word = "invalid" if verdict["verdict"] == "invalid" else item["verdict"]
+            word = "invalid" if verdict["word"] == "invalid" else item["word"]
             low, high = item["interval"] or (None, None)
-            rows.append((item["text"], role, word, item["effect"], low, high, item["p"], item["p_holm"]))
-    return Table(("expectation", "role", "verdict", "effect", "low", "high", "p", "p (Holm)"), 3, rows)
+            tested = "fails" if item["word"] == "fails" else "holds"
+            why = f"{word}: {item['reason']}" if word == "fails" else word
+            rows.append((item["text"], role, why, item["effect"], low, high, item["P"][tested], item["q"][tested]))
+    return Table(("expectation", "role", "word", "effect", "low", "high", "P", "q"), 3, rows)
 
 
 def as_csv(table: Table) -> str:

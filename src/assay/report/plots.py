@@ -8,7 +8,8 @@ from assay.report.words import finite
 
 PADDING = 0.06
 EDGE = 1.09  # room for the outermost tick labels
-TICKS = (0, 0.3, 1, 3, 10, 30, 100, 300, 1000)
+FINE = 0.01  # up to here the forest's axis is about linear: a percentage point of a share
+TICKS = (0, 0.01, 0.1, 1, 10, 100, 1000)
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,20 @@ class Strip:
 
 @dataclass(frozen=True)
 class Mark:
-    """One standardised effect in the forest, of the study's expectation `number`; `clipped` if its interval leaves the axis."""
+    """One effect in the forest, of the study's expectation `number`, in its own unit; `clipped` if its interval leaves the axis.
+
+    span: the interval's place; band: that of the effects that count as none, or of an equivalence's bounds.
+    """
 
     number: int
     text: str
     kind: str
-    verdict: str
+    word: str
     effect: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
     position: float
     span: tuple[float, float] | None
+    band: tuple[float, float] | None
     clipped: bool
 
 
@@ -84,52 +88,43 @@ def tolerance(expectation: dict[str, Any]) -> tuple[float, float] | tuple[()]:
     return (-margin, margin) if finite(margin) and margin > 0 else ()
 
 
-def standardised(expectation: dict[str, Any]) -> tuple[float, float, float] | None:
-    """Standardised effect with its interval; positive is what the paper expects, except in an equivalence. None if there is none.
-
-    The verdict keeps the interval in the metric's unit; both are divided by the same standard deviation, effect / standardised.
-    """
-    effect, ratio = expectation.get("effect"), expectation.get("standardised")
-    if not finite(ratio):
-        return None
-    bounds = expectation.get("interval") or ()
-    low, high = bounds if len(bounds) == 2 and all(map(finite, bounds)) else (math.nan, math.nan)
-    scale = ratio / effect if finite(effect) and effect and ratio else math.nan
-    return ratio, low * scale, high * scale
+def standardised(expectation: dict[str, Any]) -> float | None:
+    """The effect in standard deviations between seeds; None where there are none."""
+    spread = expectation["spread"]
+    return expectation["effect"] / spread if finite(spread) and spread > 0 else None
 
 
 def forest(verdicts: dict[str, dict[str, Any]]) -> Forest:
-    """All studies' standardised effects on one axis, the largest first effect on top.
+    """All studies' effects in their own units on one axis, with their intervals and margins, the largest first effect on top.
 
-    The axis is scaled by asinh, since effects span orders of magnitude in both directions.
+    The axis is scaled by asinh, since effects span orders of magnitude in both directions; FINE is where it bends.
     """
     drawn = {
-        name: [(number, e, values) for number, e in enumerate(verdict["expectations"], start=1) if (values := standardised(e))]
+        name: [(number, item) for number, item in enumerate(verdict["expectations"], start=1) if finite(item["effect"])]
         for name, verdict in verdicts.items()
     }
     drawn = {name: items for name, items in drawn.items() if items}
-    largest = max((abs(v) for items in drawn.values() for *_, values in items for v in values if finite(v)), default=1.0)
-    limit = next((tick for tick in TICKS[2:] if tick >= largest), TICKS[-1])
-    reach = math.asinh(limit) * EDGE
+    ends = [abs(value) for items in drawn.values() for _, item in items for value in (item["effect"], *_interval(item))]
+    limit = next((tick for tick in TICKS[2:] if tick >= max(ends, default=1.0)), TICKS[-1])
+    reach = math.asinh(limit / FINE) * EDGE
 
     def at(value: float) -> float:
-        return percent((math.asinh(min(max(value, -limit), limit)) / reach + 1) / 2)
+        return percent((math.asinh(min(max(value, -limit), limit) / FINE) / reach + 1) / 2)
 
-    def mark(study: str, number: int, item: dict[str, Any], values: tuple[float, float, float]) -> Mark:
-        effect, low, high = values
-        bounded = finite(low) and finite(high)
+    def mark(study: str, number: int, item: dict[str, Any]) -> Mark:
+        interval, band = _interval(item), tolerance(item)
         return Mark(
             number=number,
             text=item["text"],
             kind=item["kind"],
             # Where a control failed, no single effect may look like a finding.
-            verdict="invalid" if verdicts[study]["verdict"] == "invalid" else item["verdict"],
-            effect=effect,
-            low=low,
-            high=high,
-            position=at(effect),
-            span=(at(low), at(high)) if bounded else None,
-            clipped=abs(effect) > limit or (bounded and max(abs(low), abs(high)) > limit),
+            word="invalid" if verdicts[study]["word"] == "invalid" else item["word"],
+            effect=item["effect"],
+            interval=interval or None,
+            position=at(item["effect"]),
+            span=(at(interval[0]), at(interval[1])) if interval else None,
+            band=(at(band[0]), at(band[1])) if band else None,
+            clipped=max(map(abs, (item["effect"], *interval))) > limit,
         )
 
     rows = [(name, [mark(name, *item) for item in items]) for name, items in drawn.items()]
@@ -137,3 +132,8 @@ def forest(verdicts: dict[str, dict[str, Any]]) -> Forest:
     shown = [tick for tick in TICKS if tick <= limit]
     ticks = sorted({sign * tick for tick in shown for sign in (-1, 1)})
     return Forest(rows, [(tick, at(tick)) for tick in ticks], sorted(verdicts.keys() - drawn.keys()))
+
+
+def _interval(item: dict[str, Any]) -> tuple[float, float] | tuple[()]:
+    bounds = item["interval"] or ()
+    return tuple(bounds) if len(bounds) == 2 and all(map(finite, bounds)) else ()

@@ -76,6 +76,7 @@ def build(
                 "papers": dict(catalogue),
                 "rechecks": summary(read_rechecks(sources)),
                 "benchmarks": bars is not None,
+                "since": verdicts.get("since"),
             },
             partial(index_files, templates),
         ),
@@ -97,6 +98,7 @@ def make_environment() -> Environment:
         words.signed,
         words.exact,
         words.probability,
+        words.reason,
         words.interval,
         words.seconds,
         words.setting,
@@ -226,10 +228,16 @@ def world_files(world: WorldView) -> dict[str, bytes]:
 
 
 def index_files(
-    templates: Environment, entries: list[Entry], papers: Mapping[str, Paper], rechecks: Sequence[str], benchmarks: bool
+    templates: Environment,
+    entries: list[Entry],
+    papers: Mapping[str, Paper],
+    rechecks: Sequence[str],
+    benchmarks: bool,
+    since: Mapping[str, Any] | None,
 ) -> dict[str, str]:
-    """The atlas. rechecks: what came out of computing archived studies again, in lines. benchmarks: whether they have a page."""
-    beside = {"rechecks": rechecks, "benchmarks": benchmarks}
+    """The atlas. rechecks: what came out of computing archived studies again, in lines. benchmarks: whether they have a page.
+    since: the last release and the words that changed against it."""
+    beside = {"rechecks": rechecks, "benchmarks": benchmarks, "since": since}
     return {"index.html": templates.get_template("index.html").render(atlas(entries, papers), **beside)}
 
 

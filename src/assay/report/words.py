@@ -1,7 +1,6 @@
 """Words and numbers of the report. A verdict's sentence follows from the counts of its evidence and never says more."""
 
 import math
-from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,17 +10,12 @@ MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EN DASH}"
 VERDICTS = {
     "supported": "Holds at this size",
-    "contradicted": "Does not hold as stated at this size",
-    "no effect": "No effect at this size",
-    "inconclusive": "Undecided at this size",
+    "partly": "Holds in part at this size",
+    "not supported": "Does not hold at this size",
+    "open": "Undecided at this size",
     "invalid": "Cannot be judged",
 }
-OUTCOMES = {
-    "supported": "met",
-    "contradicted": "contradicted",
-    "no effect": "smaller than its margin",
-    "inconclusive": "not settled",
-}
+REASONS = {"reversed": "the other way round", "absent": "no effect", "smaller": "smaller than the margin asks"}
 
 
 def finite(value: Any) -> bool:
@@ -117,20 +111,19 @@ def safe_url(url: str | None) -> str | None:
     return url if parts.scheme in {"http", "https"} and parts.hostname else None
 
 
+def reason(claim: dict[str, Any]) -> str:
+    """Why a claim fails, in words; empty for one that does not."""
+    if claim["word"] != "fails":
+        return ""
+    return "outside its bounds" if claim["kind"] == "equivalence" else REASONS[claim["reason"]]
+
+
 def headline(verdict: dict[str, Any]) -> str:
     """What follows from the evidence, in one sentence."""
-    if verdict["verdict"] == "invalid":
+    opening = VERDICTS[verdict["word"]]
+    if verdict["word"] == "invalid":
         failed = [control["text"] for control in verdict["controls"] if not control["passed"]]
-        return f"{VERDICTS['invalid']}: {plural(len(failed), 'control')} failed ({'; '.join(failed)})."
-    outcomes = Counter(expectation["verdict"] for expectation in verdict["expectations"])
-    total = outcomes.total()
-    opening = VERDICTS[verdict["verdict"]]
-    if verdict["verdict"] == "no effect" and outcomes["no effect"] < total:
-        opening = "Holds only in part at this size"
-    if outcomes["supported"] == total:
-        counted = {1: "the expectation is met", 2: "both expectations are met"}.get(total, f"all {total} expectations are met")
-    else:
-        counted = ", ".join(f"{outcomes[name]} {words}" for name, words in OUTCOMES.items() if outcomes[name])
-        counted = f"of {plural(total, 'expectation')}, {counted}"
-    note = verdict.get("note")
-    return f"{opening}: {counted}; {note}." if note else f"{opening}: {counted}."
+        return f"{opening}: {plural(len(failed), 'control')} failed ({'; '.join(failed)})."
+    counted = f"{opening}: {verdict['count']}.".replace(" -", f" {MINUS}")
+    note = verdict["note"]
+    return f"{counted} {note[0].upper()}{note[1:]}." if note else counted
