@@ -22,10 +22,12 @@ from assay.artifacts.entries import (
     blocks_of,
     by_study,
     read_entries,
+    retired_key,
     world_key,
     write_entries,
 )
 from assay.artifacts.stores import Wanted, bring, md5, opened_project, reached, send
+from assay.data.seeds import ROOT_NAME
 from assay.errors import ArtifactError, EvidenceError, unknown
 from assay.evidence.cards import worlds_of
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
@@ -44,12 +46,13 @@ from assay.storage.places import WORK, project_of, require_checkout
 
 CARD = ("card.json", "samples.npz")
 CODE = ("src", "config", "rules", "workflow", "Snakefile")
-MISSING, WITHDRAWN = "missing", "withdrawn"
+MISSING, INCOMPLETE, WITHDRAWN = "missing", "incomplete", "withdrawn"
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a study stands in the archive: fresh, unproven, stale, withdrawn or missing; why; and where it was measured."""
+    """How a study stands in the archive: fresh, unproven, stale, withdrawn, missing, or incomplete, where fresh blocks are fewer
+    than it has seeds; why; and where it was measured."""
 
     study: str
     word: str
@@ -132,7 +135,7 @@ def check_archived(entry: Entry, root: Path = WORK) -> dict:
 
 def freshness_of(study: Study, entry: Entry) -> Freshness:
     """How an archived block stands to the study and the code as they are now, by its line alone."""
-    return freshness(study, {"study_sha256": entry.plan, "code": entry.code})
+    return freshness(study, {"study_sha256": entry.plan, "code": entry.code, "judged_sha256": entry.judged, "root": entry.root})
 
 
 def status(scale: str, root: Path = WORK) -> list[Status]:
@@ -143,16 +146,33 @@ def status(scale: str, root: Path = WORK) -> list[Status]:
 
 
 def _status(study: Study, entries: dict[str, Entry]) -> Status:
-    platforms = blocks_of(entries.values(), study.scale, study.name)
     if reasons := _withdrawn(entries, study.scale, study.name):
         return Status(study.name, WITHDRAWN, reasons)
+    platforms = own_blocks(study, entries.values())
     if not platforms:
-        return Status(study.name, MISSING)
+        earlier = blocks_of(entries.values(), study.scale, study.name) and ("what it has is of an earlier text",)
+        return Status(study.name, MISSING, tuple(earlier))
+    order = (FRESH, INCOMPLETE, UNPROVEN, STALE)
+    found = [_word_on(study, each) for each in platforms.values()]
+    best = min(found, key=lambda state: order.index(state[0]))
+    return Status(study.name, *best, tuple(e.key for each in platforms.values() for e in each))
+
+
+def _word_on(study: Study, entries: list[Entry]) -> tuple[str, tuple[str, ...]]:
+    """The least of the words on the blocks of a platform, or that some are lacking, with the reasons."""
     order = (FRESH, UNPROVEN, STALE)
-    found = [[freshness_of(study, entry) for entry in each] for each in platforms.values()]
-    least = [max(each, key=lambda state: order.index(state.word)) for each in found]
-    best = min(least, key=lambda state: order.index(state.word))
-    return Status(study.name, best.word, best.reasons, tuple(e.key for each in platforms.values() for e in each))
+    least = max((freshness_of(study, entry) for entry in entries), key=lambda state: order.index(state.word))
+    lacking = [block.name for block in study.blocks if block not in {entry.block for entry in entries}]
+    if least.word != FRESH or not lacking:
+        return least.word, least.reasons
+    return INCOMPLETE, (f"block {lacking[0]} is not archived", *(f"nor {name}" for name in lacking[1:]))
+
+
+def own_blocks(study: Study, entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """By platform, the entries of the blocks that the study has: others are of an earlier text."""
+    platforms = blocks_of(entries, study.scale, study.name)
+    own = {key: [entry for entry in each if entry.block in study.blocks] for key, each in platforms.items()}
+    return {key: each for key, each in own.items() if each}
 
 
 def _withdrawn(entries: dict[str, Entry], scale: str, name: str) -> tuple[str, ...]:
@@ -191,13 +211,14 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
         now = datetime.now(UTC).isoformat(timespec="seconds")
         sources = {block_key(scale, b.study.name, b.block, _platform(b)): b.folder for b in found}
         made = {key: _entry(key, block, verdicts, now, head) for key, block in zip(sources, found, strict=True)}
+        retired = _all_retired([studies[name] for name in chosen], entries, now, head)
         for card in worlds_of([studies[name] for name in chosen]):
             key, folder = world_key(scale, card), results / "worlds" / card
             if folder.exists() or key not in entries:
                 _check_card(folder, scale)
                 sources[key], made[key] = folder, _card(key, folder, now, head)
         _store(made, sources, root)
-        write_entries({key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
+        write_entries(retired | {key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
     pull(keys=made, force=True, root=root)
     return [key for key, entry in made.items() if entry.study]
 
@@ -212,9 +233,43 @@ def withdraw(scale: str, name: str, why: str, root: Path = WORK) -> list[str]:
         if not entries:
             raise ArtifactError(f"{name}: nothing of it is archived at scale '{scale}'; see: assay archive --status")
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        gone = [entry.key for each in entries.values() for entry in each]
-        write_entries({k: Entry(format=FORMAT, key=k, archived=now, commit=head, withdrawn=why.strip()) for k in gone}, root)
-    return gone
+        gone = [entry for each in entries.values() for entry in each]
+        write_entries({entry.key: _taken_back(entry, why.strip(), now, head) for entry in gone}, root)
+    return [entry.key for entry in gone]
+
+
+def _taken_back(entry: Entry, why: str, now: str, head: str) -> Entry:
+    """What stays of a withdrawn block: the reason, and the text that its seeds were seen under."""
+    return Entry(format=FORMAT, key=entry.key, archived=now, commit=head, withdrawn=why, judged=entry.judged, root=entry.root)
+
+
+def _all_retired(studies: Iterable[Study], entries: dict[str, Entry], now: str, head: str) -> dict[str, Entry | None]:
+    """What becomes of blocks that were archived under earlier texts of these studies, or under another root name: they go, and of
+    each text there stays a line with its words and the number of seeds seen."""
+    found: dict[str, Entry | None] = {}
+    for study in studies:
+        own = (entry for entry in entries.values() if entry.study == study.name and entry.scale == study.scale)
+        for entry in sorted(own, key=lambda entry: bool(entry.withdrawn)):
+            if not is_of_an_earlier_text(study, entry):
+                continue
+            key = retired_key(study.scale, study.name, entry.judged, entry.root)
+            before = found.get(key) or entries.get(key)
+            if before is None or before.seen <= entry.block.last:
+                found[key] = _retired(key, entry, now, head)
+            if not entry.withdrawn:
+                found[entry.key] = None
+    return found
+
+
+def is_of_an_earlier_text(study: Study, entry: Entry) -> bool:
+    """Whether a block was measured under another text than the study's, or under another root name; of one that names no text
+    this is not known."""
+    return bool(entry.judged) and (entry.judged, entry.root) != (study.judged_digest, ROOT_NAME)
+
+
+def _retired(key: str, entry: Entry, now: str, head: str) -> Entry:
+    said = entry.model_dump(include={"format", "verdict", "judgement", "judged", "root", "claims"})
+    return Entry(**said, key=key, archived=now, commit=head, seen=entry.block.last + 1)
 
 
 @contextlib.contextmanager
@@ -255,7 +310,7 @@ def _whole(study: Study, results: Path, entries: dict[str, Entry]) -> list[_Foun
     the archive already, fresh and of the same platform."""
     folder = results / "observations" / study.name
     found = [_whole_block(study, block, results) for block in study.blocks if (folder / block.name).exists()]
-    there = blocks_of(entries.values(), study.scale, study.name).get(_platform(found[0]), []) if found else []
+    there = own_blocks(study, entries.values()).get(_platform(found[0]), []) if found else []
     archived = {entry.block for entry in there if freshness_of(study, entry).word == FRESH}
     missing = next((block for block in study.blocks if block not in archived | {each.block for each in found}), None)
     if missing:
@@ -280,8 +335,8 @@ def _whole_block(study: Study, block: Block, results: Path) -> _Found:
     return _Found(study, block, folder, evidence)
 
 
-def _judged(found: list[_Found], results: Path) -> dict[str, str]:
-    """The word on each study; ArtifactError for evidence that no verdict rests on, or one on other expectations."""
+def _judged(found: list[_Found], results: Path) -> dict[str, dict]:
+    """The record of each study's verdict; ArtifactError for evidence that no verdict rests on, or one on other expectations."""
     verdicts = read_json(results / "verdicts.json")["studies"]
     again = f"run snakemake --config scale={results.name}"
     for block in found:
@@ -291,16 +346,16 @@ def _judged(found: list[_Found], results: Path) -> dict[str, str]:
             raise ArtifactError(f"{name}: no verdict rests on this evidence; {again}")
         if resting.get("judgement") != digest_of_judgement(json.loads(block.study.judgement)):
             raise ArtifactError(f"{name}: expectations, controls or margins changed since it was judged; {again}")
-    return {name: record["verdict"] for name, record in verdicts.items()}
+    return verdicts
 
 
 def _platform(block: _Found) -> str:
     return platform_key(block.evidence.provenance["platform"])
 
 
-def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, head: str) -> Entry:
+def _entry(key: str, block: _Found, verdicts: dict[str, dict], now: str, head: str) -> Entry:
     provenance = block.evidence.provenance
-    cost = provenance["cost"]
+    cost, verdict = provenance["cost"], verdicts[block.study.name]
     return Entry(
         format=FORMAT,
         key=key,
@@ -311,8 +366,11 @@ def _entry(key: str, block: _Found, verdicts: dict[str, str], now: str, head: st
         code=provenance["code"],
         platform=provenance["platform"],
         date=provenance["date"],
-        verdict=verdicts[block.study.name],
+        verdict=verdict["verdict"],
         judgement=digest_of_judgement(json.loads(block.study.judgement)),
+        judged=block.study.judged_digest,
+        root=ROOT_NAME,
+        claims={claim["text"]: claim["verdict"] for claim in verdict["expectations"]},
         cost={"train_core_s": cost["train_core_s"], "measure_core_s": cost["measure_core_s"]},
     )
 
@@ -334,7 +392,7 @@ def _files(folder: Path, names: Iterable[str]) -> dict[str, StoredFile]:
 
 def _same(old: Entry | None, new: Entry) -> bool:
     """Whether an entry says what it said: a card that did not change keeps its day."""
-    said = ("files", "withdrawn", "verdict", "judgement")
+    said = ("files", "withdrawn", "verdict", "judgement", "judged", "root", "claims")
     return old is not None and all(getattr(old, field) == getattr(new, field) for field in said)
 
 
