@@ -1,6 +1,7 @@
 """Verdict: judge all studies together, since the false-discovery rate is a property of the whole report."""
 
 from assay.evidence.tables import FILES
+from assay.language.recipes import canonical
 
 
 rule judge:
@@ -17,6 +18,7 @@ rule judge:
     params:
         judgements="\n".join(STUDIES[study].judgement for study in SOURCES.shown),
         evidence=evidence_lines(SOURCES.shown),
+        retired=canonical({study: SOURCES.retired[study] for study in SOURCES.shown if study in SOURCES.retired}),
         code=code_behind("assay.judging.judging"),
     message:
         "judge {}".format("1 study" if len(SOURCES.shown) == 1 else f"{len(SOURCES.shown)} studies")

@@ -7,17 +7,22 @@ import yaml
 from project_tree import STUDY, Tree
 from released import commit, ready
 
+from assay.artifacts import archiving
 from assay.artifacts.archiving import archive, status, withdraw
 from assay.artifacts.entries import read_entries, retired_key
 from assay.artifacts.texts import Texts, refuse_unrevised
+from assay.cli.artifacts import COLOURS
 from assay.cli.checking import check
 from assay.data.seeds import ROOT_NAME
 from assay.errors import EvidenceError, StudyError
+from assay.evidence.freshness import FRESH, STALE, UNPROVEN
 from assay.evidence.tables import Observation, read_blocks, write_evidence
+from assay.judging import judging
 from assay.language.blocks import Block
 from assay.language.configuration import Config
 from assay.language.studies import load_studies
 from assay.pipeline.deciding import decide, sources_now
+from assay.pipeline.sources import Sources
 from assay.storage.files import read_json
 
 CHANGED = {
@@ -276,7 +281,13 @@ def test_of_an_earlier_text_words_and_seeds_are_kept_and_its_blocks_go(tmp_path)
     old = released(tree)
     (before,) = [entry for entry in read_entries(tree.root).values() if entry.study]
     assert (before.judged, before.root, before.claims) == (old, ROOT_NAME, {STUDY["expect"][0]: "supported"})
+    said = {"judged": old, "root": ROOT_NAME, "seen": 5, "verdict": before.verdict, "claims": before.claims}
+    assert sources_now({"mixup": tree.compiled()}, tree.results, tree.root).retired == {"mixup": (said,)}
     archive("laptop", root=tree.root)
+    found = sources_now({"mixup": tree.compiled()}, tree.results, tree.root)
+    assert found.retired == {"mixup": (said,)}
+    found.write()
+    assert Sources.read(tree.results).retired == {"mixup": (said,)}
     blocks = [entry for entry in read_entries(tree.root).values() if entry.study]
     (retired,) = [entry for entry in read_entries(tree.root).values() if entry.retired]
     assert [entry.block for entry in blocks] == [Block(5, 9)]
@@ -291,6 +302,25 @@ def test_of_an_earlier_text_words_and_seeds_are_kept_and_its_blocks_go(tmp_path)
     tree.study(expect=["mixup.top1 - erm.top1 > 0.05"], revised=[{"seen": 5} | WHY])
     archive("laptop", root=tree.root)
     assert (tree.root / "archive.jsonl").read_bytes() == lines
+
+
+def test_a_judge_is_told_of_earlier_texts(tree, monkeypatch):
+    archived(tree)
+    old = tree.compiled().judged_digest
+    tree.study(expect=CHANGED["expect"], revised=[{"seen": 5} | WHY])
+    noted(tree, "5-9")
+    told = []
+    monkeypatch.setattr(judging, "judge", lambda ready, rows: told.extend(ready) or {"studies": {}, "failed": {}})
+    study = tree.compiled()
+    judging.judge_results([json.loads(study.judgement)], sources_now({"mixup": study}, tree.results, tree.root))
+    (given,) = told
+    assert [(text["judged"], text["seen"], text["verdict"]) for text in given["retired"]] == [(old, 5, "supported")]
+    assert (given["first"], given["first_look"], given["earlier"]) == (5, 5, 1)
+
+
+def test_every_way_to_stand_in_the_archive_has_a_colour(tree):
+    words = {FRESH, UNPROVEN, STALE, archiving.MISSING, archiving.INCOMPLETE, archiving.WITHDRAWN}
+    assert set(COLOURS) == words
 
 
 def test_withdrawn_seeds_were_seen(tmp_path):

@@ -195,11 +195,12 @@ def write_entries(changed: Mapping[str, Entry | None], root: Path = WORK) -> Non
 
 
 def by_study(entries: Iterable[Entry], scale: str) -> dict[str, list[Entry]]:
-    """The entries of a scale's blocks by study."""
+    """The entries of a scale's blocks and retired texts by study."""
     found: dict[str, list[Entry]] = {}
     for entry in entries:
-        if entry.study and entry.scale == scale:
-            found.setdefault(entry.study, []).append(entry)
+        name = entry.study or entry.retired
+        if name and entry.scale == scale:
+            found.setdefault(name, []).append(entry)
     return found
 
 

@@ -4,12 +4,13 @@ A text that changes after looking gets fresh draws, and its looks go on counting
 this is checked here: `assay check` and a run of judged draws refuse a study whose file says less than is known.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from assay.artifacts.archiving import is_of_an_earlier_text
 from assay.artifacts.entries import Entry, read_entries
 from assay.data.seeds import ROOT_NAME
 from assay.errors import EvidenceError, StudyError
@@ -107,6 +108,18 @@ class Texts:
                 f"{shown(seeds_path(study.scale, self.config))}: {study.name}: {study.seeds} seeds are fewer than the {measured}"
                 f" that were measured, and what was seen counts; write {study.name}: {fitting}"
             )
+
+
+def retired_texts(study: Study, entries: Iterable[Entry]) -> tuple[dict[str, Any], ...]:
+    """What the archive says of the texts that a study had before, by its entries at a scale: seeds seen, the word that came out,
+    and the words on claims. Their claims stay in the report's families."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.seen or entry.block.last + 1, entry.key)):
+        if entry.retired or (is_of_an_earlier_text(study, entry) and not entry.withdrawn):
+            seen = entry.seen or entry.block.last + 1
+            said = {"judged": entry.judged, "root": entry.root, "seen": seen, "verdict": entry.verdict, "claims": entry.claims}
+            found[entry.judged, entry.root] = said
+    return tuple(found.values())
 
 
 def _lacking(most: Seen, said: int, today: bool) -> str:

@@ -1,7 +1,7 @@
 """Judge all studies of a scale on their evidence and write verdicts.json."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ class Shelf(Protocol):
     """What is asked where evidence lies: see `assay.pipeline.sources.Sources`."""
 
     results: Path
+    retired: Mapping[str, Sequence[dict]]
 
     def evidence(self, study: str) -> Evidence: ...
 
@@ -28,7 +29,8 @@ class Shelf(Protocol):
 def judge_results(judgements: Iterable[dict], shelf: Shelf) -> dict:
     """Verdicts of the studies whose evidence is there; the others are listed as failed, with the stage and the reason.
 
-    judgements: what to judge, one mapping a study (name, paper, controls, expect, margin).
+    judgements: what to judge, one mapping a study (name, paper, controls, expect, margin; first, first_look, earlier). With it
+    goes what the archive says of its earlier texts (`retired`).
     """
     ready, observations, failed = [], {}, {}
     for judgement in judgements:
@@ -39,7 +41,8 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf) -> dict:
             failed[name] = _failure(shelf, name, error)
             continue
         observations[name] = [row._asdict() for row in evidence.observations]
-        ready.append({**judgement, "rests_on": _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}})
+        earlier = {"retired": list(shelf.retired.get(name, ()))}
+        ready.append({**judgement, **earlier, "rests_on": _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}})
     verdicts = judge(ready, observations)
     return {**verdicts, "failed": {**failed, **verdicts["failed"]}}
 

@@ -11,11 +11,12 @@ from typing import Literal
 
 from assay.artifacts.archiving import freshness_of, own_blocks
 from assay.artifacts.entries import Entry, by_study, read_entries
+from assay.artifacts.texts import retired_texts
 from assay.errors import AssayError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
 from assay.evidence.tables import FILES, FORMAT, study_code
 from assay.language.blocks import Block
-from assay.language.draws import current, made_under
+from assay.language.draws import JUDGED, current, made_under
 from assay.language.plugs import kinds
 from assay.language.study import Study
 from assay.pipeline.sources import Place, Sources
@@ -35,15 +36,20 @@ def decide(
     chosen: the studies to compute where they have none; of the others, what there is counts. platform: this machine's, on which
     what is computed will lie.
     """
-    entries = list(read_entries(root).values()) if mode != "recomputed" else []
+    entries = list(read_entries(root).values())
     archived = {scale: by_study(entries, scale) for scale in {study.scale for study in studies.values()}}
     places: dict[str, tuple[Place, ...]] = {}
     lacking: dict[str, tuple[str, ...]] = {}
+    retired: dict[str, tuple[dict, ...]] = {}
     for name, study in studies.items():
         wanted = name in chosen and mode != "archive"
         own = archived[study.scale].get(name, [])
-        places[name], lacking[name] = _decide_one(study, own, wanted, mode, results, platform_key(platform))
-    return Sources(results, places, {name: why for name, why in lacking.items() if why}, {})
+        if current() == JUDGED and (texts := retired_texts(study, own)):
+            retired[name] = texts
+        places[name], lacking[name] = _decide_one(
+            study, own if mode != "recomputed" else [], wanted, mode, results, platform_key(platform)
+        )
+    return Sources(results, places, {name: why for name, why in lacking.items() if why}, {}, retired=retired)
 
 
 def sources_now(studies: Mapping[str, Study], results: Path, root: Path = WORK) -> Sources:
