@@ -9,7 +9,7 @@ from released import commit, ready
 
 from assay.artifacts import archiving
 from assay.artifacts.archiving import archive, status, withdraw
-from assay.artifacts.entries import read_entries, retired_key
+from assay.artifacts.entries import read_entries, retired_key, write_entries
 from assay.artifacts.texts import Texts, refuse_unrevised
 from assay.cli.artifacts import COLOURS
 from assay.cli.checking import check
@@ -18,11 +18,15 @@ from assay.errors import EvidenceError, StudyError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN
 from assay.evidence.tables import Observation, read_blocks, write_evidence
 from assay.judging import judging
+from assay.judging.judging import write_verdicts
 from assay.language.blocks import Block
+from assay.language.catalogue import load as load_catalogue
 from assay.language.configuration import Config
 from assay.language.studies import load_studies
 from assay.pipeline.deciding import decide, sources_now
 from assay.pipeline.sources import Sources
+from assay.report import build
+from assay.report.reporting import checked_view
 from assay.storage.files import read_json
 
 CHANGED = {
@@ -59,8 +63,6 @@ def noted(tree, block="0-4", root=ROOT_NAME, **changes):
 
 def archived(tree, block="0-4", root=ROOT_NAME):
     """The same in the archive alone."""
-    from assay.artifacts.entries import write_entries
-
     entry = tree.archive(block=block)
     said = {"judged": tree.compiled().judged_digest, "root": root}
     write_entries({entry.key: entry.model_copy(update=said)}, tree.root)
@@ -316,6 +318,25 @@ def test_a_judge_is_told_of_earlier_texts(tree, monkeypatch):
     (given,) = told
     assert [(text["judged"], text["seen"], text["verdict"]) for text in given["retired"]] == [(old, 5, "supported")]
     assert (given["first"], given["first_look"], given["earlier"]) == (5, 5, 1)
+
+
+def test_a_page_tells_of_earlier_texts_with_their_words(tree):
+    archived(tree)
+    tree.study(expect=["mixup.top1 - erm.top1 > 0.05"], revised=[{"seen": 5, "why": "it asked <too> little"}])
+    noted(tree, "5-9")
+    study = tree.compiled()
+    claims = {"mixup.top1 > erm.top1": "supported"}
+    (entry,) = read_entries(tree.root).values()
+    write_entries({entry.key: entry.model_copy(update={"claims": claims})}, tree.root)
+    sources = sources_now({"mixup": study}, tree.results, tree.root)
+    write_verdicts([json.loads(study.judgement)], sources)
+    build(sources, tree.root / "site", [checked_view(study, sources, tree.root)], load_catalogue())
+    page = (tree.root / "site/studies/mixup.html").read_text()
+    section = page[page.index("Earlier texts") :].partition("</section>")[0]
+    assert "judged on seeds from 5 on" in section
+    assert "<dt>5 seeds seen</dt><dd>it asked &lt;too&gt; little</dd>" in section
+    assert "<code>mixup.top1 &gt; erm.top1</code></td><td>supported</td>" in section
+    assert "The text seen with 5 seeds was supported." in section
 
 
 def test_every_way_to_stand_in_the_archive_has_a_colour(tree):
