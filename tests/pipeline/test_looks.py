@@ -126,7 +126,7 @@ def test_a_changed_text_is_refused_then_measured_on_fresh_seeds_beside_the_earli
     freeze(project)
     done = project.snakemake("-n")
     assert done.returncode != 0
-    said = "plain.yaml: revised: 1 seeds were measured at scale ci under another text than this; restore the text, or add"
+    said = "plain.yaml: revised: 1 seed was measured at scale ci under another text than this; restore the text, or add"
     assert said in done.stderr
     text = (project.root / "config/studies/tests/plain.yaml").read_text()
     project.study("plain", text + "revised: [{seen: 1, why: it asked too much}]\n")

@@ -22,10 +22,10 @@ from assay.artifacts.entries import (
     blocks_of,
     by_study,
     read_entries,
-    retired_key,
     world_key,
     write_entries,
 )
+from assay.artifacts.retiring import retired
 from assay.artifacts.stores import Wanted, bring, md5, opened_project, reached, send
 from assay.data.seeds import ROOT_NAME
 from assay.errors import ArtifactError, EvidenceError, unknown
@@ -211,14 +211,14 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
         now = datetime.now(UTC).isoformat(timespec="seconds")
         sources = {block_key(scale, b.study.name, b.block, _platform(b)): b.folder for b in found}
         made = {key: _entry(key, block, verdicts, now, head) for key, block in zip(sources, found, strict=True)}
-        retired = _all_retired([studies[name] for name in chosen], entries, now, head)
+        gone = retired([studies[name] for name in chosen], entries, now, head)
         for card in worlds_of([studies[name] for name in chosen]):
             key, folder = world_key(scale, card), results / "worlds" / card
             if folder.exists() or key not in entries:
                 _check_card(folder, scale)
                 sources[key], made[key] = folder, _card(key, folder, now, head)
         _store(made, sources, root)
-        write_entries(retired | {key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
+        write_entries(gone | {key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
     pull(keys=made, force=True, root=root)
     return [key for key, entry in made.items() if entry.study]
 
@@ -241,35 +241,6 @@ def withdraw(scale: str, name: str, why: str, root: Path = WORK) -> list[str]:
 def _taken_back(entry: Entry, why: str, now: str, head: str) -> Entry:
     """What stays of a withdrawn block: the reason, and the text that its seeds were seen under."""
     return Entry(format=FORMAT, key=entry.key, archived=now, commit=head, withdrawn=why, judged=entry.judged, root=entry.root)
-
-
-def _all_retired(studies: Iterable[Study], entries: dict[str, Entry], now: str, head: str) -> dict[str, Entry | None]:
-    """What becomes of blocks that were archived under earlier texts of these studies, or under another root name: they go, and of
-    each text there stays a line with its words and the number of seeds seen."""
-    found: dict[str, Entry | None] = {}
-    for study in studies:
-        own = (entry for entry in entries.values() if entry.study == study.name and entry.scale == study.scale)
-        for entry in sorted(own, key=lambda entry: bool(entry.withdrawn)):
-            if not is_of_an_earlier_text(study, entry):
-                continue
-            key = retired_key(study.scale, study.name, entry.judged, entry.root)
-            before = found.get(key) or entries.get(key)
-            if before is None or before.seen <= entry.block.last:
-                found[key] = _retired(key, entry, now, head)
-            if not entry.withdrawn:
-                found[entry.key] = None
-    return found
-
-
-def is_of_an_earlier_text(study: Study, entry: Entry) -> bool:
-    """Whether a block was measured under another text than the study's, or under another root name; of one that names no text
-    this is not known."""
-    return bool(entry.judged) and (entry.judged, entry.root) != (study.judged_digest, ROOT_NAME)
-
-
-def _retired(key: str, entry: Entry, now: str, head: str) -> Entry:
-    said = entry.model_dump(include={"format", "verdict", "judgement", "judged", "root", "claims"})
-    return Entry(**said, key=key, archived=now, commit=head, seen=entry.block.last + 1)
 
 
 @contextlib.contextmanager

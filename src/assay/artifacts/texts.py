@@ -4,13 +4,12 @@ A text that changes after looking gets fresh draws, and its looks go on counting
 this is checked here: `assay check` and a run of judged draws refuse a study whose file says less than is known.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assay.artifacts.archiving import is_of_an_earlier_text
 from assay.artifacts.entries import Entry, read_entries
 from assay.data.seeds import ROOT_NAME
 from assay.errors import EvidenceError, StudyError
@@ -110,18 +109,6 @@ class Texts:
             )
 
 
-def retired_texts(study: Study, entries: Iterable[Entry]) -> tuple[dict[str, Any], ...]:
-    """What the archive says of the texts that a study had before, by its entries at a scale: seeds seen, the word that came out,
-    and the words on claims. Their claims stay in the report's families."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for entry in sorted(entries, key=lambda entry: (entry.seen or entry.block.last + 1, entry.key)):
-        if entry.retired or (is_of_an_earlier_text(study, entry) and not entry.withdrawn):
-            seen = entry.seen or entry.block.last + 1
-            said = {"judged": entry.judged, "root": entry.root, "seen": seen, "verdict": entry.verdict, "claims": entry.claims}
-            found[entry.judged, entry.root] = said
-    return tuple(found.values())
-
-
 def _lacking(most: Seen, said: int, today: bool) -> str:
     """What is wrong with a list of revisions that goes up to fewer seeds than were seen."""
     root = "" if today else f", root: {most.root!r}"
@@ -129,7 +116,7 @@ def _lacking(most: Seen, said: int, today: bool) -> str:
     restore = "restore the text, or " if today and not said else ""
     goes = f"seen: {said} is below that; " if said else ""
     return (
-        f"{most.until} seeds were measured at scale {most.scale} {under}; {goes}{restore}add to its list"
+        f"{most.until} seed{' was' if most.until == 1 else 's were'} measured at scale {most.scale} {under}; {goes}{restore}add to its list"
         f" {{seen: {most.until}{root}, why: ...}}"
     )
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from assay.artifacts.archiving import freshness_of, own_blocks
 from assay.artifacts.entries import Entry, by_study, read_entries
-from assay.artifacts.texts import retired_texts
+from assay.artifacts.retiring import retired_texts
 from assay.errors import AssayError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
 from assay.evidence.tables import FILES, FORMAT, study_code
