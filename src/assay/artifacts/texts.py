@@ -116,8 +116,8 @@ def _lacking(most: Seen, said: int, today: bool) -> str:
     restore = "restore the text, or " if today and not said else ""
     goes = f"seen: {said} is below that; " if said else ""
     return (
-        f"{most.until} seed{' was' if most.until == 1 else 's were'} measured at scale {most.scale} {under}; {goes}{restore}add to its list"
-        f" {{seen: {most.until}{root}, why: ...}}"
+        f"{most.until} seed{' was' if most.until == 1 else 's were'} measured at scale {most.scale} {under};"
+        f" {goes}{restore}add to its list {{seen: {most.until}{root}, why: ...}}"
     )
 
 
