@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assay import datasets
 from assay.artifacts.entries import read_entries
+from assay.artifacts.texts import refuse_unrevised
 from assay.errors import AssayError
 from assay.evidence.cards import worlds_of
 from assay.language.configuration import load_config, refuse_two_configs
@@ -74,6 +75,7 @@ try:
     SOURCES = with_rechecks(sources())
     MEASURED = measured()
     if workflow.is_main_process:
+        refuse_unrevised(CONFIG, [STUDIES[name] for name in CHOSEN])
         refuse_unfrozen(CONFIG, [STUDIES[name] for name in dict(SOURCES.computed)], say=lambda line: print(line, file=sys.stderr))
     ASKED = [(STUDIES[name], blocks) for name, blocks in MEASURED.items()]
     PLAN = Plan(ASKED, SCALE.networks_per_job, beside=STUDIES.values())

@@ -2,6 +2,7 @@
 
 from assay.artifacts.ledger import stamp
 from assay.evidence.tables import FILES
+from assay.language.recipes import canonical
 from assay.storage.places import WORK
 
 
@@ -20,6 +21,7 @@ rule judge:
         judgements="\n".join(STUDIES[study].judgement for study in SOURCES.shown),
         evidence=evidence_lines(SOURCES.shown),
         release=stamp(WORK),
+        retired=canonical({study: SOURCES.retired[study] for study in SOURCES.shown if study in SOURCES.retired}),
         code=code_behind("assay.judging.judging"),
         scale=CONFIG.scale,
     message:

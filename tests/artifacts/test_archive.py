@@ -191,7 +191,7 @@ def test_scales_lie_beside_each_other(tree):
 
 
 def test_a_study_of_two_blocks_is_an_entry_each(tree):
-    tree.scale(seeds=10)
+    tree.scale(first_look=10)
     commit(tree.root)
     tree.measure(block="5-9")
     tree.judge()
@@ -211,7 +211,7 @@ def without_a_seed(tree):
 
 
 def with_a_block_to_come(tree):
-    tree.scale(seeds=10)
+    tree.scale(first_look=10)
     commit(tree.root)
 
 
@@ -343,7 +343,7 @@ def test_status_tells_how_each_study_stands(tree):
 
 
 def test_of_two_blocks_the_staler_one_is_told(tree):
-    tree.scale(seeds=10)
+    tree.scale(first_look=10)
     entry = tree.archive(code=read_json(tree.folder() / "provenance.json")["code"] | {"assay.training.trainer": "0" * 16})
     tree.archive(block="5-9", study_sha256="0" * 64)
     assert status("laptop", tree.root)[0].word == "stale"

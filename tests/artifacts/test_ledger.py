@@ -32,7 +32,16 @@ def line(study: str, **changes) -> Line:
 def record(**changes) -> dict:
     claim = {"text": "b.m > a.m", "P": HOLDS}
     rests_on = {"judgement": "ab", "blocks": {"0-4": "cd"}}
-    known = {"study": "s", "word": "open", "first": 0, "earlier": 0, "seeds": 5, "expectations": [claim], "secondary": []}
+    known = {
+        "study": "s",
+        "word": "open",
+        "first": 0,
+        "earlier": 0,
+        "retired": 0,
+        "seeds": 5,
+        "expectations": [claim],
+        "secondary": [],
+    }
     return known | {"rests_on": rests_on} | changes
 
 
@@ -80,17 +89,14 @@ def test_a_line_that_cannot_be_read_is_one_line_with_its_place(text, said):
 
 
 def test_the_line_of_a_study_is_what_was_found_and_not_its_words():
-    made = line_of(record(), "laptop", None)
+    made = line_of(record(), "laptop")
     assert made == line("s")
-    assert line_of(record(word="invalid"), "laptop", None).valid is False
+    assert line_of(record(word="invalid"), "laptop").valid is False
     assert "word" not in made.as_text
 
 
-def test_claims_of_an_earlier_text_are_retired_and_stay_counted():
-    before = line("s", retired=2)
-    assert line_of(record(seeds=10), "laptop", before).retired == 2  # more seeds of the same text
-    assert line_of(record(first=10, earlier=2), "laptop", before).retired == 3
-    assert line_of(record(earlier=1), "laptop", before).retired == 3
+def test_claims_of_earlier_texts_stay_counted():
+    assert line_of(record(retired=3), "laptop").retired == 3
 
 
 def test_the_last_release_is_the_ledger_of_the_latest_tag(tmp_path):

@@ -49,7 +49,7 @@ def test_hours_are_images_over_images_a_second(tmp_path, monkeypatch):
 
 def test_only_the_blocks_that_are_planned_count(tmp_path, monkeypatch):
     monkeypatch.setattr("assay.pipeline.forecast.throughputs", lambda: TABLE)
-    scale = {"job": JOB, "seeds": 6, "block": 2}
+    scale = {"job": JOB, "first_look": 6, "block": 2}
     study = compiled(tmp_path, scale)
     found = Forecast(Plan([(study, study.blocks[:1])], 1), Scale.model_validate(SCALE | scale), tmp_path / "networks")
     (row,) = found.rows()

@@ -12,7 +12,7 @@ from assay.networks.plan import Plan
 
 SCALE = {
     "description": "for tests",
-    "seeds": 3,
+    "first_look": 3,
     "block": 1,
     "world": {"size": 16, "train": 64, "test": 32},
     "budget": {"epochs": 4, "batch": 32},
@@ -215,7 +215,7 @@ def test_a_job_is_one_network_at_one_seed(cluster):
     plan = Plan.at(scale, cluster.values())
     assert all(len(bundle.recipes) == len(bundle.seeds) == 1 for bundle in plan.bundles.values())
     recipes = {recipe for study in cluster.values() for recipe in study.recipes}
-    assert len(plan.bundles) == len(recipes) * scale.seeds
+    assert len(plan.bundles) == len(recipes) * scale.first_look
     child = next(bundle for bundle in plan.bundles.values() if bundle.parents and bundle.block.first == 3)
     needed = plan.needs(child.parents, child.block)
     assert needed
@@ -223,11 +223,11 @@ def test_a_job_is_one_network_at_one_seed(cluster):
 
 
 def test_several_seeds_a_job_cover_all_of_them(tmp_path):
-    study = compiled(tmp_path, {"seeds": 4, "block": 2})
+    study = compiled(tmp_path, {"first_look": 4, "block": 2})
     plan = Plan([(study, study.blocks)])
     seeds = [bundle.seeds for bundle in plan.bundles.values() if study.cells[0].recipe in bundle.recipes]
     assert [list(part) for part in seeds] == [[0, 1], [2, 3]]
-    study = compiled(tmp_path, {"seeds": 3, "block": 3})
+    study = compiled(tmp_path, {"first_look": 3, "block": 3})
     whole = Plan([(study, study.blocks)])
     assert [list(bundle.seeds) for bundle in whole.bundles.values()] == [[0, 1, 2]] * 2
 

@@ -20,7 +20,7 @@ from assay.storage.receipts import Receipt
 
 SCALE = {
     "description": "for tests",
-    "seeds": 5,
+    "first_look": 5,
     "block": 5,
     "world": {"size": 16, "train": 64, "test": 32},
     "budget": {"epochs": 1, "batch": 32},

@@ -52,21 +52,21 @@ def test_blocks_are_in_the_order_of_their_numbers_not_of_their_names():
 
 def test_a_study_has_the_blocks_of_its_scale(tmp_path):
     tree = Tree(tmp_path)
-    tree.scale(seeds=6, block=2)
+    tree.scale(first_look=6, block=2)
     tree.study()
     study = tree.compiled()
     assert study.blocks == (Block(0, 1), Block(2, 3), Block(4, 5))
-    tree.scale(seeds=12, block=3)
+    tree.scale(first_look=12, block=3)
     assert tree.compiled().digest == study.digest  # neither their number nor their size is part of what is measured
 
 
 @pytest.mark.parametrize(("seeds", "block"), [(5, 2), (5, 6), (10, 4)])
 def test_a_block_divides_the_seeds_of_a_scale(tmp_path, seeds, block):
     (tmp_path / "scales").mkdir()
-    (tmp_path / "scales/some.yaml").write_text(yaml.safe_dump(SCALE | {"seeds": seeds, "block": block}))
+    (tmp_path / "scales/some.yaml").write_text(yaml.safe_dump(SCALE | {"first_look": seeds, "block": block}))
     with pytest.raises(StudyError) as caught:
         load_scale("some", tmp_path)
-    assert str(caught.value).endswith(f"some.yaml: block: {block} does not divide seeds: {seeds}; give whole blocks")
+    assert str(caught.value).endswith(f"some.yaml: block: {block} does not divide first_look: {seeds}; give whole blocks")
     assert "\n" not in str(caught.value)
 
 
@@ -82,4 +82,4 @@ def test_every_committed_scale_is_made_of_whole_blocks():
     assert scales()
     for name in scales():
         scale = load_scale(name)
-        assert blocks(scale.seeds, scale.block)[-1].last == scale.seeds - 1
+        assert blocks(scale.first_look, scale.block)[-1].last == scale.first_look - 1

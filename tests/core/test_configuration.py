@@ -62,7 +62,7 @@ def test_the_committed_configuration_is_valid():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"seeds": 0}, "key 'seeds': "),
+        ({"first_look": 0}, "key 'first_look': "),
         ({"world": {"size": 16, "train": 10}}, "key 'world.test' is missing"),
         ({"wrold": {}}, "unknown key 'wrold'; did you mean 'world'?"),
         ({"budget": {"epochs": 2, "batch": 8, "steps": 3}}, "unknown key 'budget.steps'"),

@@ -74,7 +74,7 @@ def test_platforms_are_not_mixed(tree):
 
 
 def test_all_blocks_cost(tree):
-    tree.scale(seeds=10)
+    tree.scale(first_look=10)
     tree.measure(block="5-9")
     (row,) = found(tree, "mixup").studies
     assert (row.networks, row.training, row.own, row.measuring) == (2, 8.0, 4.0, 1.0)

@@ -215,20 +215,20 @@ def test_a_second_study_cannot_take_a_working_row_down(tree):
 
 
 def test_one_conclusive_scale_is_enough(tree):
-    tree.scale("accelerator", seeds=10)
+    tree.scale("accelerator", first_look=10)
     assert coverage(load_catalogue(), tree.root)["working"] == 1
 
 
 def test_of_several_scales_the_one_with_a_verdict_speaks(tree):
     tree.measure(erm=0.1)
     tree.judge()
-    tree.scale("accelerator", seeds=10)
+    tree.scale("accelerator", first_look=10)
     assert coverage(load_catalogue(), tree.root)["papers"]["P166"]["missing"] == ["control failed: erm.top1 > 0.3"]
 
 
 def test_where_no_scale_has_evidence_the_default_one_speaks(tree):
     shutil.rmtree(tree.results)
-    tree.scale("accelerator", seeds=10)
+    tree.scale("accelerator", first_look=10)
     assert coverage(load_catalogue(), tree.root)["papers"]["P166"]["missing"][0].startswith("no evidence at scale laptop")
 
 

@@ -38,7 +38,7 @@ def tree(tmp_path):
     tree = Tree(tmp_path)
     tree.results = tmp_path / "results" / "laptop-trial"
     tree.scale()
-    tree.scale("ci", conclusive=False, seeds=1, block=1)
+    tree.scale("ci", conclusive=False, first_look=1, block=1)
     tree.study()
     tree.measure(draws="trial")
     return tree
@@ -85,6 +85,7 @@ DECIDES = {
 }
 DECIDES_NOTHING = {
     "question": "What then?",
+    "revised": [{"seen": 5, "why": "It asked too much."}],
     "notes": "New.",
     "figure": "lines",
     "secondary": ["mixup.loss < erm.loss"],
@@ -117,7 +118,7 @@ def test_neither_the_order_of_keys_nor_the_scale_changes_what_is_frozen(tree):
     turned = {key: dict(reversed(value.items())) if isinstance(value, dict) else value for key, value in STUDY.items()}
     path = tree.root / "config/studies/training-recipes/mixup.yaml"
     path.write_text("# a comment\n" + yaml.safe_dump(dict(reversed(turned.items())), sort_keys=False))
-    tree.scale(budget={"epochs": 3, "batch": 8}, seeds=7, block=7)
+    tree.scale(budget={"epochs": 3, "batch": 8}, first_look=7, block=7)
     assert tree.compiled().judged_digest == digest
     assert load_studies("ci", tree.root / "config")["mixup"].judged_digest == digest
 
@@ -244,7 +245,11 @@ CANNOT_BE_FROZEN = {
     ),
     "another text": (lambda tree: tree.study(base={"world": "shapes", "model": "mlp"}), {}, "its trial is stale: what the study"),
     "other code": (lambda tree: tree.measure(draws="trial", code={}), {}, "its trial is unproven: "),
-    "a block less": (lambda tree: tree.scale(seeds=10), {}, "no trial in results/laptop-trial, or one that is not whole; run: "),
+    "a block less": (
+        lambda tree: tree.scale(first_look=10),
+        {},
+        "no trial in results/laptop-trial, or one that is not whole; run: ",
+    ),
     "a seed less": (without_a_seed, {}, "its trial lacks seed 4 of 5"),
 }
 

@@ -42,7 +42,7 @@ class Place:
 
         kept.compiler.cache_clear()
         keeper = Keeper(scale, text, lambda paper: self.papers(paper), self.package, str(self.folder))
-        self.study = keeper.study(self.path, compile_it)
+        self.study = keeper.study(self.path, 5, compile_it)
         return bool(compiled)
 
 
@@ -56,8 +56,8 @@ def place(tmp_path):
 def test_every_study_comes_back_as_it_was_compiled(scale, tmp_path):
     for name, path in study_paths().items():
         made = compile_study(path, scale, SCALES[scale])
-        Keeper(scale, "", lambda paper: True, folder=str(tmp_path)).study(path, lambda made=made: made)
-        again = Keeper(scale, "", lambda paper: True, folder=str(tmp_path)).study(path, lambda: None)
+        Keeper(scale, "", lambda paper: True, folder=str(tmp_path)).study(path, made.seeds, lambda made=made: made)
+        again = Keeper(scale, "", lambda paper: True, folder=str(tmp_path)).study(path, made.seeds, lambda: None)
         assert again is not None, f"{name} is not kept"
         assert again == made
         assert json.dumps(_data(again)) == json.dumps(_data(made))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.judging.looks import looks_at, price, scheduled
+from assay.language.looks import looks_at, price, scheduled
 
 
 @pytest.mark.parametrize(

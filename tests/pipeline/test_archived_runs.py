@@ -28,7 +28,7 @@ class Clone(Project):
     def author(cls, root):
         made = cls(root)
         scale = (root / "config/scales/ci.yaml").read_text()
-        for old, new in (("seeds: 1", "seeds: 2"), ("conclusive: false", "conclusive: true"), ("_job: 1", "_job: 16")):
+        for old, new in (("first_look: 1", "first_look: 2"), ("conclusive: false", "conclusive: true"), ("_job: 1", "_job: 16")):
             assert old in scale
             scale = scale.replace(old, new)
         made.write("config/scales/small.yaml", scale)

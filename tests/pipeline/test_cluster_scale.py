@@ -19,7 +19,7 @@ SETTING = {
 }
 SCALE = {
     "description": "for tests",
-    "seeds": 2,
+    "first_look": 2,
     "block": 1,
     "conclusive": False,
     "world": {"size": 16, "train": 60, "test": 20},

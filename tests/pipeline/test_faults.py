@@ -176,7 +176,7 @@ def recorded(project, output):
 
 def test_killed_between_two_blocks_the_next_run_measures_the_missing_one_alone(project):
     slow_project(project)
-    project.edit("config/scales/ci.yaml", "seeds: 1", "seeds: 2")
+    project.edit("config/scales/ci.yaml", "first_look: 1", "first_look: 2")
     project.edit("src/assay/protocols/patient.py", 'hold("measure")', 'hold(f"measure-{arm.seed}")')
     folder = project.root / "results/ci/observations/slow"
     (project.root / "measure-1").touch()

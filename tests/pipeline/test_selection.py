@@ -115,7 +115,7 @@ def test_a_job_that_reads_the_snakefile_again_goes_by_what_the_run_decided(finis
     ("content", "said"),
     [
         ("{", "plan.json: truncated or not JSON"),
-        ('{"format": 2}', "plan.json: key 'format': 2 (allowed: 1); run snakemake again"),
+        ('{"format": 1}', "plan.json: key 'format': 1 (allowed: 2); run snakemake again"),
     ],
 )
 def test_a_decision_that_cannot_be_read_is_named_by_the_job_and_made_anew_by_the_next_run(finished, tmp_path, content, said):
@@ -126,7 +126,7 @@ def test_a_decision_that_cannot_be_read_is_named_by_the_job_and_made_anew_by_the
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     project.run()
-    assert json.loads((tmp_path / "results/ci/plan.json").read_text())["format"] == 1
+    assert json.loads((tmp_path / "results/ci/plan.json").read_text())["format"] == 2
 
 
 def laid_out_as_before(results: Path) -> None:

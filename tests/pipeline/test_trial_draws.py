@@ -9,7 +9,7 @@ from pipeline_project import Project
 
 SCALE = """
 description: for tests
-seeds: 2
+first_look: 2
 block: 2
 world: {size: 16, train: 96, test: 48}
 budget: {epochs: 1, batch: 32}

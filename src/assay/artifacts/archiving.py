@@ -25,8 +25,10 @@ from assay.artifacts.entries import (
     world_key,
     write_entries,
 )
-from assay.artifacts.ledger import LEDGER, line_of, read_ledger, write_ledger
+from assay.artifacts.ledger import LEDGER, line_of, write_ledger
+from assay.artifacts.retiring import retired
 from assay.artifacts.stores import Wanted, bring, md5, opened_project, reached, send
+from assay.data.seeds import ROOT_NAME
 from assay.errors import ArtifactError, EvidenceError, unknown
 from assay.evidence.cards import worlds_of
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
@@ -45,12 +47,13 @@ from assay.storage.places import WORK, project_of, require_checkout
 
 CARD = ("card.json", "samples.npz")
 CODE = ("src", "config", "rules", "workflow", "Snakefile")
-MISSING, WITHDRAWN = "missing", "withdrawn"
+MISSING, INCOMPLETE, WITHDRAWN = "missing", "incomplete", "withdrawn"
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a study stands in the archive: fresh, unproven, stale, withdrawn or missing; why; and where it was measured."""
+    """How a study stands in the archive: fresh, unproven, stale, withdrawn, missing, or incomplete, where fresh blocks are fewer
+    than it has seeds; why; and where it was measured."""
 
     study: str
     word: str
@@ -133,7 +136,7 @@ def check_archived(entry: Entry, root: Path = WORK) -> dict:
 
 def freshness_of(study: Study, entry: Entry) -> Freshness:
     """How an archived block stands to the study and the code as they are now, by its line alone."""
-    return freshness(study, {"study_sha256": entry.plan, "code": entry.code})
+    return freshness(study, {"study_sha256": entry.plan, "code": entry.code, "judged_sha256": entry.judged, "root": entry.root})
 
 
 def status(scale: str, root: Path = WORK) -> list[Status]:
@@ -144,16 +147,33 @@ def status(scale: str, root: Path = WORK) -> list[Status]:
 
 
 def _status(study: Study, entries: dict[str, Entry]) -> Status:
-    platforms = blocks_of(entries.values(), study.scale, study.name)
     if reasons := _withdrawn(entries, study.scale, study.name):
         return Status(study.name, WITHDRAWN, reasons)
+    platforms = own_blocks(study, entries.values())
     if not platforms:
-        return Status(study.name, MISSING)
+        earlier = blocks_of(entries.values(), study.scale, study.name) and ("what it has is of an earlier text",)
+        return Status(study.name, MISSING, tuple(earlier))
+    order = (FRESH, INCOMPLETE, UNPROVEN, STALE)
+    found = [_word_on(study, each) for each in platforms.values()]
+    best = min(found, key=lambda state: order.index(state[0]))
+    return Status(study.name, *best, tuple(e.key for each in platforms.values() for e in each))
+
+
+def _word_on(study: Study, entries: list[Entry]) -> tuple[str, tuple[str, ...]]:
+    """The least of the words on the blocks of a platform, or that some are lacking, with the reasons."""
     order = (FRESH, UNPROVEN, STALE)
-    found = [[freshness_of(study, entry) for entry in each] for each in platforms.values()]
-    least = [max(each, key=lambda state: order.index(state.word)) for each in found]
-    best = min(least, key=lambda state: order.index(state.word))
-    return Status(study.name, best.word, best.reasons, tuple(e.key for each in platforms.values() for e in each))
+    least = max((freshness_of(study, entry) for entry in entries), key=lambda state: order.index(state.word))
+    lacking = [block.name for block in study.blocks if block not in {entry.block for entry in entries}]
+    if least.word != FRESH or not lacking:
+        return least.word, least.reasons
+    return INCOMPLETE, (f"block {lacking[0]} is not archived", *(f"nor {name}" for name in lacking[1:]))
+
+
+def own_blocks(study: Study, entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """By platform, the entries of the blocks that the study has: others are of an earlier text."""
+    platforms = blocks_of(entries, study.scale, study.name)
+    own = {key: [entry for entry in each if entry.block in study.blocks] for key, each in platforms.items()}
+    return {key: each for key, each in own.items() if each}
 
 
 def _withdrawn(entries: dict[str, Entry], scale: str, name: str) -> tuple[str, ...]:
@@ -191,16 +211,16 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
         records = _judged(found, results)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         sources = {block_key(scale, b.study.name, b.block, _platform(b)): b.folder for b in found}
-        made = {key: _entry(key, block, now, head) for key, block in zip(sources, found, strict=True)}
+        made = {key: _entry(key, block, records[block.study.name], now, head) for key, block in zip(sources, found, strict=True)}
+        gone = retired([studies[name] for name in chosen], entries, now, head)
         for card in worlds_of([studies[name] for name in chosen]):
             key, folder = world_key(scale, card), results / "worlds" / card
             if folder.exists() or key not in entries:
                 _check_card(folder, scale)
                 sources[key], made[key] = folder, _card(key, folder, now, head)
         _store(made, sources, root)
-        write_entries({key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
-        lines = read_ledger(root)
-        write_ledger({(scale, name): line_of(records[name], scale, lines.get((scale, name))) for name in chosen}, root)
+        write_entries(gone | {key: entry for key, entry in made.items() if not _same(entries.get(key), entry)}, root)
+        write_ledger({(scale, name): line_of(records[name], scale) for name in chosen}, root)
     pull(keys=made, force=True, root=root)
     return [key for key, entry in made.items() if entry.study]
 
@@ -215,10 +235,15 @@ def withdraw(scale: str, name: str, why: str, root: Path = WORK) -> list[str]:
         if not entries:
             raise ArtifactError(f"{name}: nothing of it is archived at scale '{scale}'; see: assay archive --status")
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        gone = [entry.key for each in entries.values() for entry in each]
-        write_entries({k: Entry(format=FORMAT, key=k, archived=now, commit=head, withdrawn=why.strip()) for k in gone}, root)
+        gone = [entry for each in entries.values() for entry in each]
+        write_entries({entry.key: _taken_back(entry, why.strip(), now, head) for entry in gone}, root)
         write_ledger({(scale, name): None}, root)
-    return gone
+    return [entry.key for entry in gone]
+
+
+def _taken_back(entry: Entry, why: str, now: str, head: str) -> Entry:
+    """What stays of a withdrawn block: the reason, and the text that its seeds were seen under."""
+    return Entry(format=FORMAT, key=entry.key, archived=now, commit=head, withdrawn=why, judged=entry.judged, root=entry.root)
 
 
 @contextlib.contextmanager
@@ -259,7 +284,7 @@ def _whole(study: Study, results: Path, entries: dict[str, Entry]) -> list[_Foun
     the archive already, fresh and of the same platform."""
     folder = results / "observations" / study.name
     found = [_whole_block(study, block, results) for block in study.blocks if (folder / block.name).exists()]
-    there = blocks_of(entries.values(), study.scale, study.name).get(_platform(found[0]), []) if found else []
+    there = own_blocks(study, entries.values()).get(_platform(found[0]), []) if found else []
     archived = {entry.block for entry in there if freshness_of(study, entry).word == FRESH}
     missing = next((block for block in study.blocks if block not in archived | {each.block for each in found}), None)
     if missing:
@@ -285,7 +310,7 @@ def _whole_block(study: Study, block: Block, results: Path) -> _Found:
 
 
 def _judged(found: list[_Found], results: Path) -> dict[str, dict]:
-    """The verdicts by study; ArtifactError for evidence that no verdict rests on, or one on other expectations."""
+    """The record of each study's verdict; ArtifactError for evidence that no verdict rests on, or one on other expectations."""
     verdicts = read_json(results / "verdicts.json")["studies"]
     again = f"run snakemake --config scale={results.name}"
     for block in found:
@@ -302,7 +327,7 @@ def _platform(block: _Found) -> str:
     return platform_key(block.evidence.provenance["platform"])
 
 
-def _entry(key: str, block: _Found, now: str, head: str) -> Entry:
+def _entry(key: str, block: _Found, record: dict, now: str, head: str) -> Entry:
     provenance = block.evidence.provenance
     cost = provenance["cost"]
     return Entry(
@@ -315,7 +340,11 @@ def _entry(key: str, block: _Found, now: str, head: str) -> Entry:
         code=provenance["code"],
         platform=provenance["platform"],
         date=provenance["date"],
+        word=record["word"],
         judgement=digest_of_judgement(json.loads(block.study.judgement)),
+        judged=block.study.judged_digest,
+        root=ROOT_NAME,
+        claims={claim["text"]: claim["word"] for claim in record["expectations"]},
         cost={"train_core_s": cost["train_core_s"], "measure_core_s": cost["measure_core_s"]},
     )
 
@@ -337,7 +366,7 @@ def _files(folder: Path, names: Iterable[str]) -> dict[str, StoredFile]:
 
 def _same(old: Entry | None, new: Entry) -> bool:
     """Whether an entry says what it said: a card that did not change keeps its day."""
-    said = ("files", "withdrawn", "judgement")
+    said = ("files", "withdrawn", "judgement", "judged", "root", "word", "claims")
     return old is not None and all(getattr(old, field) == getattr(new, field) for field in said)
 
 

@@ -4,6 +4,9 @@ archive.jsonl                                          committed; sorted lines, 
 archive/<scale>/studies/<study>/<block>-<platform>/    observations.csv, arrays.npz, provenance.json of one block
 archive/<scale>/worlds/<card>/                         card.json, samples.npz
 
+A retired entry, <scale>/retired/<study>/<text>, has no files: it says of a text that was changed after looking how many seeds
+were seen, and the words that came out.
+
 Branches that added different studies of one world have each drawn its card: of such lines the one archived first counts. Two
 lines for one block are an error, since somebody has to choose.
 
@@ -11,6 +14,7 @@ A line says all that is needed to tell whether evidence is fresh, so that a dry 
 measured, the hashes of the code, commit, date and platform, and the checksums of the files, whose bytes are in a store.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -31,6 +35,7 @@ FORMAT = 1
 NAME = r"[a-z0-9][a-z0-9_-]{0,79}"
 STUDY_KEY = rf"{NAME}/studies/{NAME}/\d+-\d+-[0-9a-f]{{8}}"
 WORLD_KEY = rf"{NAME}/worlds/{NAME}"
+RETIRED_KEY = rf"{NAME}/retired/{NAME}/[0-9a-f]{{8}}"
 
 
 class _Strict(BaseModel):
@@ -46,13 +51,17 @@ class StoredFile(_Strict):
 
 
 class Entry(_Strict):
-    """A line of the manifest: a block of a study, or the card of a world, which has neither plan, code nor platform.
+    """A line of the manifest: a block of a study, the card of a world, which has neither plan, code nor platform, or a retired
+    text of a study.
 
-    judgement: the digest of the expectations, controls and margins that the study was judged by.
+    judgement: the digest of the expectations, controls and margins that the study was judged by. judged, root: the judged text
+    that the block was measured under, and the root name of its seeds. word, claims: what was said of the paper and of each claim
+    when the block was archived; what is said today follows from the ledger. seen: of a retired text, the number of seeds by the
+    end of it.
     """
 
     format: Literal[1]
-    key: Annotated[str, Field(pattern=rf"^({STUDY_KEY}|{WORLD_KEY})$")]
+    key: Annotated[str, Field(pattern=rf"^({STUDY_KEY}|{WORLD_KEY}|{RETIRED_KEY})$")]
     archived: str
     commit: str
     files: dict[Annotated[str, Field(pattern=r"^[a-z]+\.(csv|npz|json)$")], StoredFile] = {}
@@ -61,6 +70,11 @@ class Entry(_Strict):
     platform: dict = {}
     date: str = ""
     judgement: str = ""
+    judged: str = ""
+    root: str = ""
+    word: str = ""
+    claims: dict[str, str] = {}
+    seen: Annotated[int, Field(ge=0)] = 0
     cost: dict[str, float] = {}
     withdrawn: str = ""
 
@@ -70,14 +84,22 @@ class Entry(_Strict):
 
     @property
     def study(self) -> str | None:
-        """The study whose block it is; None for a world."""
-        _, kind, name, *_ = self.key.split("/")
-        return name if kind == "studies" else None
+        """The study whose block it is; None for another line."""
+        return self._named("studies")
 
     @property
     def world(self) -> str | None:
-        """The name of the world's card; None for a block."""
-        return None if self.study else self.key.split("/")[2]
+        """The name of the world's card; None for another line."""
+        return self._named("worlds")
+
+    @property
+    def retired(self) -> str | None:
+        """The study whose earlier text it is; None for another line."""
+        return self._named("retired")
+
+    def _named(self, wanted: str) -> str | None:
+        _, kind, name, *_ = self.key.split("/")
+        return name if kind == wanted else None
 
     @property
     def block(self) -> Block:
@@ -105,6 +127,11 @@ def block_key(scale: str, study: str, block: Block, platform: str) -> str:
 def world_key(scale: str, card: str) -> str:
     """The key of a world's card."""
     return f"{scale}/worlds/{card}"
+
+
+def retired_key(scale: str, study: str, judged: str, root: str) -> str:
+    """The key of a text of a study that was seen under a root name."""
+    return f"{scale}/retired/{study}/{hashlib.sha256(f'{root} {judged}'.encode()).hexdigest()[:8]}"
 
 
 def read_entries(root: Path = WORK) -> dict[str, Entry]:
@@ -169,11 +196,12 @@ def write_entries(changed: Mapping[str, Entry | None], root: Path = WORK) -> Non
 
 
 def by_study(entries: Iterable[Entry], scale: str) -> dict[str, list[Entry]]:
-    """The entries of a scale's blocks by study."""
+    """The entries of a scale's blocks and retired texts by study."""
     found: dict[str, list[Entry]] = {}
     for entry in entries:
-        if entry.study and entry.scale == scale:
-            found.setdefault(entry.study, []).append(entry)
+        name = entry.study or entry.retired
+        if name and entry.scale == scale:
+            found.setdefault(name, []).append(entry)
     return found
 
 

@@ -76,24 +76,17 @@ class Line(_Strict):
         return canonical(self.model_dump(exclude_defaults=True) | {"format": FORMAT})
 
 
-def line_of(record: Mapping[str, Any], scale: str, before: Line | None) -> Line:
-    """The line of a study by its record in verdicts.json. before: the line it takes the place of.
-
-    Another text has other draws or looks to count, so where these differ the claims of the line before are retired.
-    """
-    text = {"first": record["first"], "earlier": record["earlier"]}
-    same = before is None or {"first": before.first, "earlier": before.earlier} == text
+def line_of(record: Mapping[str, Any], scale: str) -> Line:
+    """The line of a study by its record in verdicts.json."""
     return Line(
         scale=scale,
         study=record["study"],
         judgement=record["rests_on"]["judgement"],
         blocks=record["rests_on"]["blocks"],
-        seeds=record["seeds"],
         valid=record["word"] != "invalid",
-        retired=(before.retired if before else 0) + (0 if same else len(before.claims)),
         claims=[Found(text=claim["text"], **claim["P"]) for claim in record["expectations"]],
         secondary=[Found(text=claim["text"], **claim["P"]) for claim in record["secondary"]],
-        **text,
+        **{name: record[name] for name in ("first", "seeds", "earlier", "retired")},
     )
 
 

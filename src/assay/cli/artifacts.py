@@ -11,7 +11,14 @@ from assay.errors import ArtifactError
 
 commands = typer.Typer()
 Versioned = Annotated[str, typer.Argument(help="A versioned folder: data or archive.")]
-COLOURS = {"fresh": "green", "unproven": "yellow", "stale": "magenta", "withdrawn": "red", "missing": "dim"}
+COLOURS = {
+    "fresh": "green",
+    "incomplete": "cyan",
+    "unproven": "yellow",
+    "stale": "magenta",
+    "withdrawn": "red",
+    "missing": "dim",
+}
 
 
 @commands.command()

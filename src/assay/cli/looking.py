@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from assay.artifacts.texts import Texts
 from assay.cli.memo import Found, Memo
 from assay.errors import StudyError
 from assay.language.configuration import Config
@@ -13,6 +14,7 @@ from assay.language.plugs import everything, misnamed, rests_on, watched
 from assay.language.scales import load_scale, scales
 from assay.language.studies import reader, study_paths
 from assay.language.study import Study
+from assay.storage.places import PROJECT, WORK
 
 
 def look(memo: Memo, config: Path) -> Found:
@@ -71,6 +73,7 @@ def _plug_problems(plugs: list, memo: Memo) -> Iterator[str]:
 def _study_problems(config: Path, names: list[str]) -> dict[str, str]:
     """What is wrong with these studies, at the first scale where something is."""
     wrong: dict[str, str] = {}
+    texts = Texts(config, WORK if config == PROJECT / "config" else config.parent)
     for scale in scales(config) if names else ():
         try:
             read = reader(scale, config)
@@ -79,7 +82,7 @@ def _study_problems(config: Path, names: list[str]) -> dict[str, str]:
             continue
         for name in names:
             try:
-                _ = name in wrong or read(name)
+                _ = name in wrong or texts.check(read(name))
             except StudyError as error:
                 wrong[name] = str(error)
     return {name: wrong[name] for name in names if name in wrong}

@@ -7,13 +7,15 @@ to import is imported before something is to be checked; what was wrong is check
 import hashlib
 import os
 import re
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from assay.language import kept
-from assay.storage.places import PACKAGE, PROJECT
+from assay.storage.places import PACKAGE, PROJECT, WORK
 
 MEMO = "check.json"
 STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+ARCHIVED = re.compile(rb'"key":"[^/"]+/(?:studies|retired)/([^/"]+)/')
 NO_MODULE = re.compile(r"[A-Za-z]\w*(-\w+)+\.py")  # written as a plug, and found by nobody
 
 
@@ -43,17 +45,42 @@ class _Files:
         for path, name in _listed(config, "frozen"):
             self.records.setdefault(name.removesuffix(".json"), []).append(path)
 
+    @cached_property
+    def archived(self) -> dict[str, str]:
+        """One digest of the archive's lines of each study; they are not parsed."""
+        found: dict[str, Any] = {}
+        try:
+            with open(os.path.join(WORK, "archive.jsonl"), "rb") as file:
+                for line in file:
+                    if match := ARCHIVED.search(line):
+                        found.setdefault(match[1].decode(), hashlib.sha256()).update(line)
+        except OSError:
+            return {}
+        return {name: total.hexdigest() for name, total in found.items()}
+
     def terms(self) -> list[str]:
         """Digests of what everything depends on: the code that checks, the scales, which modules there are."""
-        scales = kept.digest_of(self.config, [f"scales/{name}.yaml" for name in self.scales])
-        code = kept.digest_of(PACKAGE, ["cli/memo.py", "cli/looking.py"])
+        scales = kept.digest_of(self.config, [f"{folder}/{name}.yaml" for folder in ("scales", "seeds") for name in self.scales])
+        code = kept.digest_of(
+            PACKAGE, ["cli/memo.py", "cli/looking.py", "artifacts/texts.py", "artifacts/entries.py", "data/seeds.py"]
+        )
         packages = kept.digest_of(PACKAGE, [name for name in self.modules if name.endswith("__init__.py")])
         said = [kept.sum_of(os.path.join(self.config, name)) for name in ("papers.json", "frozen/before.json")]
         return [kept.compiler(), scales, code, packages, hashlib.sha256(" ".join(self.modules).encode()).hexdigest(), *said]
 
     def of_study(self, name: str) -> str:
-        """One digest of a study's file and the records of its trials."""
-        return kept.digest_of(self.config, [self.studies[name], *self.records.get(name, ())])
+        """One digest of a study's file, the records of its trials, and what was measured of it."""
+        own = kept.digest_of(self.config, [self.studies[name], *self.records.get(name, ())])
+        return f"{own} {self.archived.get(name, '')} {self._measured(name)}".rstrip()
+
+    def _measured(self, name: str) -> str:
+        """One digest of what vouches for the study's blocks here, at every scale; empty where there are none."""
+        found = []
+        for scale in self.scales:
+            folder = os.path.join(WORK, "results", scale, "observations", name)
+            if os.path.isdir(folder):
+                found += [f"{folder}/{block}/provenance.json" for block in os.listdir(folder)]
+        return kept.digest_of("/", found) if found else ""
 
 
 def _listed(config: str, folder: str) -> list[tuple[str, str]]:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from assay.data.seeds import ROOT_NAME
 from assay.evidence.tables import study_code
+from assay.language.draws import JUDGED, made_under
 from assay.provenance import proofs
 from assay.provenance.fingerprints import TOGETHER
 
@@ -19,8 +21,8 @@ class Freshness:
     """How evidence stands to its study.
 
     fresh: made with today's study and code, up to changes proven to change no number. unproven: the code changed, and nothing is
-    known of what that does. stale: the study, a file it reads or how many repetitions are trained together changed, or
-    canaries show that the code computes other numbers.
+    known of what that does. stale: the study, its judged text, the root name of all seeds, a file it reads or how many
+    repetitions are trained together changed, or canaries show that the code computes other numbers.
     reasons: what changed, in lines; none if fresh.
     """
 
@@ -33,13 +35,29 @@ def freshness(study: "Study", provenance: dict) -> Freshness:
     made_with, today = _hashes(provenance.get("code")), study_code(study)
     known = proofs.committed()
     old, new = known.oldest(made_with), known.oldest(today)
-    plan = ["what the study measures changed"] if provenance.get("study_sha256") != study.digest else []
+    plan = list(_of_the_text(study, provenance))
     shown = known.refutation(made_with, today)
     reasons = (*plan, *shown, *_changes(old, new))
     files = any(new.get(name, value) != value for name, value in old.items() if _is_file(name))
     apart = bool(old) and old.get(TOGETHER) != new.get(TOGETHER)
     stale = plan or shown or files or apart
     return Freshness(STALE if stale else UNPROVEN if reasons else FRESH, reasons)
+
+
+def _of_the_text(study: "Study", provenance: dict) -> Iterator[str]:
+    """What changed of what is measured and claimed, and of the draws. Claims count where judged draws are concluded from: a
+    design that is being tried may change. Evidence that names no text or root name is of today's."""
+    if provenance.get("study_sha256") != study.digest:
+        yield "what the study measures changed"
+    elif _names_another_text(study, provenance):
+        yield "what the study measures or claims changed since it was judged"
+    if provenance.get("root", "") not in ("", ROOT_NAME):
+        yield "all seeds have another root name"
+
+
+def _names_another_text(study: "Study", provenance: dict) -> bool:
+    named = provenance.get("judged_sha256")
+    return bool(named) and named != study.judged_digest and study.conclusive and made_under(provenance) == JUDGED
 
 
 def _hashes(code: Any) -> dict[str, str]:

@@ -10,6 +10,7 @@ A block of repetitions is written once and never opened again, here or in the ar
 import csv
 import hashlib
 import io
+import itertools
 import json
 import math
 import zipfile
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from assay.errors import EvidenceError
+from assay.language.blocks import Block
 from assay.language.together import together
 from assay.provenance import proofs
 from assay.provenance.fingerprints import fingerprint_of_measuring
@@ -105,8 +107,16 @@ def read_evidence(folder: Path) -> Evidence:
 
 
 def unpacked(folder: Path, provenance: dict) -> Evidence:
-    """The evidence of a block that was checked."""
-    return Evidence(_rows(folder / "observations.csv"), read_arrays(folder / "arrays.npz"), provenance)
+    """The evidence of a block that was checked; EvidenceError for a row of a repetition that the block has not."""
+    path = folder / "observations.csv"
+    rows = _rows(path)
+    strange = {row.seed for row in rows} - set(provenance["seeds"]) if "seeds" in provenance else ()
+    if strange:
+        block = provenance.get("block")
+        raise EvidenceError(
+            f"{path}: seed {min(strange)} was never asked for (block {block}); delete {folder} and run snakemake again"
+        )
+    return Evidence(rows, read_arrays(folder / "arrays.npz"), provenance)
 
 
 def check_evidence(folder: Path) -> dict:
@@ -167,6 +177,7 @@ def _joined_arrays(parts: Sequence[Evidence]) -> dict[str, np.ndarray]:
 
 def _joined_provenance(provenances: Sequence[dict]) -> dict:
     first = provenances[0]
+    _refuse_gaps(provenances)
     for other in provenances[1:]:
         if platform_key(other["platform"]) != platform_key(first["platform"]):
             raise EvidenceError(
@@ -186,6 +197,14 @@ def _joined_provenance(provenances: Sequence[dict]) -> dict:
     }
     before = {cell: made for each in provenances for cell, made in each.get("measured_before", {}).items()}
     return first | together | ({"measured_before": before} if before else {})
+
+
+def _refuse_gaps(provenances: Sequence[dict]) -> None:
+    """EvidenceError unless each block begins where the one before it ends."""
+    for one, other in itertools.pairwise(provenances):
+        if Block.named(other["block"]).first != Block.named(one["block"]).last + 1:
+            between = f"between blocks {one['block']} and {other['block']}"
+            raise EvidenceError(f"{one['study']}: {between} seeds are missing; run snakemake to measure them")
 
 
 def _added(costs: Sequence[dict]) -> dict:

@@ -16,7 +16,7 @@ from scipy import stats
 
 from assay.judging.claims import ALPHA, FAILS, HOLDS, Claims, charged, p_values, prospects
 from assay.judging.families import OPEN, Tier, gate, words_of
-from assay.judging.looks import scheduled
+from assay.language.looks import scheduled
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 GRID = 1.0  # step of the coarse metric, in standard deviations of its noise: most values tie

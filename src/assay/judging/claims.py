@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.judging.looks import looks_at, price, scheduled
 from assay.judging.statistics import Samples, p_above, p_below, p_inside, p_not_above, seeds_needed
+from assay.language.looks import looks_at, price, scheduled
 
 STATEMENTS = ("holds", "fails", "reversed", "absent")
 HOLDS, FAILS, REVERSED, ABSENT = range(len(STATEMENTS))

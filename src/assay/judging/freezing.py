@@ -28,10 +28,10 @@ def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: P
     """
     if checked(draws, "--draws") == JUDGED:
         raise StudyError(f"--draws: '{JUDGED}' are what the frozen study will be judged on; name the draws it was tried on")
-    if not load_scale(study.scale, project_of(root) / "config").conclusive or study.seeds < 2:
+    if not load_scale(study.scale, project_of(root) / "config").conclusive or study.first_look < 2:
         names = [name for name in scales(project_of(root) / "config") if load_scale(name, project_of(root) / "config").conclusive]
         raise StudyError(f"--scale: no spread can be told from '{study.scale}' (allowed: {', '.join(names)})")
-    results = root / results_folder(study.scale, draws)
+    study, results = study.tried, root / results_folder(study.scale, draws)
     evidence = _trial(study, draws, results)
     accuracy, left_out = _accuracies(study, draws, results, root, say)
     return Frozen(

@@ -1,7 +1,7 @@
 """Judge studies of a scale on their evidence, each as if it alone joined what is released, and write verdicts.json."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ class Shelf(Protocol):
     """What is asked where evidence lies: see `assay.pipeline.sources.Sources`."""
 
     results: Path
+    retired: Mapping[str, Sequence[dict]]
 
     def evidence(self, study: str) -> Evidence: ...
 
@@ -29,8 +30,9 @@ class Shelf(Protocol):
 def judge_results(judgements: Iterable[dict], shelf: Shelf, release: Release, last: Release | None = None) -> dict:
     """Verdicts of the studies whose evidence is there; the others are listed as failed, with the stage and the reason.
 
-    judgements: what to judge, one mapping a study (name, paper, controls, expect, margin, and what else `case_of` reads).
-    release: what counts at the scale. last: the last release, against which changed words are listed; None where there is none.
+    judgements: what to judge, one mapping a study (name, paper, controls, expect, margin, and what else `case_of` reads). Claims
+    of its earlier texts, as the archive has them, go on counting. release: what counts at the scale. last: the last release,
+    against which changed words are listed; None where there is none.
     """
     ready, observations, failed = [], {}, {}
     for judgement in judgements:
@@ -41,7 +43,9 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf, release: Release, la
             failed[name] = _failure(shelf, name, error)
             continue
         observations[name] = [row._asdict() for row in evidence.observations]
-        ready.append({**judgement, "rests_on": _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}})
+        retired = sum(len(text["claims"]) for text in shelf.retired.get(name, ()))
+        rests_on = _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}
+        ready.append({**judgement, "retired": retired, "rests_on": rests_on})
     verdicts = judge(ready, observations, release.family)
     for record in verdicts["studies"].values():
         record["release"] = release.told(record)

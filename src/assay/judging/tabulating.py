@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from assay.errors import EvidenceError
-from assay.judging.looks import scheduled
 from assay.language.expectations import Table, coordinate
+from assay.language.looks import scheduled
 
 
 def tabulate(rows: Iterable[Mapping[str, Any]]) -> dict[int, Table]:

@@ -22,10 +22,10 @@ from assay.errors import AssayError, EvidenceError, StudyError
 from assay.judging.claims import ALPHA, FAILS, HOLDS, STATEMENTS, Claims, charged, corrected, p_values, prospects
 from assay.judging.counts import counted
 from assay.judging.families import Conclusion, Family, Member, Verdict
-from assay.judging.looks import scheduled
 from assay.judging.statistics import Samples, interval
 from assay.judging.tabulating import judged_draws, tabulate
 from assay.language.expectations import Expectation, Series, Table, cells, margin_of, parse
+from assay.language.looks import scheduled
 
 RESOLUTION = 1e-6  # a spread below this share of the values compared is rounding: single precision resolves 1.2e-7
 
@@ -129,7 +129,8 @@ def case_of(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Case
 
     study: name, paper, expect (texts) and optionally secondary and controls (texts), margin ({metric: number}), rests_on;
     first: the first seed of its judged draws (0); first_look: the number of seeds of the first look (all that are there);
-    earlier: looks made under earlier texts (0). rows: observations with arm, seed, metric, x, value (text or numbers).
+    earlier: looks made under earlier texts (0); retired: how many claims these had (0). rows: observations with arm, seed,
+    metric, x, value (text or numbers).
     Raises StudyError for a text that cannot be read or applied, EvidenceError for missing or non-finite observations.
     """
     try:
@@ -225,7 +226,8 @@ def judge(
 
 
 def _member(case: Case, claims: np.ndarray, secondary: np.ndarray) -> Member:
-    return Member(corrected(claims, case.earlier), corrected(secondary, case.earlier), case.valid)
+    both = (corrected(p, case.earlier) for p in (claims, secondary))
+    return Member(*both, case.valid, case.study.get("retired", 0))
 
 
 # Records
@@ -245,6 +247,7 @@ def _record(case: Case, p: tuple[np.ndarray, np.ndarray], family: Family, name: 
         "first_look": case.first_look,
         "seeds": case.seeds,
         "earlier": case.earlier,
+        "retired": case.study.get("retired", 0),
         "looks": list(scheduled(case.first_look, case.seeds)),
         "gate": {"a": a, "b": b, "cut": gate},
         "note": _note(conclusion),

@@ -33,6 +33,6 @@ class Block:
         return range(self.first, self.last + 1)
 
 
-def blocks(seeds: int, size: int) -> tuple[Block, ...]:
-    """The blocks of `size` repetitions that `seeds` repetitions are made of; `size` divides `seeds`."""
-    return tuple(Block(first, first + size - 1) for first in range(0, seeds, size))
+def blocks(seeds: int, size: int, start: int = 0) -> tuple[Block, ...]:
+    """The blocks of `size` repetitions that `seeds` repetitions from `start` on are made of; `size` divides `seeds`."""
+    return tuple(Block(first, first + size - 1) for first in range(start, start + seeds, size))

@@ -14,6 +14,7 @@ from assay.language.inputs import shown
 from assay.language.plugs import Parameter, describe, weights_file
 from assay.language.published import Published, PublishedNumber
 from assay.language.recipes import AXES, DEFAULTS, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe
+from assay.language.revised import Revision, check_order, first_repetition, looks_before
 from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
 from assay.language.study import Cell, Study, StudyFile
 
@@ -36,14 +37,24 @@ catalogue = cache(load_catalogue)
 class Compiler:
     """Turns one study file into cells. Every problem is raised as "file: place: what is wrong"."""
 
-    def __init__(self, path: Path, file: StudyFile, scale_name: str, scale: Scale, terms: AsWritten | None = None):
+    def __init__(
+        self,
+        path: Path,
+        file: StudyFile,
+        scale_name: str,
+        scale: Scale,
+        terms: AsWritten | None = None,
+        seeds: int | None = None,
+    ):
         self.path, self.file, self.scale_name, self.scale = path, file, scale_name, scale
         self.terms = terms or AsWritten(scale)
+        self.seeds = seeds or scale.first_look
         self.resolving: list[str] = []
         self.recipes: dict[str, Recipe] = {}
 
     def study(self) -> Study:
         self._check_names()
+        self._check_revisions()
         try:
             catalogue()[self.file.paper]
         except StudyError as error:
@@ -68,8 +79,12 @@ class Compiler:
             text=self.path.read_text(encoding="utf-8"),
             file=self.file,
             scale=self.scale_name,
-            seeds=self.scale.seeds,
+            conclusive=self.scale.conclusive,
+            first_look=self.scale.first_look,
             block_size=self.scale.block,
+            first=first_repetition(self._revised(), self.scale.block),
+            seeds=self.seeds,
+            earlier=looks_before(self._revised(), self.scale.first_look),
             cells=cells,
             networks=networks,
             stand_ins=StandIns(),
@@ -78,6 +93,16 @@ class Compiler:
 
     def fail(self, where: str, message: object) -> StudyError:
         return StudyError(f"{shown(self.path)}: {where}: {message}")
+
+    def _revised(self) -> list[Revision]:
+        """The earlier texts that count: none where nothing is concluded."""
+        return self.file.revised if self.scale.conclusive else []
+
+    def _check_revisions(self) -> None:
+        try:
+            check_order(self.file.revised)
+        except StudyError as error:
+            raise StudyError(f"{shown(self.path)}: {error}") from None
 
     def _check_names(self) -> None:
         for group, names in (("arms", self.file.arms), ("networks", self.file.networks)):

@@ -18,6 +18,8 @@ from assay.language.study import Cell, Study, StudyFile
 from assay.storage.places import PACKAGE
 
 FACTS = ("identity", "name", "depth", "plugs", "reads")  # what a recipe computes of itself and others ask for most
+DIGESTS = ("digest", "judged_digest")
+REPETITIONS = ("conclusive", "first_look", "block_size", "first", "seeds", "earlier")
 
 
 class Keeper:
@@ -28,10 +30,10 @@ class Keeper:
         self.sums = kept.Sums(str(package))
         self.terms = {"compiler": kept.compiler(str(package)), "scale": text}
 
-    def study(self, path: Path, compiled: Callable[[], Study]) -> Study:
-        """The study of a file: as it is kept, else compiled, and then kept."""
+    def study(self, path: Path, seeds: int, compiled: Callable[[], Study]) -> Study:
+        """The study of a file with this many seeds: as it is kept, else compiled, and then kept."""
         name = f"{self.scale}/{path.stem}.json"
-        terms = self.terms | {"path": str(path), "study": kept.sum_of(path)}
+        terms = self.terms | {"path": str(path), "study": kept.sum_of(path), "seeds": seeds}
         if study := self._read(name, terms, path):
             return study
         with watched() as seen:
@@ -88,14 +90,13 @@ def _data(study: Study) -> dict:
     return {
         "text": study.text,
         "file": study.file.model_dump(exclude_unset=True),
-        "seeds": study.seeds,
-        "block_size": study.block_size,
+        **{name: getattr(study, name) for name in REPETITIONS},
         "cells": [[cell.arm, cell.x, number(cell.recipe), cell.protocol] for cell in study.cells],
         "networks": {name: number(recipe) for name, recipe in study.networks.items()},
         "stand_ins": vars(study.stand_ins),
         "reproduced": [published.reproduced for published in study.published],
         "needed": [number(recipe) for recipe in study.recipes],
-        "facts": {"plugs": sorted(study.plugs), "reads": sorted(study.reads), "digest": study.digest},
+        "facts": {"plugs": sorted(study.plugs), "reads": sorted(study.reads), **{key: getattr(study, key) for key in DIGESTS}},
         "recipes": facts,
     }
 
@@ -110,8 +111,7 @@ def _study(data: dict, path: Path, scale: str) -> Study:
         text=data["text"],
         file=file,
         scale=scale,
-        seeds=data["seeds"],
-        block_size=data["block_size"],
+        **{name: data[name] for name in REPETITIONS},
         cells=tuple(Cell(arm, x, recipes[number], protocol) for arm, x, number, protocol in data["cells"]),
         networks={name: recipes[number] for name, number in data["networks"].items()},
         stand_ins=StandIns(**data["stand_ins"]),
@@ -119,7 +119,10 @@ def _study(data: dict, path: Path, scale: str) -> Study:
     )
     needed = [recipes[number] for number in data["needed"]]
     vars(study).update(
-        plugs=set(data["facts"]["plugs"]), reads=set(data["facts"]["reads"]), digest=data["facts"]["digest"], recipes=needed
+        plugs=set(data["facts"]["plugs"]),
+        reads=set(data["facts"]["reads"]),
+        recipes=needed,
+        **{key: data["facts"][key] for key in DIGESTS},
     )
     return study
 

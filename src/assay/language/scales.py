@@ -74,8 +74,10 @@ class Scale(_Strict):
     """One size at which all studies run (config/scales/<name>.yaml)."""
 
     description: str
-    seeds: Whole = Field(description="repetitions; arms are compared within a repetition")
-    block: Whole = Field(description="repetitions that are trained, measured and archived together; divides seeds")
+    first_look: Whole = Field(
+        description="repetitions after which a study is first judged, further ones after twice, four times, ... as many"
+    )
+    block: Whole = Field(description="repetitions that are trained, measured and archived together; divides first_look")
     networks_per_job: Whole = Field(
         1, description="up to this many networks that the same studies need share a job; with 1 a job trains one network"
     )
@@ -111,8 +113,8 @@ def load_scale(name: str, config: Path = PROJECT / "config") -> Scale:
 
 
 def _check(scale: Scale) -> None:
-    if scale.seeds % scale.block:
-        raise StudyError(f"block: {scale.block} does not divide seeds: {scale.seeds}; give whole blocks")
+    if scale.first_look % scale.block:
+        raise StudyError(f"block: {scale.block} does not divide first_look: {scale.first_look}; give whole blocks")
     for study, setting in scale.studies.items():
         if setting not in scale.settings:
             raise StudyError(f"studies.{study}: {unknown('setting', setting, scale.settings)}")

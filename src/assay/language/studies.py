@@ -7,9 +7,11 @@ from pathlib import Path
 
 from assay.errors import StudyError, unknown
 from assay.language.compiling import Compiler, catalogue
+from assay.language.draws import JUDGED, current
 from assay.language.inputs import parse, read_yaml, shown
 from assay.language.keeping import Keeper
 from assay.language.scales import Replacing, Scale, StandInError, StandIns, load_scale, setting_for
+from assay.language.seeds import load_seeds
 from assay.language.study import Cell, Study, StudyFile
 from assay.storage.places import PROJECT
 
@@ -46,16 +48,27 @@ def reader(scale: str, config: Path = PROJECT / "config", paths: Mapping[str, Pa
     """What reads, checks and compiles one study by name at a scale. Those of the project itself are kept (see kept.py)."""
     paths = study_paths(config) if paths is None else paths
     sizes = load_scale(scale, config)
-    if config != PROJECT / "config":
-        return lambda name: compile_study(paths[name], scale, sizes)
-    keeper = Keeper(scale, sizes.model_dump_json(), papers=lambda paper: paper in catalogue())
-    return lambda name: keeper.study(paths[name], lambda: compile_study(paths[name], scale, sizes))
+    seeds = dict.fromkeys(paths, sizes.first_look) | load_seeds(scale, sizes.first_look, paths, config)
+
+    def compiled(name: str) -> Study:
+        return compile_study(paths[name], scale, sizes, seeds[name])
+
+    if config == PROJECT / "config":
+        keeper = Keeper(scale, sizes.model_dump_json(), papers=lambda paper: paper in catalogue())
+        return lambda name: _drawn(keeper.study(paths[name], seeds[name], lambda: compiled(name)))
+    return lambda name: _drawn(compiled(name))
 
 
-def compile_study(path: Path, scale_name: str, scale: Scale) -> Study:
-    """One study file, checked and compiled at a scale. StudyError in one line for anything that cannot be used."""
+def _drawn(study: Study) -> Study:
+    """The study with the repetitions that it has on the draws of this process."""
+    return study if current() == JUDGED else study.tried
+
+
+def compile_study(path: Path, scale_name: str, scale: Scale, seeds: int | None = None) -> Study:
+    """One study file, checked and compiled at a scale, with this many seeds or those of the first look. StudyError in one line
+    for anything that cannot be used."""
     file = parse(StudyFile, read_yaml(path), path)
-    study = Compiler(path, file, scale_name, scale).study()
+    study = Compiler(path, file, scale_name, scale, seeds=seeds).study()
     return _with_stand_ins(study, scale) if scale.settings else study
 
 
@@ -66,7 +79,7 @@ def _with_stand_ins(study: Study, scale: Scale) -> Study:
     try:
         name = setting_for(study.name, scale, recipes, [cell.protocol for cell in study.cells])
         terms = Replacing(scale.settings[name], recipes, next(iter(study.file.sweep), None))
-        made = Compiler(study.path, study.file, study.scale, scale, terms).study()
+        made = Compiler(study.path, study.file, study.scale, scale, terms, study.seeds).study()
         _refuse_equal_arms(study, made)
     except StandInError as reason:
         return replace(study, stand_ins=StandIns(kept=str(reason)))

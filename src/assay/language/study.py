@@ -1,7 +1,7 @@
 """A study: the keys of its file, and what they compile to. No torch, no plug is imported."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,10 @@ from assay.language.blocks import Block, blocks
 from assay.language.plugs import describe
 from assay.language.published import Published, PublishedNumber
 from assay.language.recipes import Recipe, canonical, each_once, parents_in, plugs_in, weights_in, without_defaults
+from assay.language.revised import Revision
 from assay.language.scales import StandIns, single
+
+LOOKS = ("first", "first_look", "earlier")  # of what a judge is told, that which says when it looks
 
 
 class _Strict(BaseModel):
@@ -39,6 +42,9 @@ class StudyFile(_Strict):
     figure: str | dict[str, Any] = Field("bars", description="how the observations are drawn")
     published: list[PublishedNumber] = Field([], description="numbers that the paper prints, with what they were obtained with")
     notes: str = Field("", description="what a reader must know: simplifications, surprises, changes made after a first run")
+    revised: list[Revision] = Field(
+        [], description="texts that were changed after looking: the seeds seen by then, and why; the present text gets fresh ones"
+    )
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A compiled study."""
+    """A compiled study. It is judged on `seeds` repetitions from `first` on; `earlier` looks were made at texts it had before.
+    conclusive: whether its scale concludes anything."""
 
     name: str
     family: str
@@ -71,8 +78,12 @@ class Study:
     text: str
     file: StudyFile
     scale: str
-    seeds: int
+    conclusive: bool
+    first_look: int
     block_size: int
+    first: int
+    seeds: int
+    earlier: int
     cells: tuple[Cell, ...]
     networks: dict[str, Recipe]
     stand_ins: StandIns
@@ -85,7 +96,13 @@ class Study:
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks that its repetitions are measured in."""
-        return blocks(self.seeds, self.block_size)
+        return blocks(self.seeds, self.block_size, self.first)
+
+    @property
+    def tried(self) -> "Study":
+        """The study as it is tried on other draws: with the repetitions of a first look, whatever was judged."""
+        terms = {"first": 0, "seeds": self.first_look, "earlier": 0}
+        return self if terms.items() <= vars(self).items() else replace(self, **terms)
 
     @property
     def baseline(self) -> str:
@@ -158,11 +175,12 @@ class Study:
 
     @cached_property
     def judgement(self) -> str:
-        """Canonical JSON of what is judged: controls, expectations and margins."""
+        """Canonical JSON of what is judged: controls, expectations and margins; and at which looks."""
         judged = self.file.model_dump(include={"paper", "controls", "expect", "secondary", "margin"})
-        return canonical({"name": self.name, **judged})
+        return canonical({"name": self.name, **judged, **{name: getattr(self, name) for name in LOOKS}})
 
 
 def digest_of_judgement(judgement: dict) -> str:
     """A hash of what is judged, by which a verdict is told from one on other expectations, controls or margins."""
-    return hashlib.sha256(canonical(judgement).encode()).hexdigest()
+    said = {name: value for name, value in judgement.items() if name not in LOOKS}
+    return hashlib.sha256(canonical(said).encode()).hexdigest()

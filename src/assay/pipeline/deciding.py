@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from assay.artifacts.archiving import freshness_of
-from assay.artifacts.entries import Entry, blocks_of, by_study, read_entries
+from assay.artifacts.archiving import freshness_of, own_blocks
+from assay.artifacts.entries import Entry, by_study, read_entries
+from assay.artifacts.retiring import retired_texts
 from assay.errors import AssayError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
 from assay.evidence.tables import FILES, FORMAT, study_code
 from assay.language.blocks import Block
-from assay.language.draws import current, made_under
+from assay.language.draws import JUDGED, current, made_under
 from assay.language.plugs import kinds
 from assay.language.study import Study
 from assay.pipeline.sources import Place, Sources
@@ -35,15 +36,20 @@ def decide(
     chosen: the studies to compute where they have none; of the others, what there is counts. platform: this machine's, on which
     what is computed will lie.
     """
-    entries = list(read_entries(root).values()) if mode != "recomputed" else []
+    entries = list(read_entries(root).values())
     archived = {scale: by_study(entries, scale) for scale in {study.scale for study in studies.values()}}
     places: dict[str, tuple[Place, ...]] = {}
     lacking: dict[str, tuple[str, ...]] = {}
+    retired: dict[str, tuple[dict, ...]] = {}
     for name, study in studies.items():
         wanted = name in chosen and mode != "archive"
         own = archived[study.scale].get(name, [])
-        places[name], lacking[name] = _decide_one(study, own, wanted, mode, results, platform_key(platform))
-    return Sources(results, places, {name: why for name, why in lacking.items() if why}, {})
+        if current() == JUDGED and (texts := retired_texts(study, own)):
+            retired[name] = texts
+        places[name], lacking[name] = _decide_one(
+            study, own if mode != "recomputed" else [], wanted, mode, results, platform_key(platform)
+        )
+    return Sources(results, places, {name: why for name, why in lacking.items() if why}, {}, retired=retired)
 
 
 def sources_now(studies: Mapping[str, Study], results: Path, root: Path = WORK) -> Sources:
@@ -57,7 +63,7 @@ def _decide_one(
     archived = _archived(study, entries)
     usable = {key: [place for place in each if place.word != STALE] for key, each in archived.items()}
     if mode == "archive":
-        best = _longest(usable.values()) or _longest(archived.values())
+        best = _longest(usable.values(), study.first) or _longest(archived.values(), study.first)
         return best, () if best else ("the archive has no evidence of it",)
     lying = _lying_here(study, results)
     here = _counting(study, lying, mode, wanted)
@@ -65,11 +71,11 @@ def _decide_one(
     wholes = [each for each in offers.values() if set(study.blocks) <= {place.block for place in each}]
     if wholes:
         # Of the platforms, which stand in the order of archiving, the first whose blocks are all fresh.
-        return _prefix(min(wholes, key=lambda each: any(place.word != FRESH for place in each))), ()
+        return _prefix(min(wholes, key=lambda each: any(place.word != FRESH for place in each)), study.first), ()
     if wanted:
         made = {place.block: place for place in offers.get(platform, ())}
         return tuple(made.get(block, Place(block, "computed")) for block in study.blocks), ()
-    partial = _longest(offers.values())
+    partial = _longest(offers.values(), study.first)
     stale = [reason for each in archived.values() for place in each for reason in place.reasons]
     stale += [reason for _, _, state in lying if state.word == STALE for reason in state.reasons]
     return partial, () if partial else (f"its evidence is stale: {stale[0]}",) if stale else ()
@@ -83,15 +89,15 @@ def _best(places: Iterable[Place]) -> list[Place]:
     return [found[block] for block in sorted(found)]
 
 
-def _longest(offers: Iterable[Iterable[Place]]) -> tuple[Place, ...]:
+def _longest(offers: Iterable[Iterable[Place]], first: int) -> tuple[Place, ...]:
     """The offer that goes furthest without a gap; of equally long ones the first that is fresh, else the first."""
-    prefixes = [_prefix(each) for each in offers]
+    prefixes = [_prefix(each, first) for each in offers]
     return max(prefixes, key=lambda each: (len(each), all(place.word == FRESH for place in each)), default=())
 
 
 def _archived(study: Study, entries: Iterable[Entry]) -> dict[str, list[Place]]:
     """A study's archived blocks by platform, the one archived first in front."""
-    platforms = blocks_of(entries, study.scale, study.name)
+    platforms = own_blocks(study, entries)
     return {platform: [_archived_place(study, entry) for entry in each] for platform, each in platforms.items()}
 
 
@@ -100,11 +106,11 @@ def _archived_place(study: Study, entry: Entry) -> Place:
     return Place(entry.block, "archive", found.word, found.reasons, entry.key, entry.files["observations.csv"].sha256)
 
 
-def _prefix(places: Iterable[Place]) -> tuple[Place, ...]:
-    """The places up to the first gap between their blocks."""
+def _prefix(places: Iterable[Place], first: int) -> tuple[Place, ...]:
+    """The places from a study's first repetition up to the first gap between their blocks."""
     found: list[Place] = []
     for place in places:
-        if place.block.first != (found[-1].block.last + 1 if found else 0):
+        if place.block.first != (found[-1].block.last + 1 if found else first):
             break
         found.append(place)
     return tuple(found)

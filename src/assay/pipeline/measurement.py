@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from assay.data.seeds import ROOT_NAME
 from assay.evidence.tables import FORMAT, TRAINING_LOSS, study_code, write_evidence
 from assay.evidence.tested import tested
 from assay.language import draws
@@ -105,6 +106,8 @@ def provenance(
         "draws": draws.current(),
         "seeds": list(block.repetitions),
         "study_sha256": study.digest,
+        "judged_sha256": study.judged_digest,
+        "root": ROOT_NAME,
         "code": study_code(study),
         "recipes": {recipe.name: [about["sha256"] for about in found] for recipe, found in networks.items()},
         "tested": tested(study, {recipe: [about["parameters"] for about in found] for recipe, found in networks.items()}),

@@ -6,7 +6,7 @@ since by then other results lie there.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,7 @@ from assay.language.blocks import Block
 from assay.storage.files import read_json, write_atomic
 from assay.storage.places import WORK
 
-FORMAT = 1
+FORMAT = 2
 FILE = "plan.json"
 
 
@@ -43,6 +43,7 @@ class Sources:
     """The places of all studies' blocks below a results folder. A study without evidence has none, and maybe a reason why.
 
     needs: the training jobs that each study waits for in this run. rechecked: archived blocks that it computes again beside them.
+    retired: what the archive says of texts that studies had before (assay.artifacts.texts).
     """
 
     results: Path
@@ -50,6 +51,7 @@ class Sources:
     lacking: Mapping[str, tuple[str, ...]]
     needs: Mapping[str, tuple[str, ...]]
     rechecked: tuple[tuple[str, Block], ...] = ()
+    retired: Mapping[str, tuple[dict, ...]] = field(default_factory=dict)
 
     @property
     def shown(self) -> list[str]:
@@ -148,6 +150,7 @@ class Sources:
             "lacking": self.lacking,
             "needs": self.needs,
             "rechecked": [[study, block.name] for study, block in self.rechecked],
+            "retired": self.retired,
         }
         write_atomic(self.results / FILE, json.dumps(data, indent=1))
 
@@ -164,7 +167,9 @@ class Sources:
         try:
             places = {study: tuple(map(_as_place, listed)) for study, listed in data["places"].items()}
             lists = ({study: tuple(lines) for study, lines in data[key].items()} for key in ("lacking", "needs"))
-            return cls(results, places, *lists, tuple((study, Block.named(block)) for study, block in data["rechecked"]))
+            rechecked = tuple((study, Block.named(block)) for study, block in data["rechecked"])
+            retired = {study: tuple(texts) for study, texts in data["retired"].items()}
+            return cls(results, places, *lists, rechecked, retired)
         except (AttributeError, KeyError, TypeError, ValueError, StudyError) as error:
             said = f"{type(error).__name__}: {error}"
             raise EvidenceError(f"{results / FILE}: is not as a run leaves it ({said}); run snakemake again") from None

@@ -37,6 +37,8 @@ class StudyView:
     lacking: why there is no evidence. missing: what the paper's row lacks to count as working; None if not
     checked. evidence: where it comes from, "recomputed" or "archived"; other_scales: further scales at which there is evidence.
     recheck: what came out when the archived evidence was computed again here. published: numbers the paper prints.
+    first: the first seed it is judged on. revised: why its text was changed after looking, each with the seeds seen by then;
+    retired: what the archive says of these texts.
     """
 
     name: str
@@ -67,6 +69,9 @@ class StudyView:
     other_scales: tuple[str, ...] = ()
     recheck: str = ""
     published: tuple["Published", ...] = ()
+    first: int = 0
+    revised: tuple[dict[str, Any], ...] = ()
+    retired: tuple[dict[str, Any], ...] = ()
 
 
 class Mean(NamedTuple):

@@ -18,8 +18,8 @@ import numpy as np
 from scipy import special
 
 from assay.judging.claims import ALPHA, HOLDS, POWER, Claims, corrected, p_values
-from assay.judging.looks import price
 from assay.judging.statistics import Samples, interval
+from assay.language.looks import price
 
 FLIPS = 256  # of all sign patterns at most so many; 8 seeds have 256
 NORMAL_STUDIES = 400

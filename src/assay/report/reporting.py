@@ -12,8 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from assay.artifacts.archiving import read_archived
-from assay.artifacts.entries import Entry, blocks_of, read_entries
+from assay.artifacts.archiving import own_blocks, read_archived
+from assay.artifacts.entries import Entry, read_entries
 from assay.errors import AssayError, StudyError
 from assay.evidence.agreement import Agreement, compare, not_compared
 from assay.evidence.cards import card_name
@@ -59,6 +59,8 @@ def study_view(study: Study) -> StudyView:
         worlds=_worlds(study),
         plugs=tuple(sorted(study.plugs)),
         published=study.published,
+        first=study.first,
+        revised=tuple(each.model_dump() for each in file.revised),
     )
 
 
@@ -79,7 +81,7 @@ class Known:
 
     def blocks(self, study: Study) -> list[Entry]:
         """The study's archived blocks, of the platform that was archived first."""
-        return next(iter(blocks_of(self.entries.get(study.name, ()), study.scale, study.name).values()), [])
+        return next(iter(own_blocks(study, self.entries.get(study.name, ())).values()), [])
 
 
 def checked_view(study: Study, sources: Sources, root: Path = WORK, known: Known | None = None) -> StudyView:
@@ -99,6 +101,7 @@ def checked_view(study: Study, sources: Sources, root: Path = WORK, known: Known
         agreement=_agreement(study, sources, root, known.blocks(study)),
         release=_release(known.entries.get(study.name, ()), study),
         recheck=known.told.get(study.name, ""),
+        retired=sources.retired.get(study.name, ()),
     )
 
 
@@ -146,7 +149,7 @@ def _modules(study: Study) -> set[str]:
 
 def _release(entries: Iterable[Entry], study: Study) -> str:
     """The day and commit of the study's first entry in the archive; empty if it has none."""
-    found = [entry for each in blocks_of(entries, study.scale, study.name).values() for entry in each]
+    found = [entry for each in own_blocks(study, entries).values() for entry in each]
     return f"{found[0].date}, commit {found[0].commit[:7]}" if found else ""
 
 
