@@ -116,13 +116,21 @@ def measure_power(effect: float) -> list[dict[str, Any]]:
     ]
 
 
-def report_settings() -> list[tuple[int, str, str]]:
-    small = [
-        (40, sharing, truth) for sharing in ("none", "as today", "one, both signs") for truth in ("half", "one in 80%", "most")
-    ]
-    middle = [(200, "as today", truth) for truth in ("half", "one in 80%")]
-    large = [(760, "one", truth) for truth in ("half", "one in 80%", "most")]
-    return [*small, *middle, *large, (40, "as today", "opposite"), (40, "as today", "realistic")]
+REPORTED = [
+    (40, "as today", "half"),
+    (40, "as today", "one in 80%"),
+    (40, "as today", "opposite"),
+    (760, "one", "half"),
+    (760, "one", "most"),
+    (40, "as today", "realistic"),
+    (40, "one, both signs", "half"),
+    (40, "none", "half"),
+    (40, "none", "one in 80%"),
+    (40, "as today", "most"),
+    (200, "as today", "half"),
+    (200, "as today", "one in 80%"),
+    (760, "one", "one in 80%"),
+]
 
 
 def measure_reports(setting: tuple[int, str, str]) -> list[dict[str, Any]]:
@@ -210,7 +218,7 @@ MEASURED: dict[str, tuple[Callable[[Any], list[dict[str, Any]]], list[Any]]] = {
     "others": (measure_others, list(OTHERS)),
     "expected": (measure_expected, ["for all", "where open"]),
     "corrections": (measure_corrections, list(LOOKS)),
-    "reports": (measure_reports, report_settings()),
+    "reports": (measure_reports, REPORTED),
 }
 
 

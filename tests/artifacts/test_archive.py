@@ -20,6 +20,7 @@ from assay import cli
 from assay.artifacts import archiving, entries, stores
 from assay.artifacts.archiving import Status, archive, pull, read_archived, status, withdraw
 from assay.artifacts.entries import MANIFEST, Entry, read_entries, write_entries
+from assay.artifacts.ledger import read_ledger
 from assay.errors import ArtifactError, AssayError
 from assay.evidence.cards import worlds_of, write_card
 from assay.evidence.tables import FILES, Observation, write_evidence
@@ -280,13 +281,30 @@ REFUSALS = {
 def test_a_later_block_joins_the_archived_one_of_its_platform(tree):
     archive("laptop", root=tree.root)
     before = (tree.root / "archive.jsonl").read_text().splitlines()
-    without_the_first_block(tree)
+    with_a_block_to_come(tree)
+    tree.measure(block="5-9")
     tree.judge()
+    shutil.rmtree(tree.folder())
     (key,) = archive("laptop", root=tree.root)
     assert key.split("/")[3].startswith("5-9-")
     after = (tree.root / "archive.jsonl").read_text().splitlines()
     assert set(before) < set(after)
     assert len(after) == len(before) + 1
+    (line,) = read_ledger(tree.root).values()
+    assert (line.seeds, list(line.blocks)) == (10, ["0-4", "5-9"])
+
+
+def test_archiving_writes_what_was_found_of_the_claims(tree):
+    archive("laptop", root=tree.root)
+    ((key, line),) = read_ledger(tree.root).items()
+    record = read_json(tree.results / "verdicts.json")["studies"]["mixup"]
+    assert key == ("laptop", "mixup")
+    assert line.blocks == record["rests_on"]["blocks"]
+    assert [claim.holds for claim in line.claims] == [claim["P"]["holds"] for claim in record["expectations"]]
+    another_study(tree)
+    before = (tree.root / "verdicts.jsonl").read_text().splitlines()
+    archive("laptop", ["cutout"], tree.root)
+    assert set(before) < set((tree.root / "verdicts.jsonl").read_text().splitlines())
 
 
 def test_a_later_block_of_another_platform_is_refused(tree):
@@ -359,6 +377,7 @@ def test_withdrawn_evidence_keeps_its_key_and_the_reason_and_counts_no_more(tree
     entry = read_entries(tree.root)[KEY]
     assert (entry.withdrawn, entry.files) == ("the data were wrong", {})
     assert [line for line in lines(tree) if line not in before] == [entry.line]
+    assert list(read_ledger(tree.root)) == [("laptop", "cutout")]
     assert status("laptop", tree.root)[1] == Status("mixup", "withdrawn", ("the data were wrong",))
     commit(tree.root)
     assert archive("laptop", root=tree.root) == [KEY.replace("mixup", "cutout")]

@@ -121,7 +121,7 @@ def test_rates_are_those_of_the_documentation():
     page = (report.site.ASSETS.parent / "docs" / "judge.md").read_text()
     shown = dict(re.findall(r"^\| (normal|skewed|heavy|coarse|accuracy) \| ([\d., ]+) \[[\d., ]+\] \| [\d.]+ \|", page, re.M))
     here: dict[str, list[str]] = {}
-    for noise, _, _, held, *_ in errors(measured("null"), measured("paper")):
+    for noise, _, _, (held, *_) in errors(measured("null"), measured("paper")):
         here.setdefault(noise, []).append(f"{held:.1f}")
     assert {noise: ", ".join(rates) for noise, rates in here.items()} == shown
     power = {row[0]: row[1:] for row in re.findall(r"^\| (\d+) \|" + r" (\d+) \|" * 8 + "$", page, re.M)}

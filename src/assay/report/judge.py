@@ -89,16 +89,18 @@ def judge_files(templates: Environment, judged: Sequence[tuple[str, dict[str, An
     return {"judge.html": templates.get_template("judge.html").render(context)}
 
 
-def errors(null: Rows, paper: Rows) -> list[tuple[str, int, int, float, float, float, float]]:
-    """(noise, seeds, trials, % of claims falsely held, with any word, held if looks cost nothing; % of papers supported)."""
+def errors(null: Rows, paper: Rows) -> list[tuple[str, int, int, tuple[float, ...]]]:
+    """(noise, seeds, trials, rates in percent) of false words.
+
+    rates: claims said to hold; given any word; said to hold if looks cost nothing; papers supported.
+    """
     supported = {(row["noise"], row["seeds"]): _percent(row, "supported") for row in paper}
     return [
         (
             row["noise"],
             int(row["seeds"]),
             int(row["studies"]),
-            *(_percent(row, event) for event in ("holds", "any", "unpaid")),
-            supported[row["noise"], row["seeds"]],
+            (*(_percent(row, event) for event in ("holds", "any", "unpaid")), supported[row["noise"], row["seeds"]]),
         )
         for row in null
     ]
