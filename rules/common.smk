@@ -75,8 +75,8 @@ try:
     SOURCES = with_rechecks(sources())
     MEASURED = measured()
     if workflow.is_main_process:
-        refuse_unrevised(CONFIG, [STUDIES[name] for name in CHOSEN])
         refuse_unfrozen(CONFIG, [STUDIES[name] for name in dict(SOURCES.computed)], say=lambda line: print(line, file=sys.stderr))
+        refuse_unrevised(CONFIG, [STUDIES[name] for name in CHOSEN])
     ASKED = [(STUDIES[name], blocks) for name, blocks in MEASURED.items()]
     PLAN = Plan(ASKED, SCALE.networks_per_job, beside=STUDIES.values())
     FORECAST = Forecast(PLAN, SCALE, Path(RESULTS, "networks"))

@@ -165,8 +165,11 @@ def test_a_study_that_was_edited_is_computed_alone(author, reader):
     assert unfrozen.returncode != 0
     assert "plain: what it measures or claims changed since it was frozen or judged" in unfrozen.stdout + unfrozen.stderr
     reader.freeze()
+    assert "plain.yaml: revised: 2 seeds were measured at scale small under another text" in reader.snakemake("-n").stderr
+    path = reader.root / "config/studies/tests/plain.yaml"
+    path.write_text(path.read_text() + "revised: [{seen: 2, why: it was too smooth}]\n")
     computed = reader.computed()
-    assert {job for job in computed if "measure" in job} == {"measure plain/0-0", "measure plain/1-1"}
+    assert {job for job in computed if "measure" in job} == {"measure plain/2-2", "measure plain/3-3"}
     assert not [name for name in computed if "noisy" in name]
     reader.run()
     assert "archived evidence of " in reader.page("tuned")
@@ -181,6 +184,8 @@ def test_a_study_that_was_edited_is_computed_alone(author, reader):
     assert reader.assay("archive", "plain", "--scale", "small").returncode == 0
     after = (reader.root / "archive.jsonl").read_text().splitlines()
     assert [line for line in before if "/plain/" not in line] == [line for line in after if "/plain/" not in line]
+    keys = {json.loads(line)["key"].rpartition("-")[0] or "retired" for line in after if "/plain/" in line}
+    assert keys == {"small/studies/plain/2-2", "small/studies/plain/3-3", "retired"}
 
 
 def test_withdrawn_evidence_is_computed_again(reader):
