@@ -9,7 +9,7 @@ of the reference can be left out. Not here: the paper's top-5 distance.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from annotated_types import Ge, Le
@@ -36,7 +36,7 @@ METRICS = {
     "error": "the same by corruption (x), mean over severities, 0 to 1",
     "mce": "corrupted error as a multiple of the reference network's, corruption by corruption, their mean; the reference has 1",
     "relative_mce": "what corruption adds to the clean error as a multiple of what it adds to the reference's, likewise",
-    "ratios": "corruptions or perturbations that a mean of ratios is taken over, by the mean's name (x)",
+    "ratios": "corruptions or perturbations whose ratio rests on enough of the reference to count, by the mean's name (x)",
     "flip_probability": "chance that the answer changes from frame to frame of a film, by perturbation (x) or their mean, 0 to 1",
     "mfr": "flip probability as a multiple of the reference network's, perturbation by perturbation, their mean",
     "adversarial": "share of attacked test images classified correctly, 0 to 1",
@@ -75,9 +75,8 @@ def common_corruptions(
     severities: for all corruptions, or one for each by name. images: how many test images are corrupted, None for all of them.
     perturbations: films to show, of `frames` frames, each of the first `films` test images. at_least: images that the reference
     must err on (mce), must lose to a corruption (relative_mce), and flips it must have (mfr), all severities or frames together,
-    for a ratio to count; None counts all, and takes a reference that has none to have one. attack: made on all test images.
-
-    Raises StudyError when no ratio of a mean counts.
+    for a ratio to count; where none does, "ratios" says so and the mean is the one ratio that rests on most. None counts all, and
+    takes a reference that has none to have one. attack: made on all test images.
     """
     test = arm.world.test
     yield "top1", top1(predict(arm.network, test.images), test.labels)
@@ -101,27 +100,24 @@ def _corrupted(arm: Arm, reference: nn.Module, shown: tuple, at_least: int | Non
     one_image = 1 / count  # the least a reference can be said to have lost
     yield "corrupted_error", own.mean().item()
     erred, lost = (_counting(count * seen.sum(1), at_least) for seen in (errors, errors - clean))
-    yield from _kept("mce", erred, at_least)
-    yield "mce", mce(own[erred], errors[erred], least=one_image)
-    yield from _kept("relative_mce", lost, at_least)
-    yield "relative_mce", relative_mce(own[lost], own_clean, errors[lost], clean, least=one_image)
+    if at_least is not None:
+        yield "ratios", "mce", len(erred.enough)
+        yield "ratios", "relative_mce", len(lost.enough)
+    yield "mce", mce(own[erred.taken], errors[erred.taken], least=one_image)
+    yield "relative_mce", relative_mce(own[lost.taken], own_clean, errors[lost.taken], clean, least=one_image)
 
 
-def _counting(counts: Tensor, at_least: int | None) -> Tensor:
-    """Which ratios (R,) count, by how many images or flips of the reference stand below each; counts are whole up to rounding."""
-    return torch.ones_like(counts, dtype=torch.bool) if at_least is None else counts.round() >= at_least
+class _Counting(NamedTuple):
+    """Places of the ratios that rest on enough of the reference, and of those that a mean is taken over."""
+
+    enough: list[int]
+    taken: list[int]
 
 
-def _kept(metric: str, counting: Tensor, at_least: int | None) -> Iterator[tuple]:
-    """How many ratios a mean is taken over, where some may be left out."""
-    if at_least is None:
-        return
-    if not counting.any():
-        raise StudyError(
-            f"protocol common_corruptions: at_least: {at_least}: no ratio of {metric} rests on so much of the reference; show"
-            " more images, films or frames, or lower it"
-        )
-    yield "ratios", metric, float(counting.sum())
+def _counting(counts: Tensor, at_least: int | None) -> _Counting:
+    """Of ratios with so many images or flips of the reference below them, counts (R,), whole up to rounding."""
+    enough = [place for place, count in enumerate(counts.round().tolist()) if at_least is None or count >= at_least]
+    return _Counting(enough, enough or [int(counts.argmax())])
 
 
 def _errors(
@@ -161,8 +157,9 @@ def _perturbed(arm: Arm, reference: nn.Module, shown: tuple, at_least: int | Non
         yield "flip_probability", name, found
     yield "flip_probability", sum(own.values()) / len(own)
     counting = _counting(steps * torch.tensor(list(flips.values())).double(), at_least)
-    yield from _kept("mfr", counting, at_least)
-    kept = [name for name, counts in zip(own, counting.tolist(), strict=True) if counts]
+    if at_least is not None:
+        yield "ratios", "mfr", len(counting.enough)
+    kept = [list(own)[place] for place in counting.taken]
     yield "mfr", sum(max(own[name], one_flip) / max(flips[name], one_flip) for name in kept) / len(kept)
 
 
