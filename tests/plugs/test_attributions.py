@@ -88,16 +88,21 @@ def test_the_gradient_is_blind_behind_saturation_where_integrated_gradients_see_
 
 
 @pytest.mark.vouches("attributions/integrated_gradients", paper="P223")
-def test_the_riemann_sum_of_a_square_is_the_papers():
-    """Equation 3, k from 1 to m: of x^2 the sum is x (2 x (1 + 2 + ... + m) / m) / m = x^2 (m + 1) / m."""
+def test_the_sum_is_that_of_the_midpoints():
+    """Of x^3 the sum of 3 (x (k - 1/2) / m)^2 x / m over k from 1 to m is x^3 (1 - 1 / (4 m^2)); of x^2 it is exact."""
 
-    class Square(nn.Module):
+    class Power(nn.Module):
+        def __init__(self, exponent):
+            super().__init__()
+            self.exponent = exponent
+
         def forward(self, points):
-            return points.square().sum(1, keepdim=True)
+            return points.pow(self.exponent).sum(1, keepdim=True)
 
     for steps in (2, 5):
-        found = integrated_gradients(Square(), torch.tensor([[3.0]]), TARGET, steps=steps)
-        assert found.item() == pytest.approx(9 * (steps + 1) / steps)
+        square, cube = (integrated_gradients(Power(n), torch.tensor([[3.0]]), TARGET, steps=steps).item() for n in (2, 3))
+        assert square == pytest.approx(9)
+        assert cube == pytest.approx(27 * (1 - 1 / (4 * steps**2)))
 
 
 @pytest.mark.vouches("attributions/guided_backprop", paper="P223")

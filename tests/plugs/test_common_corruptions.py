@@ -125,17 +125,50 @@ def test_a_hand_worked_network_beside_a_hand_worked_reference():
 
 
 @pytest.mark.vouches("protocols/common_corruptions", paper="P095")
+def test_ratios_that_rest_on_too_few_images_of_the_reference_are_left_out():
+    """Of ten images the reference loses 1 + 3 to darkening and all ten of each to darkness; the network only the latter."""
+
+    def dark(images, severity, generator):
+        return torch.zeros_like(images)
+
+    settings = {"corruptions": [partial(darken), partial(dark)], "severities": [1, 3]}
+    whole = measured(Ink(0.3), Ink(0.5), **settings)
+    assert (whole["mce",], whole["relative_mce",]) == (0.5, 0.5)
+    assert ("ratios", "mce") not in whole
+    for at_least, kept in ((4, 2), (5, 1), (20, 1)):
+        found = measured(Ink(0.3), Ink(0.5), at_least=at_least, **settings)
+        assert found["ratios", "mce"] == found["ratios", "relative_mce"] == kept
+        assert found["mce",] == found["relative_mce",] == {2: 0.5, 1: 1}[kept]
+    # Where none counts, the one that rests on most is left: darkness.
+    none = measured(Ink(0.3), Ink(0.5), at_least=21, **settings)
+    assert (none["ratios", "mce"], none["mce",], none["relative_mce",]) == (0, 1, 1)
+    # A reference that is wrong on clean images errs on all, and loses nothing.
+    wrong = measured(Ink(0.3), Ink(0.9), at_least=20, **settings)
+    assert (wrong["ratios", "mce"], wrong["ratios", "relative_mce"]) == (2, 0)
+    assert wrong["mce",] == 0.5
+    assert wrong["relative_mce",] == 0
+
+
+def fading(images, frames, generator):
+    return torch.stack([images * (1 - step / 10) for step in range(frames)])
+
+
+class Blinking(nn.Module):
+    """Answers 1, which is right, at even multiples of 0.08."""
+
+    def forward(self, images):
+        odd = ((images[:, 0, 0, 0] / 0.08).round() % 2).float()
+        return torch.stack([odd, 1 - odd], dim=1)
+
+
+def faded(images, severity, generator):
+    """Every image a step darker, which the blinking network takes for another class."""
+    return images - 0.08
+
+
+@pytest.mark.vouches("protocols/common_corruptions", paper="P095")
 def test_flips_of_a_hand_worked_network(monkeypatch):
     """The film fades; the network's answer changes once in nine steps, the reference's answers blink."""
-
-    def fading(images, frames, generator):
-        return torch.stack([images * (1 - step / 10) for step in range(frames)])
-
-    class Blinking(nn.Module):
-        def forward(self, images):
-            odd = ((images[:, 0, 0, 0] / 0.08).round() % 2).float()
-            return torch.stack([1 - odd, odd], dim=1)
-
     monkeypatch.setitem(module.SEQUENCES, "brightness", fading)
     monkeypatch.setitem(module.SEQUENCES, "gaussian_noise", fading)
     settings = {"corruptions": [partial(blacken)], "severities": [1], "frames": 10}
@@ -146,6 +179,15 @@ def test_flips_of_a_hand_worked_network(monkeypatch):
     assert found["flip_probability",] == pytest.approx(2 / 9)
     # The reference flips at every step, and differs from the first frame in five of nine.
     assert found["mfr",] == pytest.approx((1 / 9 + (3 / 9) / (5 / 9)) / 2)
+    # Ten films: the reference has 90 flips between neighbours and 50 from the first frame.
+    for at_least, kept, expected in ((50, 2, (1 / 9 + 3 / 5) / 2), (51, 1, 1 / 9), (90, 1, 1 / 9)):
+        often = settings | {"corruptions": [partial(faded)], "severities": [1] * 10, "at_least": at_least}
+        found = measured(Ink(0.3), Blinking(), perturbations=["brightness", "gaussian_noise"], **often)
+        assert found["ratios", "mfr"] == kept
+        assert found["mfr",] == pytest.approx(expected)
+    found = measured(Ink(0.3), Blinking(), perturbations=["gaussian_noise", "brightness"], **often | {"at_least": 91})
+    assert found["ratios", "mfr"] == 0
+    assert found["mfr",] == pytest.approx(1 / 9)  # of brightness, in whose films the reference flips most
 
 
 @pytest.mark.vouches("protocols/common_corruptions", paper="P090")

@@ -1,5 +1,6 @@
 """Evolved fooling images against closed forms: known optima, the operator's density, a pattern worked out by hand."""
 
+from decimal import Decimal
 from functools import partial
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from torch import nn
 from assay.attacks._evolution import Cppn, Direct, Fresh, activated, climb, evolve, polynomial, shuffled_pixels, static
 from assay.data.batch import to_tensors
 from assay.data.seeds import Draw
-from assay.protocols.fooling import fooling, nearest
+from assay.protocols.fooling import fooling, nearest, nines
 from assay.training.network import Network, Trained
 from assay.worlds.digits import digits
 from assay.worlds.with_fooling_class import with_fooling_class
@@ -167,8 +168,21 @@ def test_measures_of_a_network_that_cannot_be_fooled_and_of_one_that_can():
     assert blunt["reached"] == 0
     assert sharp["reached"] == sharp["transfer"] == 1
     assert sharp["confidence"] == sharp["transfer_confidence"] > 0.99
+    assert 10 ** -sharp["nines"] == pytest.approx(1 - float(sharp["confidence"]), rel=1e-3)
     assert observed(200, "gradient")["reached"] == 1
     assert sharp["distance"] > 1
+
+
+@pytest.mark.vouches("protocols/fooling", paper="P082")
+def test_nines_against_decimals_of_any_length_where_a_probability_rounds_to_one():
+    logits, targets = torch.tensor([[3.0, 1.0, 0.5], [0.0, 90.0, 1.0], [0.0, 2.0, 2.0]]), torch.tensor([0, 1, 0])
+    expected = []
+    for row, target in zip(logits.tolist(), targets.tolist(), strict=True):
+        powers = [Decimal(value).exp() for value in row]
+        others = sum(power for k, power in enumerate(powers) if k != target)
+        expected.append(-(others / sum(powers)).log10())
+    assert logits.double().softmax(1)[1, 1] == 1
+    np.testing.assert_allclose(nines(logits, targets), [float(value) for value in expected], rtol=1e-9)
 
 
 def test_nearest_by_hand():

@@ -1,8 +1,8 @@
 """Integrated Gradients: the gradient averaged on the straight path from a baseline to the image, times their difference.
 
-"Axiomatic Attribution for Deep Networks" (P223), equation 3: the integral as a Riemann sum of `steps` gradients, the last one at
-the image. The sum is the paper's; captum does the work. The paper explains softmax outputs; here, as for all attributions, the
-target's logit.
+"Axiomatic Attribution for Deep Networks" (P223): the integral as a Riemann sum of `steps` gradients, each in the middle of its
+part of the path. Equation 3 of the paper takes them at the parts' ends and needs about three times as many for the same error.
+captum does the work. The paper explains softmax outputs; here, as for all attributions, the target's logit.
 """
 
 from typing import Annotated
@@ -23,7 +23,7 @@ def integrated_gradients(
     rows = max(ROWS_AT_ONCE, len(images))
     return (
         IntegratedGradients(network)
-        .attribute(images, baselines, targets, n_steps=steps, method="riemann_right", internal_batch_size=rows)
+        .attribute(images, baselines, targets, n_steps=steps, method="riemann_middle", internal_batch_size=rows)
         .to(images.dtype)
         .detach()
     )

@@ -4,11 +4,12 @@ The measures of "Benchmarking Neural Network Robustness to Common Corruptions an
 relative mean corruption error on corrupted test images (ImageNet-C), flip probability and mean flip rate on films of
 perturbed ones (ImageNet-P, corruptions/_sequences.py). The first two, with one strength for each corruption, are also those of
 "MNIST-C: A Robustness Benchmark for Computer Vision" (P090), which sets them beside accuracy under attack. Ratios to the
-reference are shares here (1: as the reference) and percents in the papers. Not here: the paper's top-5 distance.
+reference are shares here (1: as the reference) and percents in the papers; those whose denominator rests on a few images or flips
+of the reference can be left out. Not here: the paper's top-5 distance.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from annotated_types import Ge, Le
@@ -35,6 +36,7 @@ METRICS = {
     "error": "the same by corruption (x), mean over severities, 0 to 1",
     "mce": "corrupted error as a multiple of the reference network's, corruption by corruption, their mean; the reference has 1",
     "relative_mce": "what corruption adds to the clean error as a multiple of what it adds to the reference's, likewise",
+    "ratios": "corruptions or perturbations whose ratio rests on enough of the reference to count, by the mean's name (x)",
     "flip_probability": "chance that the answer changes from frame to frame of a film, by perturbation (x) or their mean, 0 to 1",
     "mfr": "flip probability as a multiple of the reference network's, perturbation by perturbation, their mean",
     "adversarial": "share of attacked test images classified correctly, 0 to 1",
@@ -65,35 +67,57 @@ def common_corruptions(
     ] = (),
     frames: Annotated[int, Ge(2)] = 16,
     films: Annotated[int, Ge(1)] = 64,
+    at_least: Annotated[int, Ge(1)] | None = None,
     attack: Annotated[Callable, Plug("attacks")] | None = None,
 ) -> Iterator[tuple]:
     """Measure an arm beside the reference network, on the same corrupted images.
 
     severities: for all corruptions, or one for each by name. images: how many test images are corrupted, None for all of them.
-    perturbations: films to show, of `frames` frames, each of the first `films` test images. attack: made on all test images.
+    perturbations: films to show, of `frames` frames, each of the first `films` test images. at_least: images that the reference
+    must err on (mce), must lose to a corruption (relative_mce), and flips it must have (mfr), all severities or frames together,
+    for a ratio to count; where none does, "ratios" says so and the mean is the one ratio that rests on most. None counts all, and
+    takes a reference that has none to have one. attack: made on all test images.
     """
     test = arm.world.test
     yield "top1", top1(predict(arm.network, test.images), test.labels)
-    yield from _corrupted(arm, reference.network, (test, corruptions, severities, images))
+    yield from _corrupted(arm, reference.network, (test, corruptions, severities, images), at_least)
     if perturbations:
-        yield from _perturbed(arm, reference.network, (test, perturbations, frames, films))
+        yield from _perturbed(arm, reference.network, (test, perturbations, frames, films), at_least)
     if attack is not None:
         right = _attacked(arm, attack, test)
         yield "adversarial", right
         yield "masking", masking(arm, attack, test.images, test.labels, 1 - right, reference.network)
 
 
-def _corrupted(arm: Arm, reference: nn.Module, shown: tuple) -> Iterator[tuple]:
+def _corrupted(arm: Arm, reference: nn.Module, shown: tuple, at_least: int | None) -> Iterator[tuple]:
     names, own, own_clean = _errors(arm, arm.network, *shown)
     _, errors, clean = arm.once(_errors, reference, *shown)
     for name, found in zip(names, own, strict=True):
         yield "error", name, sum(found) / len(found)
     own, errors = torch.tensor(own).double(), torch.tensor(errors).double()
     test, _, _, images = shown
-    one_image = 1 / len(test.labels[:images])  # the least a reference can be said to have lost
+    count = len(test.labels[:images])
+    one_image = 1 / count  # the least a reference can be said to have lost
     yield "corrupted_error", own.mean().item()
-    yield "mce", mce(own, errors, least=one_image)
-    yield "relative_mce", relative_mce(own, own_clean, errors, clean, least=one_image)
+    erred, lost = (_counting(count * seen.sum(1), at_least) for seen in (errors, errors - clean))
+    if at_least is not None:
+        yield "ratios", "mce", len(erred.enough)
+        yield "ratios", "relative_mce", len(lost.enough)
+    yield "mce", mce(own[erred.taken], errors[erred.taken], least=one_image)
+    yield "relative_mce", relative_mce(own[lost.taken], own_clean, errors[lost.taken], clean, least=one_image)
+
+
+class _Counting(NamedTuple):
+    """Places of the ratios that rest on enough of the reference, and of those that a mean is taken over."""
+
+    enough: list[int]
+    taken: list[int]
+
+
+def _counting(counts: Tensor, at_least: int | None) -> _Counting:
+    """Of ratios with so many images or flips of the reference below them, counts (R,), whole up to rounding."""
+    enough = [place for place, count in enumerate(counts.round().tolist()) if at_least is None or count >= at_least]
+    return _Counting(enough, enough or [int(counts.argmax())])
 
 
 def _errors(
@@ -124,14 +148,19 @@ def _levels(severities: list[int] | dict[str, int], corruption: str) -> list[int
     return [severities[corruption]]
 
 
-def _perturbed(arm: Arm, reference: nn.Module, shown: tuple) -> Iterator[tuple]:
+def _perturbed(arm: Arm, reference: nn.Module, shown: tuple, at_least: int | None) -> Iterator[tuple]:
     test, _, frames, films = shown
-    one_flip = 1 / (len(test.labels[:films]) * (frames - 1))  # what a network that never flips is taken to have
+    steps = len(test.labels[:films]) * (frames - 1)
+    one_flip = 1 / steps  # what a network that never flips is taken to have
     own, flips = _flips(arm, arm.network, *shown), arm.once(_flips, reference, *shown)
     for name, found in own.items():
         yield "flip_probability", name, found
     yield "flip_probability", sum(own.values()) / len(own)
-    yield "mfr", sum(max(own[name], one_flip) / max(flips[name], one_flip) for name in own) / len(own)
+    counting = _counting(steps * torch.tensor(list(flips.values())).double(), at_least)
+    if at_least is not None:
+        yield "ratios", "mfr", len(counting.enough)
+    kept = [list(own)[place] for place in counting.taken]
+    yield "mfr", sum(max(own[name], one_flip) / max(flips[name], one_flip) for name in kept) / len(kept)
 
 
 def _flips(

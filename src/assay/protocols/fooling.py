@@ -9,6 +9,7 @@ same in them. Simplified: pattern-producing networks have a fixed largest size i
 mutation stays constant.
 """
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Literal
@@ -29,6 +30,7 @@ METRICS = {
     "top1": "share of test images classified correctly, 0 to 1",
     "reached": "share of classes for which an image was found that the network puts there with more than 99%, 0 to 1",
     "confidence": "median over classes of the probability of the image found for the class, 0 to 1",
+    "nines": "the same as -log10(1 - probability), which does not saturate: 2 is 99%, 4 is 99.99%",
     "distance": "median over those images of the distance to the nearest training image, over the same for test images",
     "transfer": "share of those images to which a second network gives the same class, 0 to 1",
     "transfer_confidence": "median over those images of the probability that the second network gives the class, 0 to 1",
@@ -65,9 +67,11 @@ def fooling(
     else:
         encoding = _encoding(method, train)
         images = evolve(arm.network, encoding, classes, generations, children, generator, runs).flatten(0, 1)
-    own, foreign = (_probability(network, images, targets) for network in (arm.network, other.network))
+    logits = predict(arm.network, images)
+    own, foreign = (_probability(answers, targets) for answers in (logits, predict(other.network, images)))
     yield "reached", (own > SURE).double().mean()
     yield "confidence", own.median()
+    yield "nines", nines(logits, targets).median()
     yield "distance", nearest(images, train).median() / nearest(whole(test.images), train).median()
     yield "transfer", top1(predict(other.network, images)[:, :classes], targets)
     yield "transfer_confidence", foreign.median()
@@ -83,8 +87,17 @@ def _encoding(method: str, train: Tensor) -> Direct | Cppn | Fresh:
     return Fresh(partial(static, shape) if method == "noise" else partial(shuffled_pixels, train))
 
 
-def _probability(network: torch.nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    return predict(network, images).double().softmax(1).gather(1, targets[:, None])[:, 0]
+def _probability(logits: Tensor, targets: Tensor) -> Tensor:
+    return logits.double().softmax(1).gather(1, targets[:, None])[:, 0]
+
+
+def nines(logits: Tensor, targets: Tensor) -> Tensor:
+    """-log10 of the probability (N,) that all classes but the target's have together, from logits (N, K).
+
+    It is added up from theirs: 1 less the target's rounds to 0 where a network is certain.
+    """
+    shares = logits.double().log_softmax(1).scatter(1, targets[:, None], float("-inf"))
+    return -shares.logsumexp(1) / math.log(10)
 
 
 def nearest(images: Tensor, train: Tensor) -> Tensor:
