@@ -1,4 +1,4 @@
-"""Plant mutants in the plugs that compute and in what they share, and see whether the tests that vouch for them notice.
+"""Plant mutants in the plugs that compute and in what they share, and see whether the tests about them notice.
 
     python bench/mutants.py                           three mutants a module, at places drawn by the seed
     python bench/mutants.py metrics attacks/pgd       of these folders and modules
@@ -12,10 +12,12 @@ against rounding, and what raises errors. A module is mutated in memory; no file
 import argparse
 import ast
 import faulthandler
+import gc
 import importlib.abc
 import importlib.util
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -23,19 +25,25 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from assay.language.plugs import PlugInfo
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as the suite has it; and processes are forked
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what is installed beside costs seconds a mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS_LEFT_OUT = ("figures",)  # they compute no numbers
 # Imported once, before processes are forked; the first makes the second importable.
 LIBRARIES = (
     *("assay.training.shim", "torchvision", "timm", "captum.attr", "scipy.stats", "skimage.transform", "sklearn.svm"),
-    *("pytest", "dvc.api"),
+    *("pytest", "hypothesis", "dvc.api"),
 )
+FOLDERS = ("plugs", "worlds", "contracts")  # whose tests are about plugs
 SECONDS = 240  # of processor time for the tests of one mutant, and ten times as many on the clock; one that hangs is noticed
 GUARD = 1e-5
-PASSED, FAILED = 0, 1
+PASSED = "passed"
 NOTICED, SURVIVED = "noticed", "SURVIVED"
 LIMIT = 0.05  # share that may survive
 # Mutants that compute the same, by module and change, and why.
@@ -124,22 +132,33 @@ OPERATORS: dict[str, Callable[[ast.AST], ast.AST | None]] = {
 }
 
 
-def mutants(module: str, source: str) -> Iterator[Mutant]:
-    """All mutants of a module, in the order of their places."""
-    tree = ast.parse(source)
+class Place(NamedTuple):
+    """Where an operator applies: the statement, the fields that lead from it to the node, and what takes the node's place."""
+
+    statement: ast.stmt
+    fields: tuple
+    node: ast.AST
+    operator: str
+    changed: ast.AST
+
+
+def places(tree: ast.AST) -> Iterator[Place]:
+    """All places of a module, in their order."""
     for statement in statements(tree):
-        for path, node in places(statement):
+        for fields, node in expressions(statement):
             for operator, apply in OPERATORS.items():
-                changed = apply(node)
-                if changed is None:
-                    continue
-                other = deepcopy(statement)
-                if path:
-                    put(other, path, changed)
-                else:
-                    other = changed
-                text = ast.unparse(ast.fix_missing_locations(replaced(tree, statement, other)))
-                yield Mutant(module, operator, node.lineno, headline(statement), headline(other), text)
+                if (changed := apply(node)) is not None:
+                    yield Place(statement, fields, node, operator, changed)
+
+
+def mutant(module: str, tree: ast.AST, place: Place) -> Mutant:
+    other = deepcopy(place.statement)
+    if place.fields:
+        put(other, place.fields, place.changed)
+    else:
+        other = place.changed
+    text = ast.unparse(ast.fix_missing_locations(replaced(tree, place.statement, other)))
+    return Mutant(module, place.operator, place.node.lineno, headline(place.statement), headline(other), text)
 
 
 def statements(tree: ast.AST) -> Iterator[ast.stmt]:
@@ -153,7 +172,7 @@ def statements(tree: ast.AST) -> Iterator[ast.stmt]:
             yield from statements(child)
 
 
-def places(statement: ast.stmt) -> Iterator[tuple[tuple, ast.AST]]:
+def expressions(statement: ast.stmt) -> Iterator[tuple[tuple, ast.AST]]:
     """The statement and the expressions in it, by the fields that lead there; statements inside it have their own turn."""
     waiting: list[tuple[tuple, ast.AST]] = [((), statement)]
     while waiting:
@@ -207,29 +226,51 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.source, str(self.path), "exec"), module.__dict__)
 
 
-def outcome(tests: tuple[str, ...], plant: Planted | None) -> int:
-    """pytest's exit code of these tests in a process of their own, with a module planted; FAILED where they take too long."""
+def passing(tests: tuple[str, ...], plant: Planted | None = None, seconds: int = SECONDS) -> list[str]:
+    """Those of the tests that pass, up to the first that does not where a module is planted, in a process of their own."""
+    reading, writing = os.pipe()
     child = os.fork()
     if not child:
+        os.close(reading)
         os.setsid()
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         faulthandler.disable()
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        signal.alarm(10 * SECONDS)
+        gc.freeze()
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        signal.alarm(10 * seconds)
         os.chdir(ROOT)
         if plant:
             sys.meta_path.insert(0, plant)
         import pytest
 
-        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]))
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return PASSED if status == PASSED else FAILED
+        options = ("-q", "--assert=plain", "-p", "no:cacheprovider", *(["-x"] if plant else []))
+        os._exit(pytest.main([*options, *tests], plugins=[Told(writing)]))
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        outcomes = [line.split(" ", 1) for line in told.read().splitlines()]
+    os.waitpid(child, 0)
+    passed, failed = set(), set()
+    for outcome, name in outcomes:
+        (passed if outcome == PASSED else failed).update((name, name.partition("[")[0]))
+    return [test for test in tests if test in passed - failed]
+
+
+class Told:
+    """Tells through a pipe how each test came out."""
+
+    def __init__(self, pipe: int):
+        self.pipe = pipe
+
+    def pytest_runtest_logreport(self, report: object) -> None:
+        if report.when == "call" or report.failed:
+            os.write(self.pipe, f"{report.outcome} {report.nodeid}\n".encode())
 
 
 def vouching() -> dict[str, tuple[str, ...]]:
-    """The tests that vouch for each module: for a plug's own and, of what plugs share, for the plugs that reach it."""
+    """The tests for each module: those that vouch for a plug or, where none does, those that name it and its kind's contract;
+    of what plugs share, those for the plugs that reach it."""
     from assay.language.plugs import everything
     from assay.overview.coverage import vouches
     from assay.provenance.fingerprints import computing_closure
@@ -237,13 +278,42 @@ def vouching() -> dict[str, tuple[str, ...]]:
     by_plug: dict[str, list[str]] = {}
     for vouch in vouches(ROOT / "tests"):
         by_plug.setdefault(vouch.plug, []).append(vouch.test)
+    written = list(test_functions())
     found: dict[str, set[str]] = {}
     for plug in everything():
-        tests = by_plug.get(f"{plug.kind}/{plug.name}", [])
+        tests = by_plug.get(f"{plug.kind}/{plug.name}") or [test for each in written for test in each.about(plug)]
         shared = {name for name in computing_closure(plug.module) if name.rpartition(".")[2].startswith("_")}
         for module in {plug.module, *shared}:
             found.setdefault(module, set()).update(tests)
     return {module: tuple(sorted(tests)) for module, tests in found.items()}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A test function as its file has it: its name for pytest, its text, and what its file imports of the project."""
+
+    name: str
+    text: str
+    imports: frozenset[str]
+
+    def about(self, plug: "PlugInfo") -> list[str]:
+        """The test's name if it names the plug, that of the plug's case if it is a contract of its kind, or nothing."""
+        if f"every('{plug.kind}')" in self.text or (plug.kind == "worlds" and "parametrize('name', WORLDS)" in self.text):
+            alone = not any(parameter.parent for parameter in plug.parameters.values())
+            return [f"{self.name}[{plug.name}]"] if alone else []
+        by_name = plug.module in self.imports and re.search(rf"\b{plug.definition.name}\b", self.text)
+        return [self.name] if by_name or f"'{plug.name}'" in self.text else []
+
+
+def test_functions() -> Iterator[Written]:
+    for path in sorted(path for folder in FOLDERS for path in Path(ROOT, "tests", folder).glob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = frozenset(node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module)
+        for owner in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))):
+            inside = f"::{owner.name}" if isinstance(owner, ast.ClassDef) else ""
+            for node in owner.body:
+                if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                    yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", ast.unparse(node), imports)
 
 
 def wanted(vouched: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
@@ -258,8 +328,9 @@ def wanted(vouched: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
 def drawn(module: str, each: int, seed: int) -> list[Mutant]:
     from assay.provenance.fingerprints import module_path
 
-    found = list(mutants(module, module_path(module).read_text(encoding="utf-8")))
-    return random.Random(f"{seed} {module}").sample(found, min(each, len(found)))
+    tree = ast.parse(module_path(module).read_text(encoding="utf-8"))
+    found = list(places(tree))
+    return [mutant(module, tree, place) for place in random.Random(f"{seed} {module}").sample(found, min(each, len(found)))]
 
 
 def main() -> int:
@@ -274,7 +345,15 @@ def main() -> int:
         importlib.import_module(library)
     for name in [name for name in sys.modules if name.split(".")[0] == "assay"]:
         del sys.modules[name]  # each process imports the project's code anew
-    fates = [fate for module, changes in chosen for fate in tried(module, changes, vouched[module])]
+    every = tuple(sorted({test for module, _ in chosen for test in vouched[module]}))
+    sound = set(passing(every, seconds=SECONDS * len(chosen)))
+    print(
+        f"without a mutant {len(every) - len(sound)} of {len(every)} tests fail: {' '.join(sorted(set(every) - sound))}",
+        flush=True,
+    )
+    fates = [
+        fate for module, changes in chosen for fate in tried(module, changes, tuple(t for t in vouched[module] if t in sound))
+    ]
     survived = fates.count(SURVIVED)
     print(f"{survived} of {len(fates)} survived")
     return int(survived >= LIMIT * max(len(fates), 1))
@@ -282,14 +361,14 @@ def main() -> int:
 
 def tried(module: str, changes: list[Mutant], tests: tuple[str, ...]) -> Iterator[str]:
     """What became of each mutant that is not equal, said on the way."""
-    if not tests or outcome(tests, None) != PASSED:
-        print(f"{module}: {'its tests fail without a mutant' if tests else 'no test vouches for it'}", flush=True)
+    if not tests:
+        print(f"{module}: no test that passes is about it", flush=True)
         return
     path = Path(ROOT, "src", *module.split(".")).with_suffix(".py")
-    for mutant in changes:
-        fate = SURVIVED if outcome(tests, Planted(module, path, mutant.source)) == PASSED else NOTICED
-        reason = EQUAL.get((module, mutant.change)) if fate == SURVIVED else None
-        print(f"{f'equal ({reason})' if reason else fate} {module}:{mutant.line} {mutant.operator}: {mutant.change}", flush=True)
+    for each in changes:
+        fate = SURVIVED if len(passing(tests, Planted(module, path, each.source))) == len(tests) else NOTICED
+        reason = EQUAL.get((module, each.change)) if fate == SURVIVED else None
+        print(f"{f'equal ({reason})' if reason else fate} {module}:{each.line} {each.operator}: {each.change}", flush=True)
         if not reason:
             yield fate
 

@@ -27,14 +27,20 @@ from assay.metrics.unmatched_share import unmatched_share
 from assay.training.network import Network, Trained
 
 METRICS = {
-    "matched": "mean correlation of units matched one to one, -1 to 1; x is the layer, counted from 1, in all metrics",
-    "best": "mean correlation of each unit with the most similar one (semi-matching), -1 to 1",
-    "unmatched": "share of units that correlate below 0.5 with every unit of the other network, 0 to 1",
-    "one_r2": "variance of the other network's units explained by one unit each, mean, 0 to 1",
-    "sparse_r2": "variance explained by L1-regularised prediction, mean, on held-out samples, at most 1",
-    "dense_r2": "variance explained by prediction without regularisation, mean, on held-out samples, at most 1",
-    "cka": "linear centred kernel alignment, 0 to 1",
-    "svcca": "mean canonical correlation of the leading subspaces (99% of the variance), 0 to 1",
+    "matched": "Correlation of matched units [-1 to 1, higher is better]: mean correlation of units matched one to one; x is "
+    "the layer, counted from 1, in all metrics",
+    "best": "Correlation of most similar units [-1 to 1, higher is better]: mean correlation of each unit with the most "
+    "similar one (semi-matching)",
+    "unmatched": "Units without a partner [0 to 1, lower is better]: share of units that correlate below 0.5 with every unit "
+    "of the other network",
+    "one_r2": "Explained by one unit [R2, 0 to 1, higher is better]: variance of the other network's units explained by one "
+    "unit each, mean",
+    "sparse_r2": "Explained by a sparse mapping [R2, at most 1, higher is better]: variance explained by L1-regularised "
+    "prediction, mean, on held-out samples",
+    "dense_r2": "Explained by a dense mapping [R2, at most 1, higher is better]: variance explained by prediction without "
+    "regularisation, mean, on held-out samples",
+    "cka": "Linear CKA [0 to 1, higher is better]: linear centred kernel alignment",
+    "svcca": "SVCCA [0 to 1, higher is better]: mean canonical correlation of the leading subspaces (99% of the variance)",
 }
 
 IMAGES = 1024  # whose activations are held at once: 12 GB for all stages of two ResNet-50 at 224 pixels

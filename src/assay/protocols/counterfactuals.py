@@ -20,15 +20,20 @@ from assay.measuring.evaluate import predict
 from assay.protocols._pairs import correct, counterpart, named
 
 METRICS = {
-    "top1": "share of test images as they are classified correctly, 0 to 1",
-    "drop": "top1 less the share of counterfactuals classified correctly, by edit (x) or mean over edits (no x), -1 to 1",
-    "flips": "share of images whose answer an edit changes, by edit (x), 0 to 1",
-    "new_drop": "top1 less the share right of new images of the same labels and distribution, -1 to 1",
-    "class_drop": "drop under the first edit among the images of a class (x), -1 to 1",
-    "planted_drop": "smallest class_drop of the classes asked about, -1 to 1",
-    "other_drop": "largest class_drop of all other classes, -1 to 1",
-    "paired_deviation": "deviation over images of right before less right after the first edit, 0 to 1",
-    "unpaired_deviation": "the same deviation if the edited images were others than those they are compared with, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images as they are classified correctly",
+    "drop": "Drop of accuracy [-1 to 1, lower is better]: top1 less the share of counterfactuals classified correctly, by edit"
+    " (x) or mean over edits (no x)",
+    "flips": "Answers flipped [0 to 1, lower is better]: share of images whose answer an edit changes, by edit (x)",
+    "new_drop": "Drop on new images [-1 to 1, lower is better]: top1 less the share right of new images of the same labels and"
+    " distribution",
+    "class_drop": "Drop of a class [-1 to 1, lower is better]: drop under the first edit among the images of a class (x)",
+    "planted_drop": "Smallest drop of classes asked about [-1 to 1, lower is better]: smallest class_drop of the classes asked"
+    " about",
+    "other_drop": "Largest drop of other classes [-1 to 1, lower is better]: largest class_drop of all other classes",
+    "paired_deviation": "Deviation of pairs [0 to 1, lower is better]: deviation over images of right before less right after "
+    "the first edit",
+    "unpaired_deviation": "Deviation without pairs [0 to 1, lower is better]: the same deviation if the edited images were "
+    "others than those they are compared with",
 }
 SHOWN = 6
 
