@@ -79,7 +79,10 @@ METHODS = [
         vouches=(Vouch("augment/mixup", "P166", "tests/plugs/test_mixup.py::test_pairs"),),
         studies=("mixup", "augmix", "dropped"),
     ),
-    report.MethodView("protocols", "classify", "c.py", doc="Accuracy.", metrics={"top1": "Accuracy [0 to 1, higher is better]: accuracy", HOSTILE: HOSTILE}),
+    report.MethodView(
+        "protocols", "classify", "c.py", doc="Accuracy.",
+        metrics={"top1": "Accuracy [0 to 1, higher is better]: accuracy", HOSTILE: HOSTILE},
+    ),
     report.MethodView("worlds", "shapes", "s.py", doc="Shapes."),
     report.MethodView(
         "worlds", "unseen", HOSTILE, doc=HOSTILE, details=HOSTILE, parameters=((HOSTILE, HOSTILE, HOSTILE),),

@@ -36,7 +36,8 @@ def read_metric(name: str, line: Any) -> Metric:
 
 
 def check_metrics(path: str, metrics: Any) -> None:
-    """StudyError, beginning with the file's path, unless each of a protocol's METRICS has such a line, with a label that fits an axis."""
+    """StudyError, beginning with the file's path, unless each of a protocol's METRICS has such a line and a label that fits an
+    axis."""
     if not isinstance(metrics, Mapping) or not metrics:
         raise StudyError(f"{path}: defines no METRICS = {{name: line}} literal; studies are checked against it; {WANTED}")
     for name, line in metrics.items():

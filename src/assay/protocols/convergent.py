@@ -14,9 +14,9 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from assay.errors import StudyError
 from assay.language.plugs import Parent
 from assay.measuring.arm import Arm
+from assay.measuring.evaluate import outputs
 from assay.metrics._units import correlations
 from assay.metrics.best_correlation import best_correlation
 from assay.metrics.cka import cka
@@ -83,30 +83,10 @@ def single_prediction(first: np.ndarray, second: np.ndarray) -> float:
     return float((correlations(first, second) ** 2).max(0).mean())
 
 
-@torch.no_grad()
 def activations(network: Network, images: Tensor, layers: list[str]) -> dict[str, Tensor]:
     """Outputs of the named modules as (N * positions, units), image after image. StudyError for a module the model has not."""
-    known = dict(network.model.named_modules())
-    for layer in layers:
-        if layer not in known:
-            names = ", ".join(name for name, _ in network.model.named_children())
-            raise StudyError(f"protocol convergent: layers: no module '{layer}' in the model (has: {names}); name others")
-    found: dict[str, Tensor] = {}
-
-    def keep(layer: str):
-        return lambda module, inputs, output: found.__setitem__(layer, output)
-
-    handles = [known[layer].register_forward_hook(keep(layer)) for layer in layers]
-    try:
-        outputs = {layer: [] for layer in layers}
-        for batch in images.split(512):
-            network(batch)
-            for layer in layers:
-                outputs[layer].append(_rows(found[layer]))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {layer: torch.cat(parts) for layer, parts in outputs.items()}
+    found = outputs(network, images, layers)
+    return {layer: _rows(found.pop(layer)) for layer in layers}
 
 
 def _rows(output: Tensor) -> Tensor:

@@ -76,7 +76,8 @@ def robustness_uncertainty(
         areas.append(auroc(own, strange))
         yield "auroc_set", world.func.__name__, areas[-1]
     yield "auroc", fmean(areas)
-    yield "passes", passes(arm.recipe)
+    if arm.trained.recipe:
+        yield "passes", passes(arm.recipe)
 
 
 def passes(recipe: dict) -> int:

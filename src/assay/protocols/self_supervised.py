@@ -44,7 +44,9 @@ def self_supervised(arm: Arm, *, neighbours: Annotated[int, Ge(1)] = 20) -> Iter
 
 
 def _output(arm: Arm) -> Callable[[Tensor], Tensor]:
-    """Images to the objective's projections, rebuilt with the weights it was trained to."""
+    """Images to the objective's projections, rebuilt with the weights it was trained to, or to features where there are none."""
+    if not arm.trained.recipe:
+        return arm.network.features
     objective = bind(arm.recipe["objective"], lambda recipe: arm.load(recipe.data))
     made = objective() if isinstance(objective.func, type) and issubclass(objective.func, nn.Module) else None
     if not hasattr(made, "embed"):

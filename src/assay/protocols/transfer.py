@@ -75,7 +75,7 @@ def names(targets: list[Trained]) -> list[str]:
     """The name of each target's model, numbered from the second of a kind."""
     found: list[str] = []
     for target in targets:
-        name = target.recipe["model"]["plug"].split("/")[1]
+        name = target.recipe["model"]["plug"].split("/")[1] if target.recipe else type(target.network.model).__name__
         twins = sum(other.split(" ")[0] == name for other in found)
         found.append(f"{name} {twins + 1}" if twins else name)
     return found
