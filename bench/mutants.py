@@ -227,7 +227,21 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def passing(tests: tuple[str, ...], plant: Planted | None = None, seconds: int = SECONDS) -> list[str]:
-    """Those of the tests that pass, up to the first that does not where a module is planted, in a process of their own."""
+    """Those of the tests that pass, up to the first that does not where a module is planted."""
+    passed, failed = set(), set()
+    for line in pytest_says([*tests, *(["-x"] if plant else [])], plant, seconds):
+        outcome, name = line.split(" ", 1)
+        (passed if outcome == PASSED else failed).update((name, name.partition("[")[0]))
+    return [test for test in tests if test in passed - failed]
+
+
+def collected() -> list[str]:
+    """All tests in the folders that are about plugs, with their cases."""
+    return pytest_says(["--collect-only", *(f"tests/{folder}" for folder in FOLDERS)], None, SECONDS)
+
+
+def pytest_says(arguments: list[str], plant: Planted | None, seconds: int) -> list[str]:
+    """What `Told` tells of a run of pytest in a process of its own, which ends after so many seconds."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -245,32 +259,38 @@ def passing(tests: tuple[str, ...], plant: Planted | None = None, seconds: int =
             sys.meta_path.insert(0, plant)
         import pytest
 
-        options = ("-q", "--assert=plain", "-p", "no:cacheprovider", *(["-x"] if plant else []))
-        os._exit(pytest.main([*options, *tests], plugins=[Told(writing)]))
+        options = ("-q", "--assert=plain", "-p", "no:cacheprovider")
+        os._exit(pytest.main([*options, *arguments], plugins=[Told(writing)]))
     os.close(writing)
     with os.fdopen(reading) as told:
-        outcomes = [line.split(" ", 1) for line in told.read().splitlines()]
+        lines = told.read().splitlines()
     os.waitpid(child, 0)
-    passed, failed = set(), set()
-    for outcome, name in outcomes:
-        (passed if outcome == PASSED else failed).update((name, name.partition("[")[0]))
-    return [test for test in tests if test in passed - failed]
+    return lines
 
 
 class Told:
-    """Tells through a pipe how each test came out."""
+    """Tells through a pipe which tests there are, or how each came out."""
 
     def __init__(self, pipe: int):
         self.pipe = pipe
 
     def pytest_runtest_logreport(self, report: object) -> None:
-        if report.when == "call" or report.failed:
-            os.write(self.pipe, f"{report.outcome} {report.nodeid}\n".encode())
+        if report.failed or (report.when == "call" and report.passed):
+            self._tell(f"{report.outcome} {report.nodeid}")
+
+    def pytest_collection_finish(self, session: object) -> None:
+        if session.config.option.collectonly:
+            self._tell(*(item.nodeid for item in session.items))
+
+    def _tell(self, *lines: str) -> None:
+        with os.fdopen(os.dup(self.pipe), "w") as pipe:
+            pipe.writelines(f"{line}\n" for line in lines)
 
 
-def vouching() -> dict[str, tuple[str, ...]]:
-    """The tests for each module: those that vouch for a plug or, where none does, those that name it and its kind's contract;
-    of what plugs share, those for the plugs that reach it."""
+def about() -> dict[str, tuple[str, ...]]:
+    """The tests about each module: those that vouch for a plug, name it, or have a case of its name; of what plugs share, those
+    about the plugs that reach it.
+    """
     from assay.language.plugs import everything
     from assay.overview.coverage import vouches
     from assay.provenance.fingerprints import computing_closure
@@ -278,10 +298,15 @@ def vouching() -> dict[str, tuple[str, ...]]:
     by_plug: dict[str, list[str]] = {}
     for vouch in vouches(ROOT / "tests"):
         by_plug.setdefault(vouch.plug, []).append(vouch.test)
+    cases: dict[str, list[str]] = {}
+    for test in collected():
+        for part in test.partition("[")[2].rstrip("]").split("-"):
+            cases.setdefault(part, []).append(test)
     written = list(test_functions())
     found: dict[str, set[str]] = {}
     for plug in everything():
-        tests = by_plug.get(f"{plug.kind}/{plug.name}") or [test for each in written for test in each.about(plug)]
+        tests = [*by_plug.get(f"{plug.kind}/{plug.name}", ()), *(each.name for each in written if each.names(plug))]
+        tests += [test for test in cases.get(plug.name, ()) if test.partition("[")[0] not in tests]
         shared = {name for name in computing_closure(plug.module) if name.rpartition(".")[2].startswith("_")}
         for module in {plug.module, *shared}:
             found.setdefault(module, set()).update(tests)
@@ -296,13 +321,9 @@ class Written:
     text: str
     imports: frozenset[str]
 
-    def about(self, plug: "PlugInfo") -> list[str]:
-        """The test's name if it names the plug, that of the plug's case if it is a contract of its kind, or nothing."""
-        if f"every('{plug.kind}')" in self.text or (plug.kind == "worlds" and "parametrize('name', WORLDS)" in self.text):
-            alone = not any(parameter.parent for parameter in plug.parameters.values())
-            return [f"{self.name}[{plug.name}]"] if alone else []
+    def names(self, plug: "PlugInfo") -> bool:
         by_name = plug.module in self.imports and re.search(rf"\b{plug.definition.name}\b", self.text)
-        return [self.name] if by_name or f"'{plug.name}'" in self.text else []
+        return bool(by_name) or f"'{plug.name}'" in self.text
 
 
 def test_functions() -> Iterator[Written]:
@@ -313,16 +334,17 @@ def test_functions() -> Iterator[Written]:
             inside = f"::{owner.name}" if isinstance(owner, ast.ClassDef) else ""
             for node in owner.body:
                 if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                    yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", ast.unparse(node), imports)
+                    text = ast.unparse(node)
+                    yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", text, imports)
 
 
-def wanted(vouched: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
+def wanted(tests: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
     """The modules asked for, those of all kinds that compute if none is."""
     from assay.language.plugs import kinds
 
     computing = [kind for kind in kinds() if kind not in KINDS_LEFT_OUT]
     inside = [name.replace("/", ".") for name in names or computing]
-    return sorted(m for m in vouched if any(m == f"assay.{name}" or m.startswith(f"assay.{name}.") for name in inside))
+    return sorted(m for m in tests if any(m == f"assay.{name}" or m.startswith(f"assay.{name}.") for name in inside))
 
 
 def drawn(module: str, each: int, seed: int) -> list[Mutant]:
@@ -339,21 +361,19 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=3, help="mutants a module")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    vouched = vouching()
-    chosen = [(module, drawn(module, given.each, given.seed)) for module in wanted(vouched, given.names)]
+    tests = about()
+    chosen = [(module, drawn(module, given.each, given.seed)) for module in wanted(tests, given.names)]
     for library in LIBRARIES:
         importlib.import_module(library)
     for name in [name for name in sys.modules if name.split(".")[0] == "assay"]:
         del sys.modules[name]  # each process imports the project's code anew
-    every = tuple(sorted({test for module, _ in chosen for test in vouched[module]}))
+    every = tuple(sorted({test for module, _ in chosen for test in tests[module]}))
     sound = set(passing(every, seconds=SECONDS * len(chosen)))
     print(
         f"without a mutant {len(every) - len(sound)} of {len(every)} tests fail: {' '.join(sorted(set(every) - sound))}",
         flush=True,
     )
-    fates = [
-        fate for module, changes in chosen for fate in tried(module, changes, tuple(t for t in vouched[module] if t in sound))
-    ]
+    fates = [fate for module, changes in chosen for fate in tried(module, changes, tuple(t for t in tests[module] if t in sound))]
     survived = fates.count(SURVIVED)
     print(f"{survived} of {len(fates)} survived")
     return int(survived >= LIMIT * max(len(fates), 1))
