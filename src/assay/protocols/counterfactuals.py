@@ -14,6 +14,7 @@ import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
+from assay.errors import StudyError
 from assay.language.plugs import Plug
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import predict
@@ -51,8 +52,14 @@ def counterfactuals(
     names: one for each edit. edits: worlds whose test images are the arm's own but for one factor; classes' sensitivities are
     those to the first. new: a world with the arm's test labels and other images of the same distribution. classes: those asked
     about, by number. The number of images needed to see a drop goes with the square of the deviation. Keeps a few images, with
-    all edits of each in order, as "images". Raises StudyError for images that are no counterparts and for names that do not fit.
+    all edits of each in order, as "images". Raises StudyError for images that are no counterparts, names that do not
+    fit, and classes that are none of the world or all of them.
     """
+    others = set(range(len(arm.world.classes))) - set(classes)
+    if not others or max(classes) >= len(arm.world.classes):
+        raise StudyError(
+            f"protocol counterfactuals: classes {classes} of {len(arm.world.classes)}, counted from 0; name some of them, not all"
+        )
     test = arm.world.test
     before = correct(arm, test)
     yield "top1", before.mean().item()
@@ -71,7 +78,7 @@ def counterfactuals(
     for label, drop in zip(arm.world.classes, drops, strict=True):
         yield "class_drop", label, drop
     yield "planted_drop", min(drops[label] for label in classes)
-    yield "other_drop", max(drop for label, drop in enumerate(drops) if label not in classes)
+    yield "other_drop", max(drops[label] for label in others)
     yield "paired_deviation", deviation(before - first)
     yield "unpaired_deviation", (deviation(before) ** 2 + deviation(first) ** 2) ** 0.5
     if arm.seed == 0:

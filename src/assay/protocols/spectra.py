@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from assay.data.batch import whole
+from assay.errors import StudyError
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import batched
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
@@ -57,6 +58,8 @@ def spectra(arm: Arm, *, source: Literal["network", "real", "resampled"] = "netw
 def images_from(arm: Arm, source: str, count: int) -> Tensor:
     """(count, C, H, W) images from the source, or fewer where the training split is smaller."""
     if source == "network":
+        if not getattr(arm.network.model, "takes_latents", False):
+            raise StudyError(f"protocol spectra: the network of arm '{arm.name}' makes no images; use model generator")
         latents = torch.randn(count, arm.network.model.latents, generator=arm.generator("latents"), device=arm.device)
         return batched(arm.network, latents)
     images = arm.world.train.images[:count]
