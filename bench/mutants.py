@@ -1,4 +1,4 @@
-"""Plant mutants in the plugs that compute and in what they share, and see whether the tests that vouch for them notice.
+"""Plant mutants in the plugs that compute and in what they share, and see whether the tests about them notice.
 
     python bench/mutants.py                           three mutants a module, at places drawn by the seed
     python bench/mutants.py metrics attacks/pgd       of these folders and modules
@@ -12,10 +12,12 @@ against rounding, and what raises errors. A module is mutated in memory; no file
 import argparse
 import ast
 import faulthandler
+import gc
 import importlib.abc
 import importlib.util
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -23,23 +25,89 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from assay.language.plugs import PlugInfo
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as the suite has it; and processes are forked
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what is installed beside costs seconds a mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS_LEFT_OUT = ("figures",)  # they compute no numbers
 # Imported once, before processes are forked; the first makes the second importable.
 LIBRARIES = (
     *("assay.training.shim", "torchvision", "timm", "captum.attr", "scipy.stats", "skimage.transform", "sklearn.svm"),
-    *("pytest", "dvc.api"),
+    *("pytest", "hypothesis", "dvc.api"),
 )
+FOLDERS = ("plugs", "worlds", "contracts")  # whose tests are about plugs
 SECONDS = 240  # of processor time for the tests of one mutant, and ten times as many on the clock; one that hangs is noticed
 GUARD = 1e-5
-PASSED, FAILED = 0, 1
+PASSED = "passed"
 NOTICED, SURVIVED = "noticed", "SURVIVED"
 LIMIT = 0.05  # share that may survive
 # Mutants that compute the same, by module and change, and why.
-EQUAL: dict[tuple[str, str], str] = {}
+EQUAL: dict[tuple[str, str], str] = {
+    (
+        "assay.metrics.svcca",
+        "return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).clip(0, 1).mean())"
+        " -> return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).clip(0, 2).mean())",
+    ): "singular values of a product of orthonormal bases are at most 1, but for rounding",
+    (
+        "assay.corruptions.pixelate",
+        "support = max(scale, 1.0) / 2 -> support = max(scale, 2.0) / 2",
+    ): "pixels further away than half a cell are left out by their distance anyway",
+    (
+        "assay.corruptions.translate",
+        "return _digits.read_through(images, unturned, shift).clamp(0, 1)"
+        " -> return _digits.read_through(images, unturned, shift).clamp(0, 2)",
+    ): "a bilinear mean of values up to 1 is at most 1, but for rounding",
+    (
+        "assay.corruptions.fog",
+        "return ((images + thick * cloud) * largest / (largest + thick)).clamp(0, 1)"
+        " -> return ((images + thick * cloud) * largest / (largest + thick)).clamp(0, 2)",
+    ): "images scaled back to their own maximum are at most 1, but for rounding",
+    (
+        "assay.corruptions._sequences",
+        "return (zoomed.cumsum(0) / counts.reshape(-1, 1, 1, 1, 1)).clamp(0, 1)"
+        " -> return (zoomed.cumsum(0) / counts.reshape(-1, 1, 1, 1, 1)).clamp(0, 2)",
+    ): "a mean of images is at most 1, but for rounding",
+    ("assay.metrics.knn", "neighbours = min(neighbours, len(bank)) -> pass"): "a slice ends where its row does",
+    (
+        "assay.attributions.guided_backprop",
+        "return GuidedBackprop(network).attribute(images, targets).detach()"
+        " -> return GuidedBackprop(network).attribute(images, targets)",
+    ): "captum's maps have no gradient",
+    ("assay.surgery._heads", "NEVER = -1000000.0 -> NEVER = -2000000.0"): "either lies below every logit there is",
+    (
+        "assay.augment.flip",
+        "mirrored = _draws.signs(len(batch), generator) > 0 -> mirrored = _draws.signs(len(batch), generator) <= 0",
+    ): "the coin's other side",
+    (
+        "assay.attacks.random_direction",
+        "return within(images + eps * steepest(noise, 'l2'), clip) -> return within(images - eps * steepest(noise, 'l2'), clip)",
+    ): "directions and their opposites are equally likely",
+    (
+        "assay.protocols.shift_consistency",
+        "places = [(down, right) for down in range(answers.shape[1]) for right in range(answers.shape[2])]"
+        " -> places = [(down, right) for down in range(answers.shape[2]) for right in range(answers.shape[2])]",
+    ): "as many shifts go down as right",
+    (
+        "assay.scores.coin",
+        "seed = seed_of('coin', len(samples.labels), float(samples.images[0].double().sum()))"
+        " -> seed = seed_of('coin', len(samples.labels), float(samples.images[1].double().sum()))",
+    ): "any seed serves that depends on the images",
+    (
+        "assay.worlds.with_fooling_class",
+        "generator = torch.Generator(source.network.mean.device).manual_seed(int(draw('fooling').integers(2 ** 31)))"
+        " -> generator = torch.Generator(source.network.mean.device).manual_seed(int(draw('fooling').integers(2 ** 32)))",
+    ): "any seed serves",
+    (
+        "assay.attacks.pgd",
+        "loss = (-1 if targeted else 1) * sample_shortfalls(network, moved, labels)"
+        " -> loss = (-1 if targeted else 2) * sample_shortfalls(network, moved, labels)",
+    ): "losses are compared with each other alone",
+}
 
 
 @dataclass(frozen=True)
@@ -124,22 +192,33 @@ OPERATORS: dict[str, Callable[[ast.AST], ast.AST | None]] = {
 }
 
 
-def mutants(module: str, source: str) -> Iterator[Mutant]:
-    """All mutants of a module, in the order of their places."""
-    tree = ast.parse(source)
+class Place(NamedTuple):
+    """Where an operator applies: the statement, the fields that lead from it to the node, and what takes the node's place."""
+
+    statement: ast.stmt
+    fields: tuple
+    node: ast.AST
+    operator: str
+    changed: ast.AST
+
+
+def places(tree: ast.AST) -> Iterator[Place]:
+    """All places of a module, in their order."""
     for statement in statements(tree):
-        for path, node in places(statement):
+        for fields, node in expressions(statement):
             for operator, apply in OPERATORS.items():
-                changed = apply(node)
-                if changed is None:
-                    continue
-                other = deepcopy(statement)
-                if path:
-                    put(other, path, changed)
-                else:
-                    other = changed
-                text = ast.unparse(ast.fix_missing_locations(replaced(tree, statement, other)))
-                yield Mutant(module, operator, node.lineno, headline(statement), headline(other), text)
+                if (changed := apply(node)) is not None:
+                    yield Place(statement, fields, node, operator, changed)
+
+
+def mutant(module: str, tree: ast.AST, place: Place) -> Mutant:
+    other = deepcopy(place.statement)
+    if place.fields:
+        put(other, place.fields, place.changed)
+    else:
+        other = place.changed
+    text = ast.unparse(ast.fix_missing_locations(replaced(tree, place.statement, other)))
+    return Mutant(module, place.operator, place.node.lineno, headline(place.statement), headline(other), text)
 
 
 def statements(tree: ast.AST) -> Iterator[ast.stmt]:
@@ -153,7 +232,7 @@ def statements(tree: ast.AST) -> Iterator[ast.stmt]:
             yield from statements(child)
 
 
-def places(statement: ast.stmt) -> Iterator[tuple[tuple, ast.AST]]:
+def expressions(statement: ast.stmt) -> Iterator[tuple[tuple, ast.AST]]:
     """The statement and the expressions in it, by the fields that lead there; statements inside it have their own turn."""
     waiting: list[tuple[tuple, ast.AST]] = [((), statement)]
     while waiting:
@@ -207,29 +286,71 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.source, str(self.path), "exec"), module.__dict__)
 
 
-def outcome(tests: tuple[str, ...], plant: Planted | None) -> int:
-    """pytest's exit code of these tests in a process of their own, with a module planted; FAILED where they take too long."""
+def passing(tests: tuple[str, ...], plant: Planted | None = None, seconds: int = SECONDS) -> list[str]:
+    """Those of the tests that pass, up to the first that does not where a module is planted."""
+    passed, failed = set(), set()
+    for line in pytest_says([*tests, *(["-x"] if plant else [])], plant, seconds):
+        outcome, name = line.split(" ", 1)
+        (passed if outcome == PASSED else failed).update((name, name.partition("[")[0]))
+    return [test for test in tests if test in passed - failed]
+
+
+def collected() -> list[str]:
+    """All tests in the folders that are about plugs, with their cases."""
+    return pytest_says(["--collect-only", *(f"tests/{folder}" for folder in FOLDERS)], None, SECONDS)
+
+
+def pytest_says(arguments: list[str], plant: Planted | None, seconds: int) -> list[str]:
+    """What `Told` tells of a run of pytest in a process of its own, which ends after so many seconds."""
+    reading, writing = os.pipe()
     child = os.fork()
     if not child:
+        os.close(reading)
         os.setsid()
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
         faulthandler.disable()
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        signal.alarm(10 * SECONDS)
+        gc.freeze()
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        signal.alarm(10 * seconds)
         os.chdir(ROOT)
         if plant:
             sys.meta_path.insert(0, plant)
         import pytest
 
-        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]))
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return PASSED if status == PASSED else FAILED
+        options = ("-q", "--assert=plain", "-p", "no:cacheprovider")
+        os._exit(pytest.main([*options, *arguments], plugins=[Told(writing)]))
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        lines = told.read().splitlines()
+    os.waitpid(child, 0)
+    return lines
 
 
-def vouching() -> dict[str, tuple[str, ...]]:
-    """The tests that vouch for each module: for a plug's own and, of what plugs share, for the plugs that reach it."""
+class Told:
+    """Tells through a pipe which tests there are, or how each came out."""
+
+    def __init__(self, pipe: int):
+        self.pipe = pipe
+
+    def pytest_runtest_logreport(self, report: object) -> None:
+        if report.failed or (report.when == "call" and report.passed):
+            self._tell(f"{report.outcome} {report.nodeid}")
+
+    def pytest_collection_finish(self, session: object) -> None:
+        if session.config.option.collectonly:
+            self._tell(*(item.nodeid for item in session.items))
+
+    def _tell(self, *lines: str) -> None:
+        with os.fdopen(os.dup(self.pipe), "w") as pipe:
+            pipe.writelines(f"{line}\n" for line in lines)
+
+
+def about() -> dict[str, tuple[str, ...]]:
+    """The tests about each module: those that vouch for a plug, name it, or have a case of its name; of what plugs share, those
+    about the plugs that reach it.
+    """
     from assay.language.plugs import everything
     from assay.overview.coverage import vouches
     from assay.provenance.fingerprints import computing_closure
@@ -237,29 +358,61 @@ def vouching() -> dict[str, tuple[str, ...]]:
     by_plug: dict[str, list[str]] = {}
     for vouch in vouches(ROOT / "tests"):
         by_plug.setdefault(vouch.plug, []).append(vouch.test)
+    cases: dict[str, list[str]] = {}
+    for test in collected():
+        for part in test.partition("[")[2].rstrip("]").split("-"):
+            cases.setdefault(part, []).append(test)
+    written = list(test_functions())
     found: dict[str, set[str]] = {}
     for plug in everything():
-        tests = by_plug.get(f"{plug.kind}/{plug.name}", [])
+        tests = [*by_plug.get(f"{plug.kind}/{plug.name}", ()), *(each.name for each in written if each.names(plug))]
+        tests += [test for test in cases.get(plug.name, ()) if test.partition("[")[0] not in tests]
         shared = {name for name in computing_closure(plug.module) if name.rpartition(".")[2].startswith("_")}
         for module in {plug.module, *shared}:
             found.setdefault(module, set()).update(tests)
     return {module: tuple(sorted(tests)) for module, tests in found.items()}
 
 
-def wanted(vouched: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
+@dataclass(frozen=True)
+class Written:
+    """A test function as its file has it: its name for pytest, its text, and what its file imports of the project."""
+
+    name: str
+    text: str
+    imports: frozenset[str]
+
+    def names(self, plug: "PlugInfo") -> bool:
+        by_name = plug.module in self.imports and re.search(rf"\b{plug.definition.name}\b", self.text)
+        return bool(by_name) or f"'{plug.name}'" in self.text
+
+
+def test_functions() -> Iterator[Written]:
+    for path in sorted(path for folder in FOLDERS for path in Path(ROOT, "tests", folder).glob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = frozenset(node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module)
+        for owner in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))):
+            inside = f"::{owner.name}" if isinstance(owner, ast.ClassDef) else ""
+            for node in owner.body:
+                if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                    text = ast.unparse(node)
+                    yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", text, imports)
+
+
+def wanted(tests: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
     """The modules asked for, those of all kinds that compute if none is."""
     from assay.language.plugs import kinds
 
     computing = [kind for kind in kinds() if kind not in KINDS_LEFT_OUT]
     inside = [name.replace("/", ".") for name in names or computing]
-    return sorted(m for m in vouched if any(m == f"assay.{name}" or m.startswith(f"assay.{name}.") for name in inside))
+    return sorted(m for m in tests if any(m == f"assay.{name}" or m.startswith(f"assay.{name}.") for name in inside))
 
 
 def drawn(module: str, each: int, seed: int) -> list[Mutant]:
     from assay.provenance.fingerprints import module_path
 
-    found = list(mutants(module, module_path(module).read_text(encoding="utf-8")))
-    return random.Random(f"{seed} {module}").sample(found, min(each, len(found)))
+    tree = ast.parse(module_path(module).read_text(encoding="utf-8"))
+    found = list(places(tree))
+    return [mutant(module, tree, place) for place in random.Random(f"{seed} {module}").sample(found, min(each, len(found)))]
 
 
 def main() -> int:
@@ -268,13 +421,19 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=3, help="mutants a module")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    vouched = vouching()
-    chosen = [(module, drawn(module, given.each, given.seed)) for module in wanted(vouched, given.names)]
+    tests = about()
+    chosen = [(module, drawn(module, given.each, given.seed)) for module in wanted(tests, given.names)]
     for library in LIBRARIES:
         importlib.import_module(library)
     for name in [name for name in sys.modules if name.split(".")[0] == "assay"]:
         del sys.modules[name]  # each process imports the project's code anew
-    fates = [fate for module, changes in chosen for fate in tried(module, changes, vouched[module])]
+    every = tuple(sorted({test for module, _ in chosen for test in tests[module]}))
+    sound = set(passing(every, seconds=SECONDS * len(chosen)))
+    print(
+        f"without a mutant {len(every) - len(sound)} of {len(every)} tests fail: {' '.join(sorted(set(every) - sound))}",
+        flush=True,
+    )
+    fates = [fate for module, changes in chosen for fate in tried(module, changes, tuple(t for t in tests[module] if t in sound))]
     survived = fates.count(SURVIVED)
     print(f"{survived} of {len(fates)} survived")
     return int(survived >= LIMIT * max(len(fates), 1))
@@ -282,14 +441,14 @@ def main() -> int:
 
 def tried(module: str, changes: list[Mutant], tests: tuple[str, ...]) -> Iterator[str]:
     """What became of each mutant that is not equal, said on the way."""
-    if not tests or outcome(tests, None) != PASSED:
-        print(f"{module}: {'its tests fail without a mutant' if tests else 'no test vouches for it'}", flush=True)
+    if not tests:
+        print(f"{module}: no test that passes is about it", flush=True)
         return
     path = Path(ROOT, "src", *module.split(".")).with_suffix(".py")
-    for mutant in changes:
-        fate = SURVIVED if outcome(tests, Planted(module, path, mutant.source)) == PASSED else NOTICED
-        reason = EQUAL.get((module, mutant.change)) if fate == SURVIVED else None
-        print(f"{f'equal ({reason})' if reason else fate} {module}:{mutant.line} {mutant.operator}: {mutant.change}", flush=True)
+    for each in changes:
+        fate = SURVIVED if len(passing(tests, Planted(module, path, each.source))) == len(tests) else NOTICED
+        reason = EQUAL.get((module, each.change)) if fate == SURVIVED else None
+        print(f"{f'equal ({reason})' if reason else fate} {module}:{each.line} {each.operator}: {each.change}", flush=True)
         if not reason:
             yield fate
 

@@ -14,7 +14,7 @@ from assay.language import plugs
 from assay.language.blocks import Block
 from assay.language.plugs import load
 from assay.measuring import observing
-from assay.measuring.arm import Arm, Session
+from assay.measuring.arm import CellArm, Session
 from assay.pipeline import measurement
 from assay.training.binding import bind, identity
 from assay.training.network import Trained
@@ -28,7 +28,7 @@ def session():
 
 
 def arm(session, name, seed=0):
-    return Arm(session, SimpleNamespace(arm=name, x=None, label=name), seed)
+    return CellArm(session, SimpleNamespace(arm=name, x=None, label=name), seed)
 
 
 def test_what_is_bound_from_equal_data_is_the_same():

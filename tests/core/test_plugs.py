@@ -1,11 +1,14 @@
 """Plugs are found by folder and described from their source alone, and what is described is what runs."""
 
 import inspect
+from types import SimpleNamespace
 
 import pytest
 
+from assay.cli import looking
 from assay.errors import StudyError
 from assay.language import plugs
+from assay.language.metrics import check_metrics, read_metric
 from assay.language.plugs import PlugInfo, describe, everything, find, kinds, load, misnamed
 
 ALL = [pytest.param(info, id=f"{info.kind}/{info.name}") for info in everything()]
@@ -65,11 +68,60 @@ def test_every_kind_has_plugs():
     assert [kind for kind in kinds() if not find(kind)] == []
 
 
-def test_protocols_declare_their_metrics():
+@pytest.mark.parametrize("info", find("protocols").values(), ids=lambda info: info.name)
+def test_protocols_say_label_unit_and_direction_of_their_metrics(info):
+    metrics = info.constants["METRICS"]
+    check_metrics(info.name, metrics)
+    labels = [read_metric(name, line).label for name, line in metrics.items()]
+    assert len(set(labels)) == len(labels)
+
+
+def test_a_metric_with_one_name_and_one_text_has_one_line():
+    """What is measured in the same way compares across studies by its whole line."""
+    lines: dict[tuple[str, str], set[str]] = {}
     for info in find("protocols").values():
-        metrics = info.constants.get("METRICS")
-        assert isinstance(metrics, dict), info.path
-        assert all(isinstance(line, str) and line for line in metrics.values()), info.path
+        for name, line in info.constants["METRICS"].items():
+            lines.setdefault((name, read_metric(name, line).text), set()).add(line)
+    assert [key for key, said in lines.items() if len(said) > 1] == []
+
+
+def test_a_metrics_line_is_read_into_its_parts():
+    line = "Explained [R2, at most 1, higher is better]: variance explained [in %]: mean"
+    assert read_metric("r2", line) == ("Explained", "R2, at most 1", "higher is better", "variance explained [in %]: mean")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        (None, "probe.py: defines no METRICS"),
+        ({}, "probe.py: defines no METRICS"),
+        ({"a": "share of images"}, "metric 'a': 'share of images' has no label, unit and direction; write \"Label ["),
+        ({"a": 3}, "metric 'a': 3 has no label"),
+        ({"a": "Share [0 to 1]: of images"}, "metric 'a': 'Share [0 to 1]: of images' has no label, unit and direction"),
+        ({"a": " [0 to 1, lower is better]: of images"}, "has no label"),
+        ({"a": "Share [0 to 1, lower is better]:"}, "has no label"),
+        (
+            {"a": "Share [0 to 1, up]: of images"},
+            "direction 'up' is unknown; write",
+        ),
+        ({"a": "Share" * 10 + " [0 to 1, lower is better]: of images"}, "label of 50 letters (allowed: at most 48)"),
+    ],
+)
+def test_metrics_without_label_unit_and_direction_are_refused_in_one_line(metrics, said):
+    with pytest.raises(StudyError) as error:
+        check_metrics("probe.py", metrics)
+    assert said in str(error.value)
+    assert str(error.value).startswith("probe.py: ")
+    assert "\n" not in str(error.value)
+
+
+def test_the_check_of_a_project_sees_a_metric_without_direction(tmp_path, monkeypatch):
+    path = tmp_path / "probe.py"
+    path.write_text('"""Measures a probe for this test."""\nMETRICS = {"a": "share"}\ndef probe(arm):\n    pass\n')
+    monkeypatch.setattr(looking, "everything", lambda: [PlugInfo("protocols", "probe", path)])
+    problems = list(looking._plug_problems(list(looking.everything()), SimpleNamespace(plugs={}, kept=False)))
+    assert len(problems) == 1
+    assert "probe.py: METRICS: metric 'a': 'share' has no label" in problems[0]
 
 
 def test_an_unknown_name_suggests_the_nearest():

@@ -18,7 +18,7 @@ PROTOCOL = '''"""Accuracy on the test split, for tests of the pipeline."""
 
 from assay.measuring.evaluate import predict
 
-METRICS = {"accuracy": "share of test images classified correctly"}
+METRICS = {"accuracy": "Accuracy [0 to 1, higher is better]: share of test images classified correctly"}
 
 
 def probe(arm, *, shift: float = 0.0):

@@ -68,7 +68,7 @@ PATIENT = '''"""Accuracy on the test split, in its own time."""
 from assay.augment._hold import hold
 from assay.measuring.evaluate import predict
 
-METRICS = {"accuracy": "share of test images classified correctly"}
+METRICS = {"accuracy": "Accuracy [0 to 1, higher is better]: share of test images classified correctly"}
 
 
 def patient(arm):

@@ -82,3 +82,9 @@ def test_images_that_are_no_counterparts_are_refused():
     rows = counterfactuals(arm, names=["colour"], edits=[other], new=other)
     with pytest.raises(StudyError, match="labels of 'colour' differ"):
         list(rows)
+
+
+@pytest.mark.parametrize("classes", [(0, 1, 2), (3,)])
+def test_classes_asked_about_are_some_of_the_worlds(classes):
+    with pytest.raises(StudyError, match="of 3, counted from 0; name some of them, not all"):
+        found(background=LABELS, classes=classes)

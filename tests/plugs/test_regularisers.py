@@ -180,13 +180,14 @@ def test_all_axes_of_a_hand_worked_network():
     images = torch.full((10, 1, 1, 1), 0.8)
     test = TensorSplit(images, torch.ones(10, dtype=torch.long), {})
     train = TensorSplit(images, torch.tensor([1] * 8 + [0] * 2), {})
+    recipe = {"objective": {"parameters": {"label_smoothing": 0.0}}, "budget": {"epochs": 8}}
     arm = SimpleNamespace(
         world=TensorWorld(train, test, ("no", "yes"), {}),
         network=Ink(),
-        trained=SimpleNamespace(records={}),
+        trained=SimpleNamespace(records={}, recipe=recipe),
         make=lambda world: world(None),
         generator=lambda *names: generator(crc32(repr(names).encode())),
-        recipe={"objective": {"parameters": {"label_smoothing": 0.0}}, "budget": {"epochs": 8}},
+        recipe=recipe,
     )
     rows = robustness_uncertainty(
         arm,

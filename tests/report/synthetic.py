@@ -44,7 +44,10 @@ def view(name: str, paper: str, family: str, **changes) -> report.StudyView:
             "shuffled": {"world": {"shapes": {"label_noise": 0.4}}, "model": "resnet", "budget": {"epochs": 8, "batch": 64}},
         },
         "protocol": "classify",
-        "metrics": {"top1": "accuracy on the test split, 0 to 1", "robust": "accuracy by severity, 0 to 1"},
+        "metrics": {
+            "top1": "Accuracy [0 to 1, higher is better]: accuracy on the test split",
+            "robust": "Robust accuracy [0 to 1, higher is better]: accuracy by severity",
+        },
         "margin": {"top1": 0.01},
         "notes": "Sixteen pixels only.",
         "baseline": "erm",
@@ -77,7 +80,10 @@ METHODS = [
         vouches=(Vouch("augment/mixup", "P166", "tests/plugs/test_mixup.py::test_pairs"),),
         studies=("mixup", "augmix", "dropped"),
     ),
-    report.MethodView("protocols", "classify", "c.py", doc="Accuracy.", metrics={"top1": "accuracy, 0 to 1", HOSTILE: HOSTILE}),
+    report.MethodView(
+        "protocols", "classify", "c.py", doc="Accuracy.",
+        metrics={"top1": "Accuracy [0 to 1, higher is better]: accuracy", HOSTILE: HOSTILE},
+    ),
     report.MethodView("worlds", "shapes", "s.py", doc="Shapes."),
     report.MethodView(
         "worlds", "unseen", HOSTILE, doc=HOSTILE, details=HOSTILE, parameters=((HOSTILE, HOSTILE, HOSTILE),),
@@ -271,7 +277,7 @@ def write_results(results: Path) -> list[report.StudyView]:
     hostile = view(
         "hostile", "P223", HOSTILE, question=HOSTILE, arms=hostile_arms,
         recipes={HOSTILE: {HOSTILE: HOSTILE}, "erm": {HOSTILE: [HOSTILE]}},
-        protocol=HOSTILE, metrics={HOSTILE: HOSTILE},
+        protocol=HOSTILE, metrics={HOSTILE: f"{HOSTILE} [{HOSTILE}, neither is better]: {HOSTILE}"},
         notes=HOSTILE, baseline=HOSTILE, expect=(HOSTILE,), controls=(HOSTILE,), yaml=HOSTILE, stale=(HOSTILE,),
         worlds={"hostile-0a1b2c3d": (HOSTILE,)}, missing=(HOSTILE,), introduces=(Introduction(HOSTILE, HOSTILE, (HOSTILE,)),),
     )  # fmt: skip

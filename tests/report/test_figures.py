@@ -67,6 +67,22 @@ def test_bars_run_from_the_baseline_mean_to_the_arms_mean():
     assert treated.get_width() == pytest.approx(0.2)
 
 
+def test_axes_say_label_unit_and_direction():
+    metrics = {
+        "top1": "Test accuracy [0 to 1, higher is better]: share",
+        "ece": "Calibration error [0 to 1, lower is better]: mean",
+        "error": "Error by size [share, neither is better]: share",
+    }
+    labelled = page([*PLAIN, *CURVES], metrics=metrics)
+    above, below = bars(labelled).axes
+    assert (above.get_title(), above.get_xlabel()) == ("Test accuracy (top1)", "0 to 1, higher is better")
+    assert (below.get_title(), below.get_xlabel()) == ("Calibration error (ece)", "0 to 1, lower is better")
+    (curves,) = lines(labelled).axes
+    assert (curves.get_title(), curves.get_ylabel()) == ("Error by size (error)", "share, neither is better")
+    (points,) = scatter(labelled, x="top1", y="ece").axes
+    assert (points.get_xlabel(), points.get_ylabel()) == ("Test accuracy (top1)", "Calibration error (ece)")
+
+
 def test_bars_show_every_seed():
     drawn = [line for line in bars(page(PLAIN), metrics=["top1"]).axes[0].lines if line.get_marker() == "o"]
     assert sorted(np.concatenate([line.get_xdata() for line in drawn])) == pytest.approx([0.5, 0.51, 0.52, 0.7, 0.71, 0.72])

@@ -16,7 +16,7 @@ SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GITHUB_TOKEN", "HF_TOK
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{7*7}}$x$"
 FAILS = '''"""Fails with markup."""
 
-METRICS = {"accuracy": "<script>alert(1)</script>"}
+METRICS = {"accuracy": "Accuracy [0 to 1, higher is better]: <script>alert(1)</script>"}
 
 
 def fails(arm):

@@ -1,8 +1,35 @@
 """Worlds that change another world, against what their papers say they keep and what they destroy."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats
+
+from assay.data.seeds import Draw
+from assay.data.stream import whole
+from assay.language.plugs import find, load
+
+WRAPPING = [name for name, plug in find("worlds").items() if "of" in plug.parameters]
+MADE_BY_NETWORKS = {name for name in WRAPPING if any(each.parent for each in find("worlds")[name].parameters.values())}
+
+
+@pytest.mark.parametrize("name", sorted(set(WRAPPING) - MADE_BY_NETWORKS))
+def test_worlds_of_streamed_images_are_changed_like_others(tiny_datasets, name):
+    """The images of ImageNet, read into memory first, come out the same."""
+    streamed = partial(load("worlds", "imagenet"), train=64, test=32, size=16)
+
+    def in_memory(draw):
+        world = streamed(draw)
+        splits = {part: replace(split, images=whole(split.images)) for part, split in world.splits().items()}
+        return replace(world, train=splits.pop("train"), test=splits.pop("test"), extra=splits)
+
+    parameters = {"classes": [1, 0]} if name in ("pick_classes", "planted") else {}
+    one, other = (load("worlds", name)(Draw("w"), of=of, **parameters) for of in (streamed, in_memory))
+    for part, split in one.splits().items():
+        assert np.array_equal(whole(split.images), other.splits()[part].images)
+        assert np.array_equal(split.labels, other.splits()[part].labels)
 
 
 @pytest.mark.vouches("worlds/random_labels", paper="P186")

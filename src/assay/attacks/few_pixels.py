@@ -3,7 +3,8 @@
 The sparse (l0) perturbations of "Theoretical Understanding of Learning from Adversarial Perturbations" (P214), which change
 a few pixels by any amount within the range of images. Each step adds to the free values the one with the largest gradient among
 the others, then moves all free values along the gradient, scaled so that the largest of them moves by `step`. The
-image of smallest loss on the way is the result. With several channels, a pixel counts once for each channel that moves.
+image of smallest loss on the way is the result. With several channels, a pixel counts once for each channel that moves. A value
+that the range keeps where it is counts as freed; in the authors' programme, such a value is chosen again in the next step.
 """
 
 from typing import Annotated

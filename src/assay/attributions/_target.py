@@ -23,6 +23,16 @@ def upsample(maps: Tensor, images: Tensor) -> Tensor:
     return nn.functional.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def before_classifier(network: nn.Module, images: Tensor, attribution: str) -> Tensor:
+    """What the network's model makes before its classifier, cut off from the images. StudyError for one that does not part the
+    two as timm's do."""
+    if not hasattr(network.model, "forward_features"):
+        raise StudyError(
+            f"attribution {attribution}: {type(network.model).__name__} has no forward_features and forward_head; give it timm's"
+        )
+    return network.model.forward_features(network.normalise(images)).detach()
+
+
 def channels_first(model: nn.Module, maps: Tensor, attribution: str) -> Tensor:
     """What a model's forward_features makes (or its gradient) as maps (B, C, h, w).
 

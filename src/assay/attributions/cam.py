@@ -8,7 +8,7 @@ Localization" (P313), which generalises it: on such networks the two are equal u
 import torch
 from torch import Tensor, nn
 
-from assay.attributions._target import channels_first, upsample
+from assay.attributions._target import before_classifier, channels_first, upsample
 from assay.errors import StudyError
 from assay.training.network import Network
 
@@ -19,7 +19,7 @@ def cam(network: Network, images: Tensor, targets: Tensor) -> Tensor:
     Raises StudyError where the logits are not those of a linear layer on the maps' averages.
     """
     model = network.model
-    last = model.forward_features(network.normalise(images)).detach()
+    last = before_classifier(network, images, "cam")
     maps = channels_first(model, last, "cam")
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear or linear[-1].in_features != maps.shape[1] or not _is_linear(model, last, maps, linear[-1]):

@@ -8,7 +8,7 @@ those of its patches.
 import torch
 from torch import Tensor
 
-from assay.attributions._target import channels_first, upsample
+from assay.attributions._target import before_classifier, channels_first, upsample
 from assay.errors import StudyError
 from assay.training.network import Network
 
@@ -19,7 +19,7 @@ def grad_cam(network: Network, images: Tensor, targets: Tensor, *, rectify: bool
     Raises StudyError where no maps lie before the classifier, or where it reads none of them but a class token.
     """
     model = network.model
-    last = model.forward_features(network.normalise(images)).detach()
+    last = before_classifier(network, images, "grad_cam")
     with torch.enable_grad():
         last.requires_grad_(True)
         logits = model.forward_head(last).gather(1, targets[:, None])

@@ -10,6 +10,7 @@ from assay.errors import StudyError
 from assay.language.configuration import Config
 from assay.language.frozen import frozen_before, warnings_of, was_before
 from assay.language.inputs import shown
+from assay.language.metrics import check_metrics
 from assay.language.plugs import everything, misnamed, rests_on, watched
 from assay.language.scales import load_scale, scales
 from assay.language.studies import reader, study_paths
@@ -62,6 +63,8 @@ def _plug_problems(plugs: list, memo: Memo) -> Iterator[str]:
             continue
         try:
             _ = plug.parameters
+            if plug.kind == "protocols":
+                check_metrics(shown(plug.path), plug.constants.get("METRICS"))
             if plug.doc:
                 memo.plugs[key] = plug.rests_on if memo.kept else {}
             else:

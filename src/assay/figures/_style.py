@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from assay.errors import StudyError, unknown
+from assay.language.metrics import read_metric
 
 WIDTH = 4.6
 BASELINE = "#7f858d"
 ACCENT = "#2f7fc1"
+ROOM = 55  # letters that fit above or below a panel
 
 
 def panels(heights: list[float], width: float = WIDTH) -> tuple[Figure, list[Axes]]:
@@ -45,6 +47,18 @@ def in_order(arms: dict, present: Iterable[str]) -> list[str]:
 def spread(count: int, width: float) -> np.ndarray:
     """Offsets that set the seeds of one arm apart, in [-width, width]."""
     return np.linspace(-width, width, count) if count > 1 else np.zeros(count)
+
+
+def title(page, metric: str) -> str:
+    """A metric's label with the name that expectations use; the name alone of what no protocol declares, such as losses."""
+    line = page.study.metrics.get(metric)
+    return short(f"{read_metric(metric, line).label} ({metric})" if line else metric, ROOM)
+
+
+def unit(page, metric: str) -> str:
+    """Unit and better direction of a metric; nothing of what no protocol declares."""
+    line = page.study.metrics.get(metric)
+    return "{0.unit}, {0.direction}".format(read_metric(metric, line)) if line else ""
 
 
 def short(name: str, length: int = 34) -> str:

@@ -20,10 +20,10 @@ def bars(page, *, metrics: list[str] | None = None) -> Figure:
         return _style.empty("No metric without a coordinate was measured.")
     names = _style.chosen(metrics, table["metric"], "metric")
     shown = [table[table["metric"] == name] for name in names]
-    figure, axes = _style.panels([0.62 + 0.3 * rows["arm"].nunique() for rows in shown])
+    figure, axes = _style.panels([0.8 + 0.3 * rows["arm"].nunique() for rows in shown])
     for axis, name, rows in zip(axes, names, shown, strict=True):
         _panel(axis, page.study, rows)
-        axis.set_title(_style.short(name))
+        axis.set(title=_style.title(page, name), xlabel=_style.unit(page, name))
     return figure
 
 

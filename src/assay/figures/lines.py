@@ -13,7 +13,6 @@ from assay.figures import _style
 CAPTION = "Curves and points are means over seeds, bands and bars 95% intervals."
 FEW = 7
 ASIDE = 0.3  # of the distance between names
-ROOM = 55  # letters that fit below a panel
 
 
 def lines(
@@ -27,7 +26,8 @@ def lines(
     arms = _style.in_order(page.study.arms, table["arm"])
     figure, axes = _style.panels([height + 0.3 * (name == names[0]) for name in names])
     for axis, name in zip(axes, names, strict=True):
-        axis.set(title=_style.short(name), xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+        axis.set(title=_style.title(page, name), ylabel=_style.unit(page, name))
+        axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
         if log_y:
             # The default labels are mathematics, which the report's figures do not read.
             axis.yaxis.set_major_formatter("{x:g}")
@@ -65,5 +65,5 @@ def _points(axis: Axes, table: pd.DataFrame, arms: list[str]) -> None:
         (points,) = axis.plot(x, rows["mean"], linestyle="", label=_style.short(arm))
         axis.vlines(x, rows["low"], rows["high"], color=points.get_color(), linewidth=1.2)
     names = [_style.short(x, 20) for x in places]
-    slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > ROOM else {}
+    slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > _style.ROOM else {}
     axis.set_xticks(list(places.values()), names, **slanted)

@@ -21,8 +21,7 @@ def scatter(page, *, x: str, y: str, log_x: bool = False, log_y: bool = False) -
         (dots,) = axis.plot(rows[x], rows[y], linestyle="", alpha=0.8, markeredgewidth=0, label=_style.short(arm))
         axis.plot([at_x["low"], at_x["high"]], [at_y["mean"]] * 2, marker="", linewidth=1.6, color=dots.get_color())
         axis.plot([at_x["mean"]] * 2, [at_y["low"], at_y["high"]], marker="", linewidth=1.6, color=dots.get_color())
-    axis.set(
-        xlabel=_style.short(x), ylabel=_style.short(y), xscale="log" if log_x else "linear", yscale="log" if log_y else "linear"
-    )
+    axis.set(xlabel=_style.title(page, x), ylabel=_style.title(page, y))
+    axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=min(len(arms), 3))
     return figure

@@ -11,6 +11,7 @@ from assay.errors import StudyError, unknown
 from assay.language import expectations
 from assay.language.catalogue import load as load_catalogue
 from assay.language.inputs import shown
+from assay.language.metrics import check_metrics
 from assay.language.plugs import Parameter, describe, weights_file
 from assay.language.published import Published, PublishedNumber
 from assay.language.recipes import AXES, DEFAULTS, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe
@@ -61,8 +62,7 @@ class Compiler:
             raise self.fail("paper", error) from None
         protocol_plug = self._plug_spec("protocol", "protocols", self.file.protocol)
         info = describe("protocols", protocol_plug[0])
-        if not isinstance(info.constants.get("METRICS"), dict):
-            raise StudyError(f"{info.path}: defines no METRICS = {{name: description}} literal; studies are checked against it")
+        check_metrics(shown(info.path), info.constants.get("METRICS"))
         self.protocol_name, self.protocol_parameters = protocol_plug
         self.protocol_fields = set(info.parameters)
         clash = self.protocol_fields & set(RECIPE_FIELDS)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from assay.data.batch import TensorWorld, to_tensors
 from assay.data.seeds import Draw, seed_of
+from assay.errors import StudyError
 from assay.language.recipes import Recipe
 from assay.networks.store import NetworkStore
 from assay.training.beginnings import make_world
@@ -23,15 +24,31 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Session:
-    """Networks and worlds of one study's measurement, each loaded or drawn once a repetition, and the arrays it keeps."""
+class Shared:
+    """What arms that are measured together share: the arrays they keep, and what the first that asks for it computes."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self._shared: dict[Hashable, tuple[tuple, Any]] = {}
+
+    def shared(self, key: Hashable, arguments: tuple, make: Callable[[], Any]) -> Any:
+        """What `make` gave when first asked for by this key; arguments that the key names by their address stay alive with it."""
+        if key not in self._shared:
+            self._shared[key] = (arguments, make())
+        return self._shared[key][1]
+
+    def forget_shared(self) -> None:
+        self._shared.clear()
+
+
+class Session(Shared):
+    """Networks and worlds of one study's measurement, each loaded or drawn once a repetition, and what its arms share."""
 
     def __init__(self, study: "Study", store: NetworkStore):
+        super().__init__()
         self.study, self.store = study, store
-        self.arrays: dict[str, np.ndarray] = {}
         self._networks: dict[tuple[Recipe, int], Trained] = {}
         self._worlds: dict[tuple[str, int], TensorWorld] = {}
-        self._shared: dict[Hashable, tuple[tuple, Any]] = {}
 
     def trained(self, recipe: Recipe, seed: int) -> Trained:
         key = (recipe, seed)
@@ -45,15 +62,6 @@ class Session:
             self._worlds[key] = to_tensors(make_world(recipe, seed, lambda r: self.trained(r, seed)), self.store.device)
         return self._worlds[key]
 
-    def shared(self, key: Hashable, arguments: tuple, make: Callable[[], Any]) -> Any:
-        """What `make` gave when first asked for by this key; arguments that the key names by their address stay alive with it."""
-        if key not in self._shared:
-            self._shared[key] = (arguments, make())
-        return self._shared[key][1]
-
-    def forget_shared(self) -> None:
-        self._shared.clear()
-
     def data_digests(self) -> dict[str, str]:
         """A hash of the training images and labels of every world drawn, by its spec's hash and repetition."""
         return {
@@ -63,36 +71,40 @@ class Session:
 
 
 class Arm:
-    """One measurement as its protocol sees it: an arm of the study at one repetition and one value of the sweep (x)."""
+    """One measurement as its protocol sees it: a network with the world it is measured on, and draws of its own.
 
-    def __init__(self, session: Session, cell: "Cell", seed: int):
-        self._session, self._cell, self.seed = session, cell, seed
-        self.name, self.x = cell.arm, cell.x
-        self.device = session.store.device
+    Whoever makes one gives `trained`, the network with what was recorded while it trained, and `world`. A network is asked as
+    `assay.training.network.Network` says, whether it was trained here or not.
+    """
 
-    @property
-    def precision(self) -> str:
-        """What protocols train in that train networks inside."""
-        return self._session.store.precision
+    trained: Trained
+    world: TensorWorld
 
-    @property
-    def recipe(self) -> dict:
-        """The arm's recipe as canonical data."""
-        return self._cell.recipe.data
-
-    @cached_property
-    def trained(self) -> Trained:
-        """The arm's trained network with what was recorded while it trained."""
-        return self._session.trained(self._cell.recipe, self.seed)
+    def __init__(self, shared: Shared, root: str, label: str, name: str, seed: int, device: torch.device, x: Any = None):
+        """root: what draws are named after; label: what kept arrays are; x: the value of a sweep."""
+        self._shared, self._root, self._label = shared, root, label
+        self.name, self.seed, self.device, self.x = name, seed, device, x
 
     @property
     def network(self) -> Network:
         return self.trained.network
 
-    @cached_property
-    def world(self) -> TensorWorld:
-        """The arm's world, the very draw its network was trained on."""
-        return self._session.world(self._cell.recipe, self.seed)
+    @property
+    def recipe(self) -> dict:
+        """How the arm's network comes to be; StudyError where nobody here knows."""
+        raise self._foreign("a recipe")
+
+    @property
+    def precision(self) -> str:
+        """What protocols train in that train networks inside."""
+        raise self._foreign("a precision to train in")
+
+    def load(self, recipe: dict) -> Trained:
+        """The trained network of a parent recipe at this repetition, for protocols that train inside."""
+        raise self._foreign("parents")
+
+    def _foreign(self, what: str) -> StudyError:
+        return StudyError(f"arm '{self.name}': its network was not trained here, so it has not {what}; use another protocol")
 
     def make(self, world: Callable) -> TensorWorld:
         """The draw, for this repetition, of a world given as a protocol parameter."""
@@ -105,21 +117,46 @@ class Arm:
         arm itself the function may use no more than what all arms share: seed, device and generators.
         """
         key = (self.seed, function, identity(arguments))
-        return self._session.shared(key, arguments, lambda: function(self, *arguments))
+        return self._shared.shared(key, arguments, lambda: function(self, *arguments))
 
     def generator(self, *names: object) -> torch.Generator:
         """A generator that depends on the study, the repetition and the names, not on the arm: compared arms share draws."""
-        seed = seed_of("measure", self._session.study.name, self.seed, *names)
+        seed = seed_of("measure", self._root, self.seed, *names)
         return torch.Generator(self.device).manual_seed(seed)
-
-    def load(self, recipe: dict) -> Trained:
-        """The trained network of a parent recipe at this repetition, for protocols that train inside."""
-        return self._session.trained(Recipe(recipe), self.seed)
 
     def keep(self, name: str, array: Tensor | np.ndarray) -> None:
         """Keep an array for the figures, under "<arm>/<name>" (the first repetition that keeps it wins)."""
         values = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
-        self._session.arrays.setdefault(f"{self._cell.label}/{name}", values)
+        self._shared.arrays.setdefault(f"{self._label}/{name}", values)
+
+
+class CellArm(Arm):
+    """An arm of a study at one repetition and one value of its sweep."""
+
+    def __init__(self, session: Session, cell: "Cell", seed: int):
+        super().__init__(session, session.study.name, cell.label, cell.arm, seed, session.store.device, cell.x)
+        self._session, self._cell = session, cell
+
+    @cached_property
+    def trained(self) -> Trained:
+        return self._session.trained(self._cell.recipe, self.seed)
+
+    @cached_property
+    def world(self) -> TensorWorld:
+        """The very draw that the arm's network was trained on."""
+        return self._session.world(self._cell.recipe, self.seed)
+
+    @property
+    def recipe(self) -> dict:
+        """The arm's recipe as canonical data."""
+        return self._cell.recipe.data
+
+    @property
+    def precision(self) -> str:
+        return self._session.store.precision
+
+    def load(self, recipe: dict) -> Trained:
+        return self._session.trained(Recipe(recipe), self.seed)
 
 
 def _drawn(arm: Arm, world: Callable) -> TensorWorld:

@@ -9,7 +9,7 @@ from assay.data.seeds import seed_of
 from assay.errors import EvidenceError, unknown
 from assay.evidence.tables import Observation
 from assay.language.blocks import Block
-from assay.measuring.arm import Arm, Session
+from assay.measuring.arm import CellArm, Session
 from assay.networks.store import NetworkStore
 from assay.training.binding import bind
 
@@ -36,7 +36,7 @@ def _measure(session: Session, cell: "Cell", seed: int) -> list[Observation]:
     study = session.study
     protocol = bind(cell.protocol, lambda recipe: session.trained(recipe, seed))
     rows: dict[tuple[str, Any], Observation] = {}
-    for metric, *x, value in protocol(Arm(session, cell, seed)):
+    for metric, *x, value in protocol(CellArm(session, cell, seed)):
         if metric not in study.metrics:
             raise EvidenceError(
                 f"{study.name}: protocol {study.protocol}: {unknown('metric', metric, study.metrics)}; declare it in METRICS"

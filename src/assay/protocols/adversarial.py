@@ -19,12 +19,17 @@ from assay.protocols._masking import masking
 from assay.training.network import Trained
 
 METRICS = {
-    "clean_error": "share of untouched test images answered wrongly, 0 to 1",
-    "error": "share of attacked test images answered wrongly, 0 to 1; x is the attack's size in the [0, 1] pixel range",
-    "confidence": "mean probability of the wrong answers to attacked images, 0 to 1 (0 where none is wrong); x as for error",
-    "linearity": "median R2 of a straight line through a logit as the image moves from -eps to eps along the attack",
-    "masking": "error under the best of ten noises, or from the source, above that of the attack on the network itself; or 0",
-    "agreement": "share of images both networks get wrong under the attack on which they give the same wrong answer, 0 to 1",
+    "clean_error": "Clean error [0 to 1, lower is better]: share of untouched test images answered wrongly",
+    "error": "Error under attack [0 to 1, lower is better]: share of attacked test images answered wrongly; x is the attack's "
+    "size in the [0, 1] pixel range",
+    "confidence": "Confidence in wrong answers [0 to 1, lower is better]: mean probability of the wrong answers to attacked "
+    "images (0 where none is wrong); x as for error",
+    "linearity": "Linearity along the attack [R2, 0 to 1, neither is better]: median R2 of a straight line through a logit as "
+    "the image moves from -eps to eps along the attack",
+    "masking": "Sign of masked gradients [0 to 1, lower is better]: error under the best of ten noises, or from the source, "
+    "above that of the attack on the network itself; or 0",
+    "agreement": "Agreement on wrong answers [0 to 1, neither is better]: share of images both networks get wrong under the "
+    "attack on which they give the same wrong answer",
 }
 TRACE_POINTS = 21
 TRACED_IMAGES = 256

@@ -18,11 +18,14 @@ from assay.metrics.top1 import top1
 from assay.training.network import Trained
 
 METRICS = {
-    "top1": "share of clean test images classified correctly, 0 to 1",
-    "agreement": "share of clean test images to which the reference gives the same class, 0 to 1",
-    "noise_agreement": "share of images of uniform noise to which the reference gives the same class, 0 to 1",
-    "train_top1": "share of training images given their assigned label, 0 to 1",
-    "carried": "share of training images which the reference takes for their assigned label, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of clean test images classified correctly",
+    "agreement": "Agreement with the reference [0 to 1, higher is better]: share of clean test images to which the reference "
+    "gives the same class",
+    "noise_agreement": "Agreement on noise [0 to 1, higher is better]: share of images of uniform noise to which the reference"
+    " gives the same class",
+    "train_top1": "Accuracy on training labels [0 to 1, higher is better]: share of training images given their assigned label",
+    "carried": "Reference's accuracy on training labels [0 to 1, neither is better]: share of training images which the "
+    "reference takes for their assigned label",
 }
 PICTURES = 10
 

@@ -25,17 +25,25 @@ from assay.protocols._first_layer import first_filters
 from assay.protocols._rewrites import chain, in_turn, inhibited, reordered, saturated, split
 
 METRICS = {
-    "top1": "accuracy of the network on test images, 0 to 1",
-    "rewriting_error": "largest relative difference between the logits of the network and those of its rewritings",
-    "violations_saturated": "share of pairs differing in one pixel, which changes the output yet gets no credit; saturated input",
-    "violations_inhibited": "the same for a feature that only lowers the output, on random ReLU(ReLU(a x1) - b - ReLU(c x2))",
-    "gap_reordered": "median distance (L1, over the sum of both norms, 0 to 1) between attributions on the network and on one "
-    "that rectifies excitation before inhibition; 0 is invariant",
-    "gap_in_turn": "the same for a network where inhibition meets one half of the inputs first and its rest the other",
-    "gap_split": "the same for a network whose hidden units are doubled with cancelling outgoing weights",
-    "completeness": "median of |sum of attributions - difference of outputs| / |difference of outputs|; 0 is complete",
-    "deletion": "area under the target's probability as pixels are erased, most important first, 0 to 1; lower is better",
-    "insertion": "area under the target's probability as pixels are restored, most important first, 0 to 1; higher is better",
+    "top1": "Test accuracy [0 to 1, higher is better]: accuracy of the network on test images",
+    "rewriting_error": "Difference of rewritings [relative, lower is better]: largest relative difference between the logits "
+    "of the network and those of its rewritings",
+    "violations_saturated": "Sensitivity violations, saturated [0 to 1, lower is better]: share of pairs differing in one "
+    "pixel, which changes the output yet gets no credit; saturated input",
+    "violations_inhibited": "Sensitivity violations, inhibited [0 to 1, lower is better]: the same for a feature that only "
+    "lowers the output, on random ReLU(ReLU(a x1) - b - ReLU(c x2))",
+    "gap_reordered": "Gap to reordered network [0 to 1, lower is better]: median distance (L1, over the sum of both norms) "
+    "between attributions on the network and on one that rectifies excitation before inhibition; 0 is invariant",
+    "gap_in_turn": "Gap to network in turn [0 to 1, lower is better]: the same for a network where inhibition meets one half "
+    "of the inputs first and its rest the other",
+    "gap_split": "Gap to split network [0 to 1, lower is better]: the same for a network whose hidden units are doubled with "
+    "cancelling outgoing weights",
+    "completeness": "Residual of completeness [relative, lower is better]: median of |sum of attributions - difference of "
+    "outputs| / |difference of outputs|; 0 is complete",
+    "deletion": "Deletion [0 to 1, lower is better]: area under the target's probability as pixels are erased, most important "
+    "first",
+    "insertion": "Insertion [0 to 1, higher is better]: area under the target's probability as pixels are restored, most "
+    "important first",
 }
 NO_ATTRIBUTION = 1e-4  # share of the output's change below which a feature counts as ignored
 NO_CHANGE = 1e-3  # change of a logit too small to be told from rounding

@@ -36,17 +36,27 @@ from assay.training.network import Network, Trained
 
 FACTORS = ("shape", "texture")
 METRICS = {
-    "shape_bias": "rank correlation over the pool of shape bias with the accuracy x (clean, corrupted, ...), -1 to 1",
-    "low_frequency": "rank correlation of the share of accuracy kept without high frequencies, -1 to 1",
-    "high_frequency": "rank correlation of the share of accuracy kept without low frequencies, -1 to 1",
-    "band_centre": "rank correlation of the critical band's centre, -1 to 1",
-    "band_width": "rank correlation of the critical band's width, -1 to 1",
-    "band_height": "rank correlation of the critical band's height, the peak sensitivity to noise, -1 to 1",
-    "joint": "rank correlation of what all biases predict for a network left out with its accuracy, -1 to 1",
-    "reference": "rank correlation of the accuracy on one half of the images with that on the other, -1 to 1",
-    "consistency": "the weakest of a bias's (x) correlations with the four accuracies, 0 to 1; below 0 if their signs differ",
-    "spread": "standard deviation over the pool of the accuracy x, or of a bias x, in its unit",
-    "average": "mean over the pool of the accuracy x, or of a bias x, in its unit",
+    "shape_bias": "Correlation of shape bias [-1 to 1, neither is better]: rank correlation over the pool of shape bias with "
+    "the accuracy x (clean, corrupted, ...)",
+    "low_frequency": "Correlation of low-frequency bias [-1 to 1, neither is better]: rank correlation of the share of "
+    "accuracy kept without high frequencies",
+    "high_frequency": "Correlation of high-frequency bias [-1 to 1, neither is better]: rank correlation of the share of "
+    "accuracy kept without low frequencies",
+    "band_centre": "Correlation of the band's centre [-1 to 1, neither is better]: rank correlation of the critical band's "
+    "centre",
+    "band_width": "Correlation of the band's width [-1 to 1, neither is better]: rank correlation of the critical band's width",
+    "band_height": "Correlation of the band's height [-1 to 1, neither is better]: rank correlation of the critical band's "
+    "height, the peak sensitivity to noise",
+    "joint": "Correlation of all biases' prediction [-1 to 1, higher is better]: rank correlation of what all biases predict "
+    "for a network left out with its accuracy",
+    "reference": "Correlation of accuracies [-1 to 1, higher is better]: rank correlation of the accuracy on one half of the "
+    "images with that on the other",
+    "consistency": "Consistency of a bias [-1 to 1, higher is better]: the weakest of a bias's (x) correlations with the four "
+    "accuracies, 0 to 1; below 0 if their signs differ",
+    "spread": "Spread over the pool [unit of x, neither is better]: standard deviation over the pool of the accuracy x, or of "
+    "a bias x, in its unit",
+    "average": "Mean over the pool [unit of x, neither is better]: mean over the pool of the accuracy x, or of a bias x, in "
+    "its unit",
 }
 BIASES = ("shape_bias", "low_frequency", "high_frequency", "band_centre", "band_width", "band_height")
 AXES = ("clean", "corrupted", "attacked", "restyled")

@@ -19,12 +19,15 @@ from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "train_top1": "share of training images classified correctly, 0 to 1",
-    "angle": "between the weights and the line through the means of the training images, degrees, 0 to 180",
-    "distance": "mean smallest Euclidean perturbation that changes the answer to a test image",
-    "predicted": "half the distance of the means of the training images times the cosine of the angle",
-    "mismatch": "the distance over the predicted one, minus 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "train_top1": "Training accuracy [0 to 1, higher is better]: share of training images classified correctly",
+    "angle": "Deviation angle [degrees, 0 to 180, lower is better]: between the weights and the line through the means of the "
+    "training images",
+    "distance": "Adversarial distance [Euclidean, pixel range 0 to 1, higher is better]: mean smallest Euclidean perturbation "
+    "that changes the answer to a test image",
+    "predicted": "Predicted distance [Euclidean, pixel range 0 to 1, higher is better]: half the distance of the means of the "
+    "training images times the cosine of the angle",
+    "mismatch": "Mismatch of the prediction [relative, neither is better]: the distance over the predicted one, minus 1",
 }
 PICTURES = 6
 AFFINE_TOLERANCE = 1e-3  # of the weights' norm, which gradients at two images may differ by in single precision

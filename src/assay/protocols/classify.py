@@ -17,12 +17,15 @@ from assay.measuring.evaluate import batched, predict
 from assay.metrics.top1 import top1
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "loss": "mean cross-entropy on test images, nats",
-    "train_top1": "share of training images given their assigned label, wrong ones included, 0 to 1",
-    "memorised": "share of wrongly labelled training images given that wrong label, 0 to 1",
-    "recovered": "share of wrongly labelled training images given their true label, 0 to 1",
-    "adversarial": "share of attacked test images classified correctly, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "loss": "Test loss [nats, lower is better]: mean cross-entropy on test images",
+    "train_top1": "Accuracy on training labels [0 to 1, neither is better]: share of training images given their assigned "
+    "label, wrong ones included",
+    "memorised": "Wrong labels memorised [0 to 1, lower is better]: share of wrongly labelled training images given that wrong"
+    " label",
+    "recovered": "True labels recovered [0 to 1, higher is better]: share of wrongly labelled training images given their true"
+    " label",
+    "adversarial": "Accuracy under attack [0 to 1, higher is better]: share of attacked test images classified correctly",
 }
 
 

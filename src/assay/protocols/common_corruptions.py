@@ -31,16 +31,23 @@ from assay.protocols._masking import masking
 from assay.training.network import Trained
 
 METRICS = {
-    "top1": "share of clean test images classified correctly, 0 to 1",
-    "corrupted_error": "error on corrupted test images, mean over corruptions and severities, not normalised, 0 to 1",
-    "error": "the same by corruption (x), mean over severities, 0 to 1",
-    "mce": "corrupted error as a multiple of the reference network's, corruption by corruption, their mean; the reference has 1",
-    "relative_mce": "what corruption adds to the clean error as a multiple of what it adds to the reference's, likewise",
-    "ratios": "corruptions or perturbations whose ratio rests on enough of the reference to count, by the mean's name (x)",
-    "flip_probability": "chance that the answer changes from frame to frame of a film, by perturbation (x) or their mean, 0 to 1",
-    "mfr": "flip probability as a multiple of the reference network's, perturbation by perturbation, their mean",
-    "adversarial": "share of attacked test images classified correctly, 0 to 1",
-    "masking": "error under the attack made on the reference, above that under the attack on the network itself; or 0",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of clean test images classified correctly",
+    "corrupted_error": "Corrupted error [0 to 1, lower is better]: error on corrupted test images, mean over corruptions and "
+    "severities, not normalised",
+    "error": "Error by corruption [0 to 1, lower is better]: the same by corruption (x), mean over severities",
+    "mce": "Mean corruption error [reference is 1, lower is better]: corrupted error as a multiple of the reference network's,"
+    " corruption by corruption, their mean; the reference has 1",
+    "relative_mce": "Relative mean corruption error [reference is 1, lower is better]: what corruption adds to the clean error"
+    " as a multiple of what it adds to the reference's, likewise",
+    "ratios": "Ratios that count [count, neither is better]: corruptions or perturbations whose ratio rests on enough of the "
+    "reference to count, by the mean's name (x)",
+    "flip_probability": "Flip probability [0 to 1, lower is better]: chance that the answer changes from frame to frame of a "
+    "film, by perturbation (x) or their mean",
+    "mfr": "Mean flip rate [reference is 1, lower is better]: flip probability as a multiple of the reference network's, "
+    "perturbation by perturbation, their mean",
+    "adversarial": "Accuracy under attack [0 to 1, higher is better]: share of attacked test images classified correctly",
+    "masking": "Sign of masked gradients [0 to 1, lower is better]: error under the attack made on the reference, above that "
+    "under the attack on the network itself; or 0",
 }
 
 

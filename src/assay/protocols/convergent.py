@@ -14,9 +14,9 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from assay.errors import StudyError
 from assay.language.plugs import Parent
 from assay.measuring.arm import Arm
+from assay.measuring.evaluate import outputs
 from assay.metrics._units import correlations
 from assay.metrics.best_correlation import best_correlation
 from assay.metrics.cka import cka
@@ -27,14 +27,20 @@ from assay.metrics.unmatched_share import unmatched_share
 from assay.training.network import Network, Trained
 
 METRICS = {
-    "matched": "mean correlation of units matched one to one, -1 to 1; x is the layer, counted from 1, in all metrics",
-    "best": "mean correlation of each unit with the most similar one (semi-matching), -1 to 1",
-    "unmatched": "share of units that correlate below 0.5 with every unit of the other network, 0 to 1",
-    "one_r2": "variance of the other network's units explained by one unit each, mean, 0 to 1",
-    "sparse_r2": "variance explained by L1-regularised prediction, mean, on held-out samples, at most 1",
-    "dense_r2": "variance explained by prediction without regularisation, mean, on held-out samples, at most 1",
-    "cka": "linear centred kernel alignment, 0 to 1",
-    "svcca": "mean canonical correlation of the leading subspaces (99% of the variance), 0 to 1",
+    "matched": "Correlation of matched units [-1 to 1, higher is better]: mean correlation of units matched one to one; x is "
+    "the layer, counted from 1, in all metrics",
+    "best": "Correlation of most similar units [-1 to 1, higher is better]: mean correlation of each unit with the most "
+    "similar one (semi-matching)",
+    "unmatched": "Units without a partner [0 to 1, lower is better]: share of units that correlate below 0.5 with every unit "
+    "of the other network",
+    "one_r2": "Explained by one unit [R2, 0 to 1, higher is better]: variance of the other network's units explained by one "
+    "unit each, mean",
+    "sparse_r2": "Explained by a sparse mapping [R2, at most 1, higher is better]: variance explained by L1-regularised "
+    "prediction, mean, on held-out samples",
+    "dense_r2": "Explained by a dense mapping [R2, at most 1, higher is better]: variance explained by prediction without "
+    "regularisation, mean, on held-out samples",
+    "cka": "Linear CKA [0 to 1, higher is better]: linear centred kernel alignment",
+    "svcca": "SVCCA [0 to 1, higher is better]: mean canonical correlation of the leading subspaces (99% of the variance)",
 }
 
 IMAGES = 1024  # whose activations are held at once: 12 GB for all stages of two ResNet-50 at 224 pixels
@@ -77,30 +83,10 @@ def single_prediction(first: np.ndarray, second: np.ndarray) -> float:
     return float((correlations(first, second) ** 2).max(0).mean())
 
 
-@torch.no_grad()
 def activations(network: Network, images: Tensor, layers: list[str]) -> dict[str, Tensor]:
     """Outputs of the named modules as (N * positions, units), image after image. StudyError for a module the model has not."""
-    known = dict(network.model.named_modules())
-    for layer in layers:
-        if layer not in known:
-            names = ", ".join(name for name, _ in network.model.named_children())
-            raise StudyError(f"protocol convergent: layers: no module '{layer}' in the model (has: {names}); name others")
-    found: dict[str, Tensor] = {}
-
-    def keep(layer: str):
-        return lambda module, inputs, output: found.__setitem__(layer, output)
-
-    handles = [known[layer].register_forward_hook(keep(layer)) for layer in layers]
-    try:
-        outputs = {layer: [] for layer in layers}
-        for batch in images.split(512):
-            network(batch)
-            for layer in layers:
-                outputs[layer].append(_rows(found[layer]))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {layer: torch.cat(parts) for layer, parts in outputs.items()}
+    found = outputs(network, images, layers)
+    return {layer: _rows(found.pop(layer)) for layer in layers}
 
 
 def _rows(output: Tensor) -> Tensor:

@@ -23,11 +23,13 @@ from assay.metrics.top1 import top1
 from assay.protocols._corrupted import corrupted_images
 
 METRICS = {
-    "top1": "share of clean test images classified correctly, 0 to 1",
-    "rms": "root mean square calibration error on clean test images, 0 to 1",
-    "mce": "error on corrupted test images, mean over corruptions, by severity (x) or over all (no x), 0 to 1",
-    "corrupted_rms": "root mean square calibration error on corrupted test images, by severity (x) or their mean (no x), 0 to 1",
-    "error": "error by corruption (x), mean over severities, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of clean test images classified correctly",
+    "rms": "Calibration error [0 to 1, lower is better]: root mean square calibration error on clean test images",
+    "mce": "Corrupted error [0 to 1, lower is better]: error on corrupted test images, mean over corruptions, by severity (x) "
+    "or over all (no x)",
+    "corrupted_rms": "Corrupted calibration error [0 to 1, lower is better]: root mean square calibration error on corrupted "
+    "test images, by severity (x) or their mean (no x)",
+    "error": "Error by corruption [0 to 1, lower is better]: error by corruption (x), mean over severities",
 }
 
 

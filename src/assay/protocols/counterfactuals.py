@@ -14,21 +14,27 @@ import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor
 
+from assay.errors import StudyError
 from assay.language.plugs import Plug
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import predict
 from assay.protocols._pairs import correct, counterpart, named
 
 METRICS = {
-    "top1": "share of test images as they are classified correctly, 0 to 1",
-    "drop": "top1 less the share of counterfactuals classified correctly, by edit (x) or mean over edits (no x), -1 to 1",
-    "flips": "share of images whose answer an edit changes, by edit (x), 0 to 1",
-    "new_drop": "top1 less the share right of new images of the same labels and distribution, -1 to 1",
-    "class_drop": "drop under the first edit among the images of a class (x), -1 to 1",
-    "planted_drop": "smallest class_drop of the classes asked about, -1 to 1",
-    "other_drop": "largest class_drop of all other classes, -1 to 1",
-    "paired_deviation": "deviation over images of right before less right after the first edit, 0 to 1",
-    "unpaired_deviation": "the same deviation if the edited images were others than those they are compared with, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images as they are classified correctly",
+    "drop": "Drop of accuracy [-1 to 1, lower is better]: top1 less the share of counterfactuals classified correctly, by edit"
+    " (x) or mean over edits (no x)",
+    "flips": "Answers flipped [0 to 1, lower is better]: share of images whose answer an edit changes, by edit (x)",
+    "new_drop": "Drop on new images [-1 to 1, lower is better]: top1 less the share right of new images of the same labels and"
+    " distribution",
+    "class_drop": "Drop of a class [-1 to 1, lower is better]: drop under the first edit among the images of a class (x)",
+    "planted_drop": "Smallest drop of classes asked about [-1 to 1, lower is better]: smallest class_drop of the classes asked"
+    " about",
+    "other_drop": "Largest drop of other classes [-1 to 1, lower is better]: largest class_drop of all other classes",
+    "paired_deviation": "Deviation of pairs [0 to 1, lower is better]: deviation over images of right before less right after "
+    "the first edit",
+    "unpaired_deviation": "Deviation without pairs [0 to 1, lower is better]: the same deviation if the edited images were "
+    "others than those they are compared with",
 }
 SHOWN = 6
 
@@ -46,8 +52,14 @@ def counterfactuals(
     names: one for each edit. edits: worlds whose test images are the arm's own but for one factor; classes' sensitivities are
     those to the first. new: a world with the arm's test labels and other images of the same distribution. classes: those asked
     about, by number. The number of images needed to see a drop goes with the square of the deviation. Keeps a few images, with
-    all edits of each in order, as "images". Raises StudyError for images that are no counterparts and for names that do not fit.
+    all edits of each in order, as "images". Raises StudyError for images that are no counterparts, names that do not
+    fit, and classes that are none of the world or all of them.
     """
+    others = set(range(len(arm.world.classes))) - set(classes)
+    if not others or max(classes) >= len(arm.world.classes):
+        raise StudyError(
+            f"protocol counterfactuals: classes {classes} of {len(arm.world.classes)}, counted from 0; name some of them, not all"
+        )
     test = arm.world.test
     before = correct(arm, test)
     yield "top1", before.mean().item()
@@ -66,7 +78,7 @@ def counterfactuals(
     for label, drop in zip(arm.world.classes, drops, strict=True):
         yield "class_drop", label, drop
     yield "planted_drop", min(drops[label] for label in classes)
-    yield "other_drop", max(drop for label, drop in enumerate(drops) if label not in classes)
+    yield "other_drop", max(drops[label] for label in others)
     yield "paired_deviation", deviation(before - first)
     yield "unpaired_deviation", (deviation(before) ** 2 + deviation(first) ** 2) ** 0.5
     if arm.seed == 0:

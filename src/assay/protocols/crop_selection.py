@@ -24,12 +24,17 @@ from assay.measuring.evaluate import batched, predict
 from assay.metrics.top1 import top1
 
 METRICS = {
-    "top1": "share of windows at the centre of the canvas classified correctly, 0 to 1",
-    "flips": "share of images whose answer some realistic shift changes, 0 to 1",
-    "consistency": "share of realistic shifts, over images, that keep the answer, 0 to 1",
-    "same_pixels": "share of realistic shifts, over images, after which the network is shown the same pixels, 0 to 1",
-    "cyclic_flips": "share of images whose answer some circular shift changes, 0 to 1",
-    "cyclic_top1": "share of images classified correctly when they may be cropped circularly, 0 to 1",
+    "top1": "Accuracy on central windows [0 to 1, higher is better]: share of windows at the centre of the canvas classified "
+    "correctly",
+    "flips": "Images flipped by a shift [0 to 1, lower is better]: share of images whose answer some realistic shift changes",
+    "consistency": "Consistency under shifts [0 to 1, higher is better]: share of realistic shifts, over images, that keep the"
+    " answer",
+    "same_pixels": "Shifts that show the same pixels [0 to 1, higher is better]: share of realistic shifts, over images, after"
+    " which the network is shown the same pixels",
+    "cyclic_flips": "Images flipped by a circular shift [0 to 1, lower is better]: share of images whose answer some circular "
+    "shift changes",
+    "cyclic_top1": "Accuracy of circular crops [0 to 1, higher is better]: share of images classified correctly when they may "
+    "be cropped circularly",
 }
 PICTURES = 6
 

@@ -22,13 +22,17 @@ from assay.training.network import Network
 
 FACTORS = ("shape", "texture")
 METRICS = {
-    "top1": "share of test images, whose cues agree, classified correctly, 0 to 1",
-    "shape_bias": "share of shape decisions among decisions for the shape's or the texture's class, cues in conflict, 0 to 1",
-    "decided": "share of images with cues in conflict that get the shape's or the texture's class, 0 to 1",
-    "shape_top1": "share of objects in one colour classified by their shape, 0 to 1",
-    "texture_top1": "share of pictures of texture alone classified by it, 0 to 1",
-    "low_passed": "top1 with the frequencies above x cycles an image removed, 0 to 1",
-    "high_passed": "top1 with the frequencies up to x cycles an image removed, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images, whose cues agree, classified correctly",
+    "shape_bias": "Shape bias [0 to 1, neither is better]: share of shape decisions among decisions for the shape's or the "
+    "texture's class, cues in conflict",
+    "decided": "Decisions for a cue [0 to 1, neither is better]: share of images with cues in conflict that get the shape's or"
+    " the texture's class",
+    "shape_top1": "Accuracy by shape alone [0 to 1, higher is better]: share of objects in one colour classified by their shape",
+    "texture_top1": "Accuracy by texture alone [0 to 1, higher is better]: share of pictures of texture alone classified by it",
+    "low_passed": "Accuracy without high frequencies [0 to 1, higher is better]: top1 with the frequencies above x cycles an "
+    "image removed",
+    "high_passed": "Accuracy without low frequencies [0 to 1, higher is better]: top1 with the frequencies up to x cycles an "
+    "image removed",
 }
 SPLITS = ("conflict", "shape", "texture")
 

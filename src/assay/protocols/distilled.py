@@ -15,10 +15,12 @@ from assay.objectives.distill import divergence
 from assay.training.network import Trained
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "agreement": "share of test images on which student and teacher give the same answer, 0 to 1",
-    "divergence": "KL(teacher || student) of the predictions on test images, nats",
-    "train_divergence": "the same on the student's training images, as they are",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "agreement": "Agreement with the teacher [0 to 1, higher is better]: share of test images on which student and teacher "
+    "give the same answer",
+    "divergence": "Divergence from the teacher [nats, lower is better]: KL(teacher || student) of the predictions on test images",
+    "train_divergence": "Divergence on training images [nats, lower is better]: the same on the student's training images, as "
+    "they are",
 }
 
 

@@ -17,9 +17,10 @@ from assay.measuring.arm import Arm
 from assay.protocols._pairs import correct, counterpart, named
 
 METRICS = {
-    "top1": "share of test images as they are classified correctly, 0 to 1",
-    "drop": "top1 less the share of edited images classified correctly, by edit (x) or mean over edits (no x), -1 to 1",
-    "attribute_drop": "mean drop over the edits of an attribute (x), -1 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images as they are classified correctly",
+    "drop": "Drop of accuracy [-1 to 1, lower is better]: top1 less the share of edited images classified correctly, by edit "
+    "(x) or mean over edits (no x)",
+    "attribute_drop": "Drop by attribute [-1 to 1, lower is better]: mean drop over the edits of an attribute (x)",
 }
 SHOWN = 6
 

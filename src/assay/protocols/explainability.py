@@ -23,14 +23,17 @@ from assay.metrics.top1 import top1
 
 FACTORS = ("mask", "boxes")
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "confidence": "mean probability of the answer on the explained images, 0 to 1",
-    "pointing": "share of images whose hottest pixel lies on the object, 0 to 1",
-    "overlap": "mean intersection over union of the box around the heat with the object's, 0 to 1",
-    "insertion": "area under the label's probability as pixels come back, hottest first, 0 to 1",
-    "deletion": "area under the label's probability as pixels go, hottest first, 0 to 1",
-    "matched_insertion": "insertion with the logits scaled to the given mean confidence, 0 to 1",
-    "matched_deletion": "deletion with the logits scaled to the given mean confidence, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "confidence": "Confidence [0 to 1, neither is better]: mean probability of the answer on the explained images",
+    "pointing": "Pointing game [0 to 1, higher is better]: share of images whose hottest pixel lies on the object",
+    "overlap": "Overlap of boxes [0 to 1, higher is better]: mean intersection over union of the box around the heat with the "
+    "object's",
+    "insertion": "Insertion [0 to 1, higher is better]: area under the label's probability as pixels come back, hottest first",
+    "deletion": "Deletion [0 to 1, lower is better]: area under the label's probability as pixels go, hottest first",
+    "matched_insertion": "Insertion at matched confidence [0 to 1, higher is better]: insertion with the logits scaled to the "
+    "given mean confidence",
+    "matched_deletion": "Deletion at matched confidence [0 to 1, lower is better]: deletion with the logits scaled to the "
+    "given mean confidence",
 }
 FILL = 0.5  # of deleted pixels; insertion starts from the image blurred
 HALVINGS = 30

@@ -27,13 +27,16 @@ from assay.protocols.ood import outside
 from assay.training.network import Samples, Trained
 
 METRICS = {
-    "top1": "share of the pool's images classified correctly, 0 to 1",
-    "filtered": "the same for images that the filter network fails on",
-    "random": "the same for as many images drawn from the pool at random",
-    "wrong_label": "the same for images that the filter network fails on when asked for labels drawn at random",
-    "kept": "share of the pool that the filter kept, 0 to 1",
-    "aupr": "average precision for unknown images the filter is surest of, among five times as many known ones, 0 to 1",
-    "aupr_random": "the same for as many unknown images drawn at random",
+    "top1": "Accuracy on the pool [0 to 1, higher is better]: share of the pool's images classified correctly",
+    "filtered": "Accuracy on filtered images [0 to 1, higher is better]: the same for images that the filter network fails on",
+    "random": "Accuracy on random images [0 to 1, higher is better]: the same for as many images drawn from the pool at random",
+    "wrong_label": "Accuracy where the filter missed random labels [0 to 1, higher is better]: the same for images that the "
+    "filter network fails on when asked for labels drawn at random",
+    "kept": "Share kept by the filter [0 to 1, neither is better]: share of the pool that the filter kept",
+    "aupr": "Precision for unknown images [0 to 1, higher is better]: average precision for unknown images the filter is "
+    "surest of, among five times as many known ones",
+    "aupr_random": "Precision for random unknown images [0 to 1, higher is better]: the same for as many unknown images drawn "
+    "at random",
 }
 KNOWN_TO_UNKNOWN = 5
 PICTURES = 10

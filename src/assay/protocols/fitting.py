@@ -17,11 +17,14 @@ from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 
 METRICS = {
-    "train_top1": "share of training images given their assigned label at the end of training, 0 to 1",
-    "top1": "share of test images classified correctly, 0 to 1",
-    "gap": "train_top1 - top1, the generalisation gap, -1 to 1",
-    "epochs_to_fit": "epochs until the labels were fitted; one more than were trained if they never were",
-    "fitted": "share of training images given their assigned label, over the epochs of training, 0 to 1",
+    "train_top1": "Accuracy on training labels [0 to 1, neither is better]: share of training images given their assigned "
+    "label at the end of training",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "gap": "Generalisation gap [-1 to 1, lower is better]: train_top1 - top1, the generalisation gap",
+    "epochs_to_fit": "Epochs to fit [epochs, neither is better]: epochs until the labels were fitted; one more than were "
+    "trained if they never were",
+    "fitted": "Labels fitted [0 to 1, neither is better]: share of training images given their assigned label, over the epochs"
+    " of training",
 }
 
 

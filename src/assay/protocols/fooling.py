@@ -27,13 +27,19 @@ from assay.metrics.top1 import top1
 from assay.training.network import Trained
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "reached": "share of classes for which an image was found that the network puts there with more than 99%, 0 to 1",
-    "confidence": "median over classes of the probability of the image found for the class, 0 to 1",
-    "nines": "the same as -log10(1 - probability), which does not saturate: 2 is 99%, 4 is 99.99%",
-    "distance": "median over those images of the distance to the nearest training image, over the same for test images",
-    "transfer": "share of those images to which a second network gives the same class, 0 to 1",
-    "transfer_confidence": "median over those images of the probability that the second network gives the class, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "reached": "Classes fooled [0 to 1, lower is better]: share of classes for which an image was found that the network puts "
+    "there with more than 99%",
+    "confidence": "Confidence in the image found [0 to 1, lower is better]: median over classes of the probability of the "
+    "image found for the class",
+    "nines": "Nines of confidence [-log10(1 - p), lower is better]: the same as -log10(1 - probability), which does not saturate: 2 is "
+    "99%, 4 is 99.99%",
+    "distance": "Distance to training images [test images are 1, neither is better]: median over those images of the distance "
+    "to the nearest training image, over the same for test images",
+    "transfer": "Transfer to a second network [0 to 1, lower is better]: share of those images to which a second network gives"
+    " the same class",
+    "transfer_confidence": "Confidence of a second network [0 to 1, lower is better]: median over those images of the "
+    "probability that the second network gives the class",
 }
 SURE = 0.99
 

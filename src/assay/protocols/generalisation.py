@@ -20,11 +20,14 @@ from assay.protocols._corrupted import corrupted_images
 from assay.protocols._masking import masking
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "corrupted_top1": "share of corrupted test images classified correctly, mean over corruptions and severities, 0 to 1",
-    "attacked_top1": "share of attacked test images classified correctly, 0 to 1",
-    "masking": "error under the best of ten noises of the attack's size, above that under the attack itself; or 0",
-    "shifted_top1": "share of images of a further split of the world (x) classified correctly, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "corrupted_top1": "Corrupted accuracy [0 to 1, higher is better]: share of corrupted test images classified correctly, "
+    "mean over corruptions and severities",
+    "attacked_top1": "Accuracy under attack [0 to 1, higher is better]: share of attacked test images classified correctly",
+    "masking": "Sign of masked gradients [0 to 1, lower is better]: error under the best of ten noises of the attack's size, "
+    "above that under the attack itself; or 0",
+    "shifted_top1": "Accuracy on a further split [0 to 1, higher is better]: share of images of a further split of the world "
+    "(x) classified correctly",
 }
 
 

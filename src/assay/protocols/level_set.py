@@ -27,13 +27,18 @@ from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "source_confidence": "mean probability of the source's class at the source, 0 to 1",
-    "target_confidence": "mean probability of the source's class at the target, 0 to 1",
-    "confidence": "mean probability of the source's class where the way ends, 0 to 1",
-    "path_confidence": "least probability of the source's class on the straight line from there to the source, mean over pairs",
-    "distance": "Euclidean distance from the end to the target over that from the source, mean over pairs",
-    "ssim": "structural similarity of the end to the target, mean over pairs, -1 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "source_confidence": "Confidence at the source [0 to 1, neither is better]: mean probability of the source's class at the "
+    "source",
+    "target_confidence": "Confidence at the target [0 to 1, neither is better]: mean probability of the source's class at the "
+    "target",
+    "confidence": "Confidence at the end [0 to 1, neither is better]: mean probability of the source's class where the way ends",
+    "path_confidence": "Least confidence on the way back [0 to 1, neither is better]: least probability of the source's class "
+    "on the straight line from there to the source, mean over pairs",
+    "distance": "Distance to the target [from the source is 1, neither is better]: Euclidean distance from the end to the "
+    "target over that from the source, mean over pairs",
+    "ssim": "Similarity to the target [-1 to 1, neither is better]: structural similarity of the end to the target, mean over "
+    "pairs",
 }
 PATH_POINTS = 21
 PICTURES = 6

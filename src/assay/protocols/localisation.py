@@ -23,12 +23,18 @@ from assay.protocols._first_layer import first_filters
 
 FACTORS = ("objects", "masks", "boxes")
 METRICS = {
-    "accuracy": "share of images whose answer is the class of one of their objects, 0 to 1; under the attack where there is one",
-    "pointing": "share of (image, class) pairs whose hottest pixel lies on the object of that class, 0 to 1",
-    "discrimination": "share of (image, class) pairs with more heat a pixel on the class's object than the other, ties half",
-    "box_error": "share of (image, class) pairs whose box around the heat overlaps the object's by less than one half, 0 to 1",
-    "faithfulness": "mean rank correlation with the occlusion map of the same class, -1 to 1",
-    "cue_share": "share of the heat for the network's answer that lies in the top left corner, where a cue may be, 0 to 1",
+    "accuracy": "Accuracy [0 to 1, higher is better]: share of images whose answer is the class of one of their objects; under"
+    " the attack where there is one",
+    "pointing": "Pointing game [0 to 1, higher is better]: share of (image, class) pairs whose hottest pixel lies on the "
+    "object of that class",
+    "discrimination": "Discrimination of classes [0 to 1, higher is better]: share of (image, class) pairs with more heat a "
+    "pixel on the class's object than the other, ties half",
+    "box_error": "Localisation error [0 to 1, lower is better]: share of (image, class) pairs whose box around the heat "
+    "overlaps the object's by less than one half",
+    "faithfulness": "Faithfulness to occlusion [-1 to 1, higher is better]: mean rank correlation with the occlusion map of "
+    "the same class",
+    "cue_share": "Heat on the cue's corner [0 to 1, neither is better]: share of the heat for the network's answer that lies "
+    "in the top left corner, where a cue may be",
 }
 ENOUGH_OVERLAP = 0.5
 SHOWN = 6  # images kept to look at, each once for every class asked for

@@ -23,11 +23,13 @@ from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "rho": "mean Euclidean norm of the perturbation over that of the image; where none fools, of the largest tried",
-    "fooled": "share of images whose answer was changed, 0 to 1",
-    "excess": "mean norm over the mean distance to the boundary of the linearised network, minus 1; exact where that is affine",
-    "gradients": "backward passes for an image, mean over images",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "rho": "Relative size of perturbations [share of the image's norm, lower is better]: mean Euclidean norm of the "
+    "perturbation over that of the image; where none fools, of the largest tried",
+    "fooled": "Images fooled [0 to 1, higher is better]: share of images whose answer was changed",
+    "excess": "Excess over the linear distance [relative, lower is better]: mean norm over the mean distance to the boundary "
+    "of the linearised network, minus 1; exact where that is affine",
+    "gradients": "Gradients an image [count, lower is better]: backward passes for an image, mean over images",
 }
 PICTURES = 6
 

@@ -26,13 +26,15 @@ from assay.training.network import Trained
 
 FACTORS = ("clean_label",)
 METRICS = {
-    "error": "share of test images classified wrongly by the arm's network, 0 to 1",
-    "kept": "training samples of the arm's network, as a share of all, 0 to 1",
-    "auroc": "chance that a wrongly labelled sample is ranked above a rightly labelled one, 0 to 1",
-    "precision": "share of the flagged samples that are wrongly labelled, 0 to 1 (1 if none is flagged)",
-    "recall": "share of the wrongly labelled samples that are flagged, 0 to 1",
-    "flagged": "share of the training samples that are flagged, 0 to 1",
-    "noise": "share of the training samples that are wrongly labelled, 0 to 1",
+    "error": "Test error [0 to 1, lower is better]: share of test images classified wrongly by the arm's network",
+    "kept": "Training samples kept [0 to 1, neither is better]: training samples of the arm's network, as a share of all",
+    "auroc": "Area under the ROC curve [0 to 1, higher is better]: chance that a wrongly labelled sample is ranked above a "
+    "rightly labelled one",
+    "precision": "Precision [0 to 1, higher is better]: share of the flagged samples that are wrongly labelled (1 if none is "
+    "flagged)",
+    "recall": "Recall [0 to 1, higher is better]: share of the wrongly labelled samples that are flagged",
+    "flagged": "Samples flagged [0 to 1, neither is better]: share of the training samples that are flagged",
+    "noise": "Samples wrongly labelled [0 to 1, neither is better]: share of the training samples that are wrongly labelled",
 }
 
 

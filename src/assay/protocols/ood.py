@@ -26,16 +26,21 @@ from assay.metrics.top1 import top1
 from assay.training.network import Samples
 
 METRICS = {
-    "top1": "accuracy on in-distribution test images, 0 to 1",
-    "fpr95": "share of outside images accepted at the threshold that accepts 95% of own ones, mean over all outside sets, 0 to 1",
-    "fpr95_near": "the same on the near set alone",
-    "fpr95_far": "the same, mean over the far sets",
-    "fpr95_set": "the same for each outside set; x is 'near' or the name of the far world",
-    "auroc": "chance that an own image scores above an outside one, mean over all outside sets, 0 to 1",
-    "auroc_near": "the same on the near set alone",
-    "auroc_far": "the same, mean over the far sets",
-    "chosen_temperature": "temperature chosen on the held-out set (scores without one: 1)",
-    "chosen_eps": "size of the input step chosen on the held-out set, in the [0, 1] pixel range (scores without one: 0)",
+    "top1": "Test accuracy [0 to 1, higher is better]: accuracy on in-distribution test images",
+    "fpr95": "False positives at 95% true ones [0 to 1, lower is better]: share of outside images accepted at the threshold "
+    "that accepts 95% of own ones, mean over all outside sets",
+    "fpr95_near": "False positives, near set [0 to 1, lower is better]: the same on the near set alone",
+    "fpr95_far": "False positives, far sets [0 to 1, lower is better]: the same, mean over the far sets",
+    "fpr95_set": "False positives by set [0 to 1, lower is better]: the same for each outside set; x is 'near' or the name of "
+    "the far world",
+    "auroc": "Area under the ROC curve [0 to 1, higher is better]: chance that an own image scores above an outside one, mean "
+    "over all outside sets",
+    "auroc_near": "Area under the ROC curve, near set [0 to 1, higher is better]: the same on the near set alone",
+    "auroc_far": "Area under the ROC curve, far sets [0 to 1, higher is better]: the same, mean over the far sets",
+    "chosen_temperature": "Chosen temperature [factor, neither is better]: temperature chosen on the held-out set (scores "
+    "without one: 1)",
+    "chosen_eps": "Chosen input step [pixel range 0 to 1, neither is better]: size of the input step chosen on the held-out "
+    "set, in the [0, 1] pixel range (scores without one: 0)",
 }
 
 

@@ -24,14 +24,20 @@ from assay.metrics.top1 import top1
 from assay.training.network import Trained
 
 METRICS = {
-    "top1": "share of test images in the poses of training classified correctly, 0 to 1",
-    "known": "share of objects classified correctly in the grid's first pose, 0 to 1",
-    "wrong": "share of poses misclassified, mean over known objects, by roll in degrees (x) or over all poses (no x), 0 to 1",
-    "flips": "share of pairs of poses one step of roll apart whose answers differ, of known objects, 0 to 1",
-    "transfer": "share misclassified of the poses that fool the source, of objects the source knows, 0 to 1",
-    "spared": "share misclassified of the poses that the source classifies correctly, of objects it knows, 0 to 1",
-    "random_search": "chance that random poses, as many as the search looks at, hold one that fools, mean over known objects",
-    "loss_search": "share of known objects for which following finite differences of the loss finds a pose that fools, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images in the poses of training classified correctly",
+    "known": "Objects known [0 to 1, higher is better]: share of objects classified correctly in the grid's first pose",
+    "wrong": "Poses misclassified [0 to 1, lower is better]: share of poses misclassified, mean over known objects, by roll in"
+    " degrees (x) or over all poses (no x)",
+    "flips": "Answers flipped by a step of roll [0 to 1, lower is better]: share of pairs of poses one step of roll apart "
+    "whose answers differ, of known objects",
+    "transfer": "Transfer of fooling poses [0 to 1, lower is better]: share misclassified of the poses that fool the source, "
+    "of objects the source knows",
+    "spared": "Errors on poses the source knows [0 to 1, lower is better]: share misclassified of the poses that the source "
+    "classifies correctly, of objects it knows",
+    "random_search": "Found by random search [0 to 1, lower is better]: chance that random poses, as many as the search looks "
+    "at, hold one that fools, mean over known objects",
+    "loss_search": "Found by following the loss [0 to 1, lower is better]: share of known objects for which following finite "
+    "differences of the loss finds a pose that fools",
 }
 FACTORS = ("object", "pose")
 SHOWN = 8

@@ -20,12 +20,14 @@ from assay.surgery._layers import as_rows, input_of, layer_inputs
 from assay.training.network import Bench, Network
 
 METRICS = {
-    "top1": "accuracy of the quantised network on test images, 0 to 1; x is bits where several are asked for",
-    "float_top1": "accuracy of the network before, 0 to 1",
-    "drop": "accuracy before less accuracy after; x as for top1",
-    "relative_error": "squared error of the layer's pre-activations over their square, on training images; x as for top1",
-    "relative_error_test": "the same on test images",
-    "zeros": "share of weights that are exactly 0, 0 to 1, over quantised layers; x as for top1",
+    "top1": "Test accuracy, quantised [0 to 1, higher is better]: accuracy of the quantised network on test images; x is bits "
+    "where several are asked for",
+    "float_top1": "Test accuracy before [0 to 1, higher is better]: accuracy of the network before",
+    "drop": "Drop of accuracy [-1 to 1, lower is better]: accuracy before less accuracy after; x as for top1",
+    "relative_error": "Error of a layer, training images [relative, lower is better]: squared error of the layer's pre-"
+    "activations over their square, on training images; x as for top1",
+    "relative_error_test": "Error of a layer, test images [relative, lower is better]: the same on test images",
+    "zeros": "Zero weights [0 to 1, higher is better]: share of weights that are exactly 0, over quantised layers; x as for top1",
 }
 ERROR_IMAGES = 256
 

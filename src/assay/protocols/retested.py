@@ -22,14 +22,18 @@ from assay.metrics.top1 import top1
 from assay.training.network import Trained
 
 METRICS = {
-    "original": "share of the original test images classified correctly, by network (x) or mean over them (no x), 0 to 1",
-    "new": "share of the new test images classified correctly, likewise, 0 to 1",
-    "drop": "original less new, likewise, -1 to 1",
-    "smallest_drop": "the drop of the network that loses least, -1 to 1",
-    "slope": "slope of the least-squares line of new over original accuracy",
-    "probit_slope": "the same slope where both accuracies are given as quantiles of the normal distribution",
-    "correlation": "Pearson's correlation of new and original accuracy over networks, -1 to 1",
-    "rank_correlation": "Spearman's rank correlation of the two, -1 to 1",
+    "original": "Accuracy on the original set [0 to 1, higher is better]: share of the original test images classified "
+    "correctly, by network (x) or mean over them (no x)",
+    "new": "Accuracy on the new set [0 to 1, higher is better]: share of the new test images classified correctly, likewise",
+    "drop": "Drop of accuracy [-1 to 1, lower is better]: original less new, likewise",
+    "smallest_drop": "Smallest drop [-1 to 1, lower is better]: the drop of the network that loses least",
+    "slope": "Slope of new over original [ratio, neither is better]: slope of the least-squares line of new over original "
+    "accuracy",
+    "probit_slope": "Slope on probit axes [ratio, neither is better]: the same slope where both accuracies are given as "
+    "quantiles of the normal distribution",
+    "correlation": "Correlation of accuracies [-1 to 1, higher is better]: Pearson's correlation of new and original accuracy "
+    "over networks",
+    "rank_correlation": "Rank correlation of accuracies [-1 to 1, higher is better]: Spearman's rank correlation of the two",
 }
 
 

@@ -25,16 +25,20 @@ from assay.protocols._masking import masking
 from assay.training.network import Samples
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "train_top1": "share of training images classified correctly, 0 to 1",
-    "ece": "expected calibration error on test images, 15 bins, 0 to 1",
-    "corrupted_error": "error on corrupted test images, mean over corruptions and severities, 0 to 1",
-    "error": "the same by corruption (x), mean over severities, 0 to 1",
-    "adversarial": "share of attacked test images classified correctly, 0 to 1",
-    "masking": "error under the best of ten noises of the attack's size, above that under the attack itself; or 0",
-    "auroc": "chance that an own test image scores above a foreign one, mean over the foreign worlds, 0 to 1",
-    "auroc_set": "the same for each foreign world (x)",
-    "passes": "how often training went forward and back through the network for each training image, an attack's steps included",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "train_top1": "Training accuracy [0 to 1, higher is better]: share of training images classified correctly",
+    "ece": "Expected calibration error [0 to 1, lower is better]: expected calibration error on test images, 15 bins",
+    "corrupted_error": "Corrupted error [0 to 1, lower is better]: error on corrupted test images, mean over corruptions and "
+    "severities",
+    "error": "Error by corruption [0 to 1, lower is better]: the same by corruption (x), mean over severities",
+    "adversarial": "Accuracy under attack [0 to 1, higher is better]: share of attacked test images classified correctly",
+    "masking": "Sign of masked gradients [0 to 1, lower is better]: error under the best of ten noises of the attack's size, "
+    "above that under the attack itself; or 0",
+    "auroc": "Area under the ROC curve [0 to 1, higher is better]: chance that an own test image scores above a foreign one, "
+    "mean over the foreign worlds",
+    "auroc_set": "Area under the ROC curve by set [0 to 1, higher is better]: the same for each foreign world (x)",
+    "passes": "Passes in training [count, lower is better]: how often training went forward and back through the network for "
+    "each training image, an attack's steps included",
 }
 
 
@@ -72,7 +76,8 @@ def robustness_uncertainty(
         areas.append(auroc(own, strange))
         yield "auroc_set", world.func.__name__, areas[-1]
     yield "auroc", fmean(areas)
-    yield "passes", passes(arm.recipe)
+    if arm.trained.recipe:
+        yield "passes", passes(arm.recipe)
 
 
 def passes(recipe: dict) -> int:

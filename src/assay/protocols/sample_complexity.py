@@ -32,10 +32,14 @@ from assay.training.trainer import train
 
 FACTORS = ("signal",)
 METRICS = {
-    "samples_k": "samples needed for the target accuracy, over the number of patches k; the largest tried if none sufficed",
-    "samples_d": "samples needed for the target accuracy, over the pixels of a patch d; the largest tried if none sufficed",
-    "attainable_k": "test accuracy of the true filter with the best threshold, over the number of patches k, 0 to 1",
-    "attainable_d": "test accuracy of the true filter with the best threshold, over the pixels of a patch d, 0 to 1",
+    "samples_k": "Samples needed over patches [count, lower is better]: samples needed for the target accuracy, over the "
+    "number of patches k; the largest tried if none sufficed",
+    "samples_d": "Samples needed over patch size [count, lower is better]: samples needed for the target accuracy, over the "
+    "pixels of a patch d; the largest tried if none sufficed",
+    "attainable_k": "Attainable accuracy over patches [0 to 1, higher is better]: test accuracy of the true filter with the "
+    "best threshold, over the number of patches k",
+    "attainable_d": "Attainable accuracy over patch size [0 to 1, higher is better]: test accuracy of the true filter with the"
+    " best threshold, over the pixels of a patch d",
 }
 TRAINS = True
 

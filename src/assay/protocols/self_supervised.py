@@ -18,10 +18,14 @@ from assay.metrics.output_std import output_std
 from assay.training.binding import bind
 
 METRICS = {
-    "knn": "accuracy on test images of nearest training images in the encoder's features, 0 to 1",
-    "output_std": "standard deviation of the channels of the l2-normalised output on test images, mean over the d channels",
-    "spread": "output_std times sqrt(d): 0 collapsed, 1 spread evenly over the sphere",
-    "train_loss": "mean training loss of the last epoch, in the objective's unit (absent if nothing was trained)",
+    "knn": "Nearest-neighbour accuracy [0 to 1, higher is better]: accuracy on test images of nearest training images in the "
+    "encoder's features",
+    "output_std": "Spread of a channel [unit sphere, higher is better]: standard deviation of the channels of the "
+    "l2-normalised output on test images, mean over the d channels",
+    "spread": "Spread over the sphere [evenly spread is 1, higher is better]: output_std times sqrt(d): 0 collapsed, 1 spread "
+    "evenly over the sphere",
+    "train_loss": "Training loss [objective's unit, neither is better]: mean training loss of the last epoch, in the "
+    "objective's unit (absent if nothing was trained)",
 }
 
 
@@ -40,7 +44,9 @@ def self_supervised(arm: Arm, *, neighbours: Annotated[int, Ge(1)] = 20) -> Iter
 
 
 def _output(arm: Arm) -> Callable[[Tensor], Tensor]:
-    """Images to the objective's projections, rebuilt with the weights it was trained to."""
+    """Images to the objective's projections, rebuilt with the weights it was trained to, or to features where there are none."""
+    if not arm.trained.recipe:
+        return arm.network.features
     objective = bind(arm.recipe["objective"], lambda recipe: arm.load(recipe.data))
     made = objective() if isinstance(objective.func, type) and issubclass(objective.func, nn.Module) else None
     if not hasattr(made, "embed"):

@@ -20,11 +20,13 @@ from assay.metrics.top1 import top1
 from assay.protocols._corrupted import corrupted_images
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "consistency": "share of pairs of circular shifts of an image given the same class, by the larger coordinate of their"
-    " difference in pixels (x) or over all pairs (no x), 0 to 1",
-    "cropped_consistency": "share of pairs of crops of an image given the same class, likewise, 0 to 1",
-    "corrupted_top1": "share of corrupted test images classified correctly, mean over corruptions, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "consistency": "Consistency under circular shifts [0 to 1, higher is better]: share of pairs of circular shifts of an "
+    "image given the same class, by the larger coordinate of their difference in pixels (x) or over all pairs (no x)",
+    "cropped_consistency": "Consistency under cropping [0 to 1, higher is better]: share of pairs of crops of an image given "
+    "the same class, likewise",
+    "corrupted_top1": "Corrupted accuracy [0 to 1, higher is better]: share of corrupted test images classified correctly, "
+    "mean over corruptions",
 }
 
 

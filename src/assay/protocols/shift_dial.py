@@ -17,10 +17,11 @@ from assay.measuring.arm import Arm
 from assay.protocols._pairs import correct, counterpart
 
 METRICS = {
-    "top1": "share of the usual test images classified correctly, 0 to 1",
-    "accuracy": "share classified correctly by intensity of the shift (x), 0 to 1",
-    "retained": "accuracy as a share of that without a shift, by intensity (x)",
-    "lost": "accuracy without a shift less that at the strongest, -1 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of the usual test images classified correctly",
+    "accuracy": "Accuracy by intensity [0 to 1, higher is better]: share classified correctly by intensity of the shift (x)",
+    "retained": "Accuracy retained [without shift is 1, higher is better]: accuracy as a share of that without a shift, by "
+    "intensity (x)",
+    "lost": "Accuracy lost [-1 to 1, lower is better]: accuracy without a shift less that at the strongest",
 }
 SHOWN = 6
 

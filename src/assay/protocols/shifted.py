@@ -14,8 +14,9 @@ from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "shifted_top1": "the same share on a further split of the world (x), or the mean over all of them (no x), 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "shifted_top1": "Accuracy on further splits [0 to 1, higher is better]: the same share on a further split of the world "
+    "(x), or the mean over all of them (no x)",
 }
 
 

@@ -17,11 +17,15 @@ from assay.measuring.arm import Arm
 from assay.measuring.evaluate import predict
 
 METRICS = {
-    "id_accuracy": "accuracy with the combinations of shortcuts as frequent as in training, 0 to 1",
-    "background_gap": "accuracy where only the background is uncommon for the class, less id_accuracy; -1 to 1",
-    "co_object_gap": "accuracy where only the co-object is uncommon for the class, less id_accuracy; -1 to 1",
-    "both_gap": "accuracy where both are uncommon for the class, less id_accuracy; -1 to 1",
-    "worst_group": "lowest accuracy of the groups of equal class, background and co-object, 0 to 1",
+    "id_accuracy": "Accuracy in distribution [0 to 1, higher is better]: accuracy with the combinations of shortcuts as "
+    "frequent as in training",
+    "background_gap": "Background gap [-1 to 1, higher is better]: accuracy where only the background is uncommon for the "
+    "class, less id_accuracy",
+    "co_object_gap": "Co-object gap [-1 to 1, higher is better]: accuracy where only the co-object is uncommon for the class, "
+    "less id_accuracy",
+    "both_gap": "Gap of both [-1 to 1, higher is better]: accuracy where both are uncommon for the class, less id_accuracy",
+    "worst_group": "Worst group's accuracy [0 to 1, higher is better]: lowest accuracy of the groups of equal class, "
+    "background and co-object",
 }
 FACTORS = ("background", "co_object")
 

@@ -22,12 +22,15 @@ from assay.surgery._averaging import soup
 from assay.training.network import Trained
 
 METRICS = {
-    "top1": "share of test images classified correctly, 0 to 1",
-    "loss": "mean cross-entropy on test images, nats",
-    "shifted": "share of corrupted test images classified correctly, mean over corruptions, 0 to 1",
-    "single": "mean over the pool of a single network's top1",
-    "single_shifted": "mean over the pool of a single network's accuracy on corrupted images",
-    "path": "share of test images classified correctly at x of the way from the first network of the path to the second, 0 to 1",
+    "top1": "Test accuracy [0 to 1, higher is better]: share of test images classified correctly",
+    "loss": "Test loss [nats, lower is better]: mean cross-entropy on test images",
+    "shifted": "Corrupted accuracy [0 to 1, higher is better]: share of corrupted test images classified correctly, mean over "
+    "corruptions",
+    "single": "Accuracy of single networks [0 to 1, higher is better]: mean over the pool of a single network's top1",
+    "single_shifted": "Corrupted accuracy of single networks [0 to 1, higher is better]: mean over the pool of a single "
+    "network's accuracy on corrupted images",
+    "path": "Accuracy along the path [0 to 1, higher is better]: share of test images classified correctly at x of the way "
+    "from the first network of the path to the second",
 }
 PATH_STEPS = 5
 

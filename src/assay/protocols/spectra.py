@@ -16,17 +16,22 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from assay.data.batch import whole
+from assay.errors import StudyError
 from assay.measuring.arm import Arm
 from assay.measuring.evaluate import batched
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
 from assay.metrics.frechet_distance import frechet_distance
 
 METRICS = {
-    "detection": "accuracy of the classifier on held-out images, half of them real; 0.5 cannot tell, 1 always can",
-    "spectral_distance": "mean absolute difference between the mean spectra, each scaled to [0, 1]",
-    "frechet": "Frechet distance of the images averaged to 4 x 4 pixels, squared, in pixel values; smaller is better",
-    "diversity": "spread of the images about their mean over that of the real images; 0 is one image for all",
-    "spectrum": "mean spectrum, scaled to [0, 1]; x is the radius in cycles an image",
+    "detection": "Detection by spectrum [0 to 1, lower is better]: accuracy of the classifier on held-out images, half of them"
+    " real; 0.5 cannot tell, 1 always can",
+    "spectral_distance": "Distance of spectra [0 to 1, lower is better]: mean absolute difference between the mean spectra, "
+    "each scaled to [0, 1]",
+    "frechet": "Frechet distance [squared pixel range, lower is better]: Frechet distance of the images averaged to 4 x 4 "
+    "pixels, squared, in pixel values",
+    "diversity": "Diversity [real images are 1, higher is better]: spread of the images about their mean over that of the real"
+    " images; 0 is one image for all",
+    "spectrum": "Spectrum [0 to 1, neither is better]: mean spectrum, scaled to [0, 1]; x is the radius in cycles an image",
 }
 
 
@@ -53,6 +58,8 @@ def spectra(arm: Arm, *, source: Literal["network", "real", "resampled"] = "netw
 def images_from(arm: Arm, source: str, count: int) -> Tensor:
     """(count, C, H, W) images from the source, or fewer where the training split is smaller."""
     if source == "network":
+        if not getattr(arm.network.model, "takes_latents", False):
+            raise StudyError(f"protocol spectra: the network of arm '{arm.name}' makes no images; use model generator")
         latents = torch.randn(count, arm.network.model.latents, generator=arm.generator("latents"), device=arm.device)
         return batched(arm.network, latents)
     images = arm.world.train.images[:count]

@@ -24,11 +24,14 @@ from assay.metrics.top1 import top1
 from assay.training.network import Trained
 
 METRICS = {
-    "top1": "share of test images the surrogate classifies correctly, 0 to 1",
-    "white_box": "share of images the surrogate answers rightly that it answers wrongly under the attack, 0 to 1",
-    "success": "the same share of the targets, by target (x) or their mean (no x), 0 to 1",
-    "target_top1": "share of test images the targets classify correctly, mean over targets, 0 to 1",
-    "sharpness": "rise of the training loss as the weights move along its gradient, mean over batches, nats",
+    "top1": "Surrogate's test accuracy [0 to 1, higher is better]: share of test images the surrogate classifies correctly",
+    "white_box": "Success on the surrogate [0 to 1, higher is better]: share of images the surrogate answers rightly that it "
+    "answers wrongly under the attack",
+    "success": "Success on targets [0 to 1, higher is better]: the same share of the targets, by target (x) or their mean (no x)",
+    "target_top1": "Targets' test accuracy [0 to 1, higher is better]: share of test images the targets classify correctly, "
+    "mean over targets",
+    "sharpness": "Sharpness [nats, lower is better]: rise of the training loss as the weights move along its gradient, mean "
+    "over batches",
 }
 PICTURES = 6
 BATCH = 64
@@ -72,7 +75,7 @@ def names(targets: list[Trained]) -> list[str]:
     """The name of each target's model, numbered from the second of a kind."""
     found: list[str] = []
     for target in targets:
-        name = target.recipe["model"]["plug"].split("/")[1]
+        name = target.recipe["model"]["plug"].split("/")[1] if target.recipe else type(target.network.model).__name__
         twins = sum(other.split(" ")[0] == name for other in found)
         found.append(f"{name} {twins + 1}" if twins else name)
     return found

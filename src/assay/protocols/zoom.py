@@ -25,11 +25,13 @@ from assay.metrics.top1 import top1
 from assay.protocols._memo import adapted_logits
 
 METRICS = {
-    "own_top1": "share of test images of the arm's own world classified correctly, 0 to 1",
-    "top1": "share of images of the spread world classified correctly by the arm's method, 0 to 1",
-    "biased_top1": "the same for the centre-biased world",
-    "zoom_top1": "share of images of the spread world classified correctly at one zoom (x: scale and anchor), 0 to 1",
-    "biased_zoom_top1": "the same for the centre-biased world",
+    "own_top1": "Test accuracy [0 to 1, higher is better]: share of test images of the arm's own world classified correctly",
+    "top1": "Accuracy, spread objects [0 to 1, higher is better]: share of images of the spread world classified correctly by "
+    "the arm's method",
+    "biased_top1": "Accuracy, central objects [0 to 1, higher is better]: the same for the centre-biased world",
+    "zoom_top1": "Accuracy at a zoom, spread objects [0 to 1, higher is better]: share of images of the spread world "
+    "classified correctly at one zoom (x: scale and anchor)",
+    "biased_zoom_top1": "Accuracy at a zoom, central objects [0 to 1, higher is better]: the same for the centre-biased world",
 }
 ANCHORS = tuple((row, column) for row in range(3) for column in range(3))
 CENTRE = (1, 1)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from assay.data.seeds import Draw
+from assay.data.stream import whole
 from assay.data.world import Split, World
 from assay.language.plugs import Plug
 from assay.worlds._split import refuse
@@ -45,7 +46,7 @@ def domains(
 
     def restyle(part: str, split: Split, styles: list[str]) -> Split:
         domain = np.array([STYLES.index(name) for name in styles])[draw(part).integers(0, len(styles), len(split))]
-        images = split.images.copy()
+        images = whole(split.images).copy()
         for index in np.unique(domain):
             rows = domain == index
             images[rows] = STYLE[STYLES[index]](images[rows])

@@ -13,6 +13,7 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from assay.data.seeds import Draw
+from assay.data.stream import whole
 from assay.data.world import Split, World
 from assay.language.plugs import Plug
 from assay.worlds._split import refuse
@@ -48,6 +49,6 @@ def planted(
 
         shared = [name for name in split.factors if name in from_other.factors]
         factors = {name: chosen(split.factors[name], from_other.factors[name]) for name in shared}
-        return Split(chosen(split.images, from_other.images), split.labels, factors | {"planted": rows})
+        return Split(chosen(whole(split.images), whole(from_other.images)), split.labels, factors | {"planted": rows})
 
     return replace(world, train=spliced(world.train, second.train), test=spliced(world.test, second.test), extra={})
