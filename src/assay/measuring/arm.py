@@ -1,7 +1,7 @@
 """Arms: what a protocol sees of a study, and what the arms of a measurement share."""
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +38,9 @@ class Session:
         if key not in self._networks:
             self._networks[key] = self.store.load(recipe, seed)
         return self._networks[key]
+
+    def snapshots(self, recipe: Recipe, seed: int) -> Iterator[tuple[float, Network]]:
+        return self.store.snapshots(recipe, seed)
 
     def world(self, recipe: Recipe, seed: int) -> TensorWorld:
         key = (recipe.world, seed)
@@ -88,6 +91,11 @@ class Arm:
     @property
     def network(self) -> Network:
         return self.trained.network
+
+    def snapshots(self) -> Iterator[tuple[float, Network]]:
+        """The arm's network as it was on the way, with the share of its training that was done; StudyError unless its recipe
+        says record: [snapshots]."""
+        return self._session.snapshots(self._cell.recipe, self.seed)
 
     @cached_property
     def world(self) -> TensorWorld:
