@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from assay.language.plugs import describe
+from assay.language.recipes import Recipe
 from assay.language.studies import load_studies
 from assay.pipeline import canaries
 from assay.pipeline.canaries import SCALE, cover, uses
@@ -62,6 +63,14 @@ def test_fields_that_are_no_plugs_are_used_too(studies):
     assert ("recipe", "record") in uses(studies["aum"])
     assert {("recipe", "start"), ("recipe", "draws")} <= uses(studies["soups"])
     assert not {use for use in uses(studies["mixup"]) if use[0] == "recipe"}
+
+
+def test_a_sampler_and_a_reset_are_used_where_they_are_set(studies):
+    plain = studies["mixup"].cells[0]
+    hooks = {"sampler": {"plug": "samplers/subset", "parameters": {"share": 0.5}}, "reset": [0.5]}
+    hooked = replace(plain, recipe=Recipe({**plain.recipe.data, **hooks}))
+    added = uses(replace(studies["mixup"], cells=(hooked,))) - uses(replace(studies["mixup"], cells=(plain,)))
+    assert added == {("samplers/subset", ""), ("samplers/subset", "share"), ("recipe", "reset")}
 
 
 def test_no_canary_can_be_left_out(studies):

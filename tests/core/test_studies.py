@@ -100,6 +100,35 @@ def message(folder: Path, **changes) -> str:
         ({"arms": {"erm": {"budget": {"epoch": 3}}}}, "arms.erm.budget: unknown key 'epoch'; did you mean 'epochs'?"),
         ({"arms": {"erm": {"budget": {"batch": 0}}}}, "arms.erm.budget.batch: 0 is not allowed"),
         ({"arms": {"erm": {"draws": {"inti": 1}}}}, "arms.erm.draws: unknown axis 'inti'; did you mean 'init'?"),
+        (
+            {"arms": {"erm": {"sampler": {"balanced": {"factor": ["label"]}}}}},
+            "arms.erm.sampler.balanced: unknown parameter 'factor'; did you mean 'factors'?",
+        ),
+        ({"arms": {"erm": {"sampler": "balanced"}}}, "arms.erm.sampler.balanced.factors: is required (declared "),
+        (
+            {"arms": {"erm": {"sampler": "balance"}}},
+            "arms.erm.sampler: unknown samplers plug 'balance'; did you mean 'balanced'?",
+        ),
+        ({"arms": {"erm": {"sampler": ""}}}, "arms.erm.sampler: unknown samplers plug ''"),
+        (
+            {"arms": {"erm": {"reset": [0.5, 2]}}},
+            "arms.erm.reset: 2 is not allowed; give shares of the training from 0 to 1, such as [0, 0.1, 1]",
+        ),
+        ({"arms": {"erm": {"reset": [0, 0.5]}}}, "arms.erm.reset: [0.0, 0.5] is not allowed; give shares above 0 and below 1"),
+        ({"arms": {"erm": {"reset": [1]}}}, "arms.erm.reset: [1.0] is not allowed; give shares above 0 and below 1"),
+        ({"arms": {"erm": {"reset": "half"}}}, "arms.erm.reset: 'half' is not allowed; give shares of the training"),
+        (
+            {"arms": {"erm": {"record": [{"snapshots": [0, True]}]}}},
+            "arms.erm.record: True is not allowed; give shares of the training from 0 to 1",
+        ),
+        (
+            {"arms": {"erm": {"record": ["snapshot 0.5"]}}},
+            "arms.erm.record: unknown record 'snapshot 0.5'; did you mean 'snapshots'?",
+        ),
+        (
+            {"arms": {"erm": {"record": [{"snapshot": [0]}]}}},
+            "arms.erm.record: {'snapshot': [0]} is not allowed; give a list of margins, snapshots",
+        ),
         ({"arms": {"erm": {"record": ["margin"]}}}, "arms.erm.record: unknown record 'margin'; did you mean 'margins'?"),
         ({"arms": {"erm": {"start": "pretraind"}}, "networks": {"pretrained": {}}}, "did you mean 'pretrained'?"),
         (
@@ -246,15 +275,20 @@ SAME = {
             "schedule": "cosine",
             "surgery": [],
             "draws": {"init": 0},
+            "sampler": None,
+            "reset": [],
         }
     },
     "what is only recorded": {"base": {**GOOD["base"], "record": ["margins"]}},
+    "snapshots, which are only recorded": {"base": {**GOOD["base"], "record": ["margins", {"snapshots": [0, 0.5]}]}},
     "a parameter of the protocol at its default": {"protocol": {"classify": {"attack": None}}},
 }
 OTHER = {
     "a parameter": {"base": {"world": GOOD["base"]["world"], "model": {"resnet": {"width": 4}}}},
     "a parameter below another plug": {"arms": {"erm": {}, "mixup": {"augment": {"mixup": {"alpha": 0.5}}}}},
     "a field": {"base": {**GOOD["base"], "schedule": "constant"}},
+    "a sampler": {"base": {**GOOD["base"], "sampler": {"subset": {"share": 0.5}}}},
+    "a reset": {"base": {**GOOD["base"], "reset": 0.5}},
     "a draw": {"base": {**GOOD["base"], "draws": {"init": 1}}},
     "the name of an arm": {
         "arms": {"plain": {}, "mixup": GOOD["arms"]["mixup"]},
@@ -306,6 +340,30 @@ def test_a_network_records_what_any_part_of_the_study_asks_for(tmp_path):
     assert [recipe.records for recipe in each_once([plain, kept, plain])] == [("margins",)]
     assert plain.is_met_by(kept.data)
     assert not kept.is_met_by(plain.data)
+
+
+def test_hooks_stand_in_a_recipe_only_where_they_are_used(tmp_path):
+    arms = {"erm": {}, "mixup": {"sampler": {"subset": {"share": 1}}, "reset": [0.5, 0.25, 0.5]}}
+    plain, hooked = (cell.recipe for cell in compiled(tmp_path, arms=arms).cells)
+    assert not {"sampler", "reset"} & plain.data.keys()
+    assert hooked.data["sampler"] == {"plug": "samplers/subset", "parameters": {"share": 1.0}}
+    assert hooked.resets == (0.25, 0.5)
+    assert "-subset-" in hooked.name
+    assert "samplers/subset" in hooked.plugs
+    without = {field: value for field, value in hooked.data.items() if field not in ("sampler", "reset")}
+    assert Recipe({**without, "sampler": None, "reset": []}) == Recipe(without) == plain
+
+
+def test_snapshots_that_several_ask_for_are_kept_for_all(tmp_path):
+    arms = {"erm": {"record": {"snapshots": [1, 0]}}, "mixup": {"record": "snapshots"}}
+    first, usual = (cell.recipe for cell in compiled(tmp_path, arms=arms).cells)
+    assert first.snapshots == (0.0, 1.0)
+    assert usual.snapshots == (0.0, 0.01, 0.032, 0.1, 0.32, 1.0)
+    both = first.recording(["margins", "snapshot 0.5", "snapshot 1.0"])
+    assert both.snapshots == (0.0, 0.5, 1.0)
+    assert both == first
+    assert first.is_met_by(both.data)
+    assert not both.is_met_by(first.data)
 
 
 @pytest.mark.parametrize(

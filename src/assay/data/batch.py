@@ -1,13 +1,15 @@
 """What augmentation and objectives see of one training step, and worlds as tensors, in memory or streamed from disk."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from assay.data.stream import Stream
+from assay.errors import StudyError, unknown
 
 STATISTICS_SAMPLE = 4096  # images that a stream's mean and spread are computed from, evenly spaced over its rows
 LEAST_SPREAD = 1e-3  # a channel that is constant is not divided by zero
@@ -30,10 +32,47 @@ class Batch:
     original: Tensor
     progress: float = 0.0
     views: tuple[Tensor, ...] = ()
-    factors: dict[str, Tensor] = field(default_factory=dict)
+    factors: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def each(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch whose tensors are what the function makes of these."""
+        return replace(
+            self,
+            images=function(self.images),
+            labels=function(self.labels),
+            targets=function(self.targets),
+            index=function(self.index),
+            original=function(self.original),
+            views=tuple(map(function, self.views)),
+            factors={name: function(value) for name, value in self.factors.items()},
+        )
+
+    def apart(self, factor: str) -> list["Batch"]:
+        """A batch for each environment, the rows with one value of this factor (B,), by ascending value; values that no row has
+        are left out."""
+        if factor not in self.factors:
+            raise StudyError(f"a batch for each environment: {unknown('factor', factor, self.factors)}")
+        values = self.factors[factor]
+        return [self.each(lambda tensor, own=values == value: tensor[own]) for value in values.unique()]
+
+
+class Rows(Mapping[str, Tensor]):
+    """Rows of factors by name, taken when they are asked for: most steps ask for none, and a mask is as large as an image."""
+
+    def __init__(self, factors: Mapping[str, Tensor], rows: Tensor):
+        self.factors, self.rows = factors, rows
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.factors[name][self.rows]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.factors)
+
+    def __len__(self) -> int:
+        return len(self.factors)
 
 
 @dataclass(frozen=True)
@@ -98,6 +137,10 @@ class TensorSplit:
 
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each channel, (C,) each; of streamed images, over STATISTICS_SAMPLE of them."""
+        return self._statistics
+
+    @cached_property
+    def _statistics(self) -> tuple[Tensor, Tensor]:
         if isinstance(self.images, Tensor):
             mean, std = self.images.mean((0, 2, 3)), self.images.std((0, 2, 3))
         else:
@@ -111,6 +154,34 @@ class TensorSplit:
 
     def _files(self) -> bytes:
         return self.images.stream.digest().encode()
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a sampler chooses rows for: the epoch of this number, of `epochs` in all.
+
+    split: the training split. sizes: how many rows each of its steps holds, as many in all as the split has.
+    """
+
+    split: TensorSplit
+    number: int
+    epochs: int
+    sizes: tuple[int, ...]
+
+    def values(self, factor: str) -> Tensor:
+        """(N,) int64: the label, under that name, or a factor with one whole number a row; StudyError if there is no such."""
+        if factor == "label":
+            return self.split.labels
+        whole = {name: value for name, value in self.split.factors.items() if value.ndim == 1 and not value.is_floating_point()}
+        if factor not in whole:
+            raise StudyError(f"sampler: {unknown('factor', factor, ('label', *whole))}")
+        return whole[factor].long()
+
+    def groups(self, factors: Iterable[str]) -> list[Tensor]:
+        """The rows of each combination of these factors' values that occurs, by ascending values."""
+        columns = torch.stack([self.values(name) for name in factors], 1)
+        number = columns.unique(dim=0, return_inverse=True)[1]
+        return [(number == each).nonzero().flatten() for each in range(int(number.max()) + 1)]
 
 
 def whole(images: Tensor | DeviceStream) -> Tensor:

@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from assay.language.inputs import shown
 from assay.language.metrics import check_metrics
 from assay.language.plugs import Parameter, describe, weights_file
 from assay.language.published import Published, PublishedNumber
-from assay.language.recipes import AXES, DEFAULTS, LIST_FIELDS, PLUG_FIELDS, RECORDS, Recipe
+from assay.language.recipes import AXES, DEFAULTS, HOOKS, LIST_FIELDS, PLUG_FIELDS, Recipe, recorded, resets
 from assay.language.revised import Revision, check_order, first_repetition, looks_before
 from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
 from assay.language.study import Cell, Study, StudyFile
@@ -245,11 +246,13 @@ class Compiler:
             if field in LIST_FIELDS:
                 items = fields[field] if isinstance(fields[field], list) else [fields[field]]
                 data[field] = [self._complete(kind, item, f"{where}.{field}") for item in items]
-            else:
+            elif field not in HOOKS or fields[field] is not None:
                 data[field] = self._complete(kind, fields[field], f"{where}.{field}")
         data["budget"] = self._budget(fields.get("budget", {}), f"{where}.budget")
         data["draws"] = self._draws(fields["draws"], f"{where}.draws")
-        data["record"] = self._record(fields["record"], f"{where}.record")
+        data["record"] = self._listed(recorded, fields["record"], f"{where}.record")
+        if forgets := self._listed(resets, fields["reset"], f"{where}.reset"):
+            data["reset"] = forgets
         start = fields["start"]
         data["start"] = self._network(start, f"{where}.start").reference if start else None
         return Recipe(data)
@@ -347,11 +350,8 @@ class Compiler:
                 raise self.fail(f"{where}.{key}", f"{value!r} is not allowed; give a whole number of at least 0")
         return {axis: given.get(axis, 0) for axis in AXES}
 
-    def _record(self, given: Any, where: str) -> list[str]:
-        names = [given] if isinstance(given, str) else given
-        if not isinstance(names, list):
-            raise self.fail(where, f"{given!r} is not allowed; give a list of {', '.join(RECORDS)}")
-        for name in names:
-            if name not in RECORDS:
-                raise self.fail(where, unknown("record", name, RECORDS))
-        return sorted(set(names))
+    def _listed(self, read: Callable[[Any], list], given: Any, where: str) -> list:
+        try:
+            return read(given)
+        except ValueError as error:
+            raise self.fail(where, error) from None

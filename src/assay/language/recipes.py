@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from assay.errors import StudyError
+from assay.errors import StudyError, unknown
 from assay.language.plugs import Parameter, describe, weights_file
 
 PLUG_FIELDS = {
@@ -24,11 +24,15 @@ PLUG_FIELDS = {
     "objective": "objectives",
     "optimizer": "optimizers",
     "schedule": "schedules",
+    "sampler": "samplers",
     "surgery": "surgery",
 }
 LIST_FIELDS = ("augment", "surgery")
 AXES = ("world", "init", "order", "augment")
-RECORDS = ("margins",)
+RECORDS = ("margins", "snapshots")
+# Shares of a training at which `record: [snapshots]` keeps the weights: the initial ones, then evenly in the logarithm.
+SNAPSHOTS = (0.0, 0.01, 0.032, 0.1, 0.32, 1.0)
+SNAPSHOT = "snapshot "  # what the record of one share is called, before the share
 NAME_LENGTH = 60
 # Fields that a study may leave out, with what it then means. World and model have no default, that of the budget is the scale's.
 DEFAULTS = {
@@ -40,7 +44,11 @@ DEFAULTS = {
     "start": None,
     "record": [],
     "draws": {},
+    "sampler": None,
+    "reset": [],
 }
+# Fields that stand in canonical data only where they are used.
+HOOKS = ("sampler", "reset")
 
 
 def canonical(data: Any) -> str:
@@ -136,6 +144,44 @@ def _named(kind: str, spec: str | dict) -> dict:
     return without_defaults({"plug": f"{kind}/{name}", "parameters": given or {}})
 
 
+def recorded(given: Any) -> list[str]:
+    """What is recorded, as a study lists it, in canonical form: names in order, snapshots by their shares; ValueError says what
+    is allowed."""
+    items = given if isinstance(given, list) else [given]
+    return sorted({name for item in items for name in _recorded(item)})
+
+
+def _recorded(item: Any) -> list[str]:
+    match item:
+        case "snapshots":
+            return _recorded({"snapshots": list(SNAPSHOTS)})
+        case {"snapshots": given, **others} if not others:
+            return [f"{SNAPSHOT}{share}" for share in shares(given)]
+        case str() if item in RECORDS:
+            return [item]
+        case str():
+            raise ValueError(unknown("record", item, RECORDS))
+        case _:
+            raise ValueError(f"{item!r} is not allowed; give a list of {', '.join(RECORDS)}")
+
+
+def resets(given: Any) -> list[float]:
+    """The shares of a training at which its optimizers forget, as a study lists them; ValueError says what is allowed."""
+    found = shares(given)
+    if found and (found[0] == 0 or found[-1] == 1):
+        raise ValueError(f"{found} is not allowed; give shares above 0 and below 1, between which there are steps")
+    return found
+
+
+def shares(given: Any) -> list[float]:
+    """Shares of a training, each once, ascending; ValueError says what is allowed."""
+    items = given if isinstance(given, list) else [given]
+    for share in items:
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ValueError(f"{share!r} is not allowed; give shares of the training from 0 to 1, such as [0, 0.1, 1]")
+    return sorted({float(share) for share in items})
+
+
 class Recipe:
     """A recipe in canonical form, `data`; compared and hashed by its `identity`, the canonical JSON of what is not by default."""
 
@@ -170,6 +216,16 @@ class Recipe:
         """What is recorded while it trains."""
         return tuple(self.data.get("record", ()))
 
+    @property
+    def snapshots(self) -> tuple[float, ...]:
+        """The shares of its training at which its weights are kept, ascending."""
+        return tuple(sorted(float(name.removeprefix(SNAPSHOT)) for name in self.records if name.startswith(SNAPSHOT)))
+
+    @property
+    def resets(self) -> tuple[float, ...]:
+        """The shares of its training at which its optimizers forget."""
+        return tuple(self.data.get("reset", ()))
+
     def recording(self, names: Iterable[str]) -> "Recipe":
         """The same recipe, recording these too."""
         wanted = sorted({*self.records, *names})
@@ -192,6 +248,8 @@ class Recipe:
         parts += [_short(spec) for spec in self.data["augment"]]
         if self.data["objective"]["plug"] != "objectives/cross_entropy":
             parts.append(_short(self.data["objective"]))
+        if self.data.get("sampler"):
+            parts.append(_short(self.data["sampler"]))
         if self.data["start"]:
             parts.append("tuned")
         parts += [_short(spec) for spec in self.data["surgery"]]

@@ -6,7 +6,7 @@ weight at a time, models that `assay.training.packing` rewrites. Everything else
 
 from collections.abc import Iterable
 
-from assay.language.recipes import Recipe
+from assay.language.recipes import HOOKS, Recipe
 
 OBJECTIVES = ("objectives/cross_entropy",)
 OPTIMIZERS = ("optimizers/adam", "optimizers/sgd")
@@ -24,11 +24,12 @@ MODELS = (
 
 def packs(recipe: Recipe) -> bool:
     """Whether the recipe's repetitions may be trained in one network. Its surgery does not matter, since it comes after they are
-    apart again; augmentation neither, since each repetition's batch is its own."""
+    apart again; augmentation neither, since each repetition's batch is its own, nor what is recorded."""
     data = recipe.data
     lists = ((OBJECTIVES, "objective"), (OPTIMIZERS, "optimizer"))
     known = all(data[field]["plug"] in plugs for plugs, field in lists) and _is_known(data["model"])
-    return known and not recipe.parents and data["budget"]["epochs"] > 0
+    hooked = any(data.get(field) for field in HOOKS)
+    return known and not hooked and not recipe.parents and data["budget"]["epochs"] > 0
 
 
 def _is_known(model: dict) -> bool:

@@ -1,7 +1,7 @@
 """Arms: what a protocol sees of a study, and what the arms of a measurement share."""
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,6 +56,9 @@ class Session(Shared):
             self._networks[key] = self.store.load(recipe, seed)
         return self._networks[key]
 
+    def snapshots(self, recipe: Recipe, seed: int) -> Iterator[tuple[float, Network]]:
+        return self.store.snapshots(recipe, seed)
+
     def world(self, recipe: Recipe, seed: int) -> TensorWorld:
         key = (recipe.world, seed)
         if key not in self._worlds:
@@ -102,6 +105,11 @@ class Arm:
     def load(self, recipe: dict) -> Trained:
         """The trained network of a parent recipe at this repetition, for protocols that train inside."""
         raise self._foreign("parents")
+
+    def snapshots(self) -> Iterator[tuple[float, Network]]:
+        """The arm's network as it was on the way, with the share of its training that was done; StudyError unless its recipe
+        says record: [snapshots]."""
+        raise self._foreign("snapshots")
 
     def _foreign(self, what: str) -> StudyError:
         return StudyError(f"arm '{self.name}': its network was not trained here, so it has not {what}; use another protocol")
@@ -157,6 +165,9 @@ class CellArm(Arm):
 
     def load(self, recipe: dict) -> Trained:
         return self._session.trained(Recipe(recipe), self.seed)
+
+    def snapshots(self) -> Iterator[tuple[float, Network]]:
+        return self._session.snapshots(self._cell.recipe, self.seed)
 
 
 def _drawn(arm: Arm, world: Callable) -> TensorWorld:

@@ -1,6 +1,6 @@
 """Trained networks on disk: safetensors with a sidecar that says what they are; nothing half-written ever looks finished.
 
-results/<scale>/networks/<recipe>/seed-0.safetensors    weights, objective state and records of one repetition
+results/<scale>/networks/<recipe>/seed-0.safetensors    weights, objective state, records and snapshots of one repetition
 results/<scale>/networks/<recipe>/seed-0.json           its sha256, recipe, code, input shape, cost; written last
 """
 
@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from assay.errors import EvidenceError
+from assay.errors import EvidenceError, StudyError
 from assay.language.draws import current, made_under
 from assay.language.recipes import Recipe
 from assay.provenance.proofs import code_digest
 from assay.storage.files import read_json, sha256, write_atomic
 from assay.training.beginnings import build
-from assay.training.network import Trained
+from assay.training.network import Network, Trained
 from assay.training.precision import FLOAT32
 
 
@@ -59,6 +59,7 @@ class NetworkStore:
         tensors = {f"network.{k}": v for k, v in trained.network.state_dict().items()}
         tensors |= {f"objective.{k}": v for k, v in trained.objective.items()}
         tensors |= {f"records.{k}": v for k, v in trained.records.items()}
+        tensors |= {f"{_snapshot(share)}{k}": v for share, state in trained.snapshots.items() for k, v in state.items()}
         path = self.weights(recipe, seed)
         temporary = path.with_suffix(".tmp")
         # Each a copy: safetensors refuses weights that a model uses in two places, which are read back into both.
@@ -85,20 +86,42 @@ class NetworkStore:
 
     def load(self, recipe: Recipe, seed: int) -> Trained:
         """The trained network, its bytes checked. EvidenceError if it is missing or altered."""
+        about = self._checked(recipe, seed)
+        network, records, objective = (self._read(recipe, seed, part) for part in ("network.", "records.", "objective."))
+        return Trained(self._built(recipe, about, network), records, recipe.data, objective)
+
+    def snapshots(self, recipe: Recipe, seed: int) -> Iterator[tuple[float, Network]]:
+        """The network as it was at each recorded share of its training, before any surgery, in order; one is in memory at a time.
+        StudyError if the recipe records none, else as `load`."""
+        if not recipe.snapshots:
+            raise StudyError(f"{recipe.name}: its training kept no snapshots; set record: [snapshots] in its recipe")
+        about = self._checked(recipe, seed)
+        for share in recipe.snapshots:
+            yield share, self._built(recipe, about, self._read(recipe, seed, _snapshot(share)))
+
+    def _checked(self, recipe: Recipe, seed: int) -> dict:
+        """The sidecar of a network whose bytes are what it says; EvidenceError otherwise."""
         about = self.about(recipe, seed)
-        path = self.weights(recipe, seed)
         if about is None:
             self._withdraw(recipe)
-            raise EvidenceError(f"{path}: missing, truncated or altered; run snakemake again to train it anew")
+            where = self.weights(recipe, seed)
+            raise EvidenceError(f"{where}: missing, truncated or altered; run snakemake again to train it anew")
+        return about
+
+    def _read(self, recipe: Recipe, seed: int, part: str) -> dict[str, Tensor]:
+        """The tensors whose names begin so, without this beginning; others are not read."""
+        path = self.weights(recipe, seed)
         try:
-            tensors = load_file(path, device=str(self.device))
+            with safe_open(path, "pt", device=str(self.device)) as file:
+                return {name.removeprefix(part): file.get_tensor(name) for name in file.keys() if name.startswith(part)}  # noqa: SIM118
         except SafetensorError as error:
             raise EvidenceError(f"{path}: not a readable safetensors file ({error}); delete it and run snakemake again") from None
+
+    def _built(self, recipe: Recipe, about: dict, weights: dict[str, Tensor]) -> Network:
         with torch.random.fork_rng(devices=[]):  # or what is drawn later would depend on how many networks were read before
             network = build(recipe, **about["input"])
-        network.load_state_dict(_part(tensors, "network"))
-        network.to(self.device).eval().requires_grad_(False)
-        return Trained(network, _part(tensors, "records"), recipe.data, _part(tensors, "objective"))
+        network.load_state_dict(weights)
+        return network.to(self.device).eval().requires_grad_(False)
 
     def loss(self, recipe: Recipe, seed: int) -> np.ndarray:
         """The mean training loss of every epoch, (epochs,)."""
@@ -119,5 +142,6 @@ def made_with(about: dict) -> str | None:
     return code_digest(code) if known else None
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k[len(prefix) + 1 :]: v for k, v in tensors.items() if k.startswith(prefix + ".")}
+def _snapshot(share: float | str) -> str:
+    """What the names of a snapshot's tensors begin with."""
+    return f"snapshots/{share}/"

@@ -11,7 +11,7 @@ from assay.language.study import Study
 
 SCALE = "ci"
 # Fields of a recipe that hold no plug.
-FIELDS = ("start", "draws", "record")
+FIELDS = ("start", "draws", "record", "reset")
 
 
 def uses(study: Study) -> frozenset[tuple[str, str]]:
@@ -23,7 +23,7 @@ def uses(study: Study) -> frozenset[tuple[str, str]]:
     return frozenset(
         {(node["plug"], "") for node in plugs}
         | {(node["plug"], name) for node in plugs for name in without_defaults(node)["parameters"]}
-        | {("recipe", field) for recipe in recipes for field in FIELDS if _is_set(recipe.data[field])}
+        | {("recipe", field) for recipe in recipes for field in FIELDS if _is_set(recipe.data.get(field))}
     )
 
 

@@ -8,7 +8,7 @@ itself (dropout, the start of an attack) is drawn by each process for its own ro
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
@@ -76,16 +76,7 @@ class Group:
         """This process's part of a batch."""
         if self.size == 1:
             return batch
-        return replace(
-            batch,
-            images=self.share(batch.images),
-            labels=self.share(batch.labels),
-            targets=self.share(batch.targets),
-            index=self.share(batch.index),
-            original=self.share(batch.original),
-            views=tuple(map(self.share, batch.views)),
-            factors={name: self.share(value) for name, value in batch.factors.items()},
-        )
+        return batch.each(self.share)
 
     def loss_of(self, player: Player, network: nn.Module) -> Callable[[Batch], Tensor]:
         """The player's loss as a function of a batch, whose gradients are averaged over the processes."""

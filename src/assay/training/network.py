@@ -44,7 +44,8 @@ class Trained:
 
     records: what the trainer recorded on the way, e.g. "loss" (epochs,), "margins" (epochs, N). recipe: its canonical data.
     objective: the objective's own trained tensors by name (projector, discriminator), empty for plain losses.
-    images_per_second: how fast this process's part of the training went, known right after it.
+    images_per_second: how fast this process's part of the training went, and snapshots: the network's weights by the share of the
+    training they were kept at; known right after it. The store gives them one by one (`NetworkStore.snapshots`).
     """
 
     network: Network
@@ -52,6 +53,7 @@ class Trained:
     recipe: dict = field(default_factory=dict)
     objective: dict[str, Tensor] = field(default_factory=dict)
     images_per_second: float = 0.0
+    snapshots: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,24 +6,21 @@ alone, up to their order. `assay.language.together` says which recipes are train
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from assay.data.batch import Batch, TensorWorld
-from assay.errors import EvidenceError, PreemptedError
 from assay.language.recipes import Recipe
-from assay.storage.checkpoints import UNREADABLE, read_checkpoint, write_checkpoint
 from assay.training.beginnings import bound_objective, initial_network
 from assay.training.binding import bind
 from assay.training.network import Trained
 from assay.training.packing import Packed, UnpackableError
 from assay.training.precision import computing_in
-from assay.training.run import CHECK_EVERY_STEPS, Run, margins
+from assay.training.run import CHECK_EVERY_STEPS, Resumable, Run, margins, resumed
 from assay.training.setting import Setting
-from assay.training.trainer import _first_line, _surgery
+from assay.training.trainer import operated
 
 
 class Lane(Run):
@@ -32,23 +29,6 @@ class Lane(Run):
     def __init__(self, recipe: Recipe, seed: int, world: TensorWorld, setting: Setting):
         network = initial_network(recipe, seed, world, setting)
         super().__init__(recipe, seed, network, bound_objective(recipe, setting), world, setting)
-        self.targets = F.one_hot(world.train.labels, len(world.classes)).to(network.mean.dtype)
-
-    def batches_left(self) -> Iterator[Batch]:
-        """What is left of this epoch, batch by batch."""
-        if self.step == 0:
-            self._start_epoch()
-        parts = torch.tensor_split(self._order(), self.batches)[self.step :]
-        return map(self._batch, parts, self.world.train.batches(parts))
-
-    def _batch(self, rows: Tensor, images: Tensor) -> Batch:
-        split = self.world.train
-        factors = {name: value[rows] for name, value in split.factors.items()} if self.augment else {}
-        progress = (self.epoch * self.batches + self.step) / (self.epochs * self.batches)
-        batch = Batch(images, split.labels[rows], self.targets[rows], rows, images, progress, (), factors)
-        for augment in self.augment:
-            batch = augment(batch, self.augment_generator)
-        return batch
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """The objective, for which the network has answered already."""
@@ -60,38 +40,12 @@ class Lane(Run):
         if "margins" in self.records:
             self.records["margins"][self.epoch, batch.index.cpu()] = margins(logits.float(), batch.labels).cpu()
 
-    def advance(self, check: bool) -> None:
-        """Count the step, and the epoch with its last; TrainingError if a loss was not finite, looked for at the end of an epoch
-        or if asked to."""
-        self.step += 1
-        done = self.step == self.batches
-        if check or done:
-            self._check()
-        if done:
-            self.epoch, self.step = self.epoch + 1, 0
-            self.setting.report(self.epoch, self.epochs, float(self.records["loss"][self.epoch - 1]))
 
-    def state(self) -> dict:
-        return {
-            "unchecked": self.unchecked,
-            "last_finite": self.last_finite,
-            "records": self.records,
-            "augment": self.augment_generator.get_state(),
-        }
-
-    def load_state(self, state: dict) -> None:
-        self.unchecked = [loss.to(self.setting.device) for loss in state["unchecked"]]
-        self.last_finite = state["last_finite"]
-        for name, record in self.records.items():
-            record.copy_(state["records"][name])
-        self.augment_generator.set_state(state["augment"])
-
-
-class Together:
+class Together(Resumable):
     """The state of such a training: what a checkpoint holds and what a step changes."""
 
     def __init__(self, recipe: Recipe, lanes: Sequence[Lane]):
-        self.recipe, self.lanes, self.setting = recipe, lanes, lanes[0].setting
+        self.recipe, self.lanes, self.setting, self.group = recipe, lanes, lanes[0].setting, lanes[0].group
         self.epochs, self.batches = lanes[0].epochs, lanes[0].batches
         self.network = Packed([lane.network for lane in lanes])
         self.optimizer = bind(recipe.data["optimizer"], self.setting.load_parent)(list(self.network.parameters()))
@@ -109,19 +63,20 @@ class Together:
         return self.lanes[0].step
 
     @property
-    def name(self) -> str:
-        """The recipe and its repetitions, for lines of the log."""
+    def label(self) -> str:
         return f"{self.recipe.name} seeds {self.lanes[0].seed}-{self.lanes[-1].seed}"
 
     def finish(self) -> float:
         """Train to the end; images a second, of all repetitions, 0 if nothing was left to do."""
         started, images = time.monotonic(), 0
         self.network.train()
+        self._keep_snapshots()
         while self.epoch < self.epochs:
             for batches in zip(*[lane.batches_left() for lane in self.lanes], strict=True):
                 self._step(batches)
                 images += sum(map(len, batches))
-                self._pause()
+                self._keep_snapshots()
+                self.pause()
         self.network.unpack()
         return images / (time.monotonic() - started)
 
@@ -146,21 +101,14 @@ class Together:
         for lane in self.lanes:
             lane.advance(bad)
 
-    def _pause(self) -> None:
-        """Between two steps: write the checkpoint if it is time, or if the training is to stop."""
-        if self.epoch == self.epochs:
-            return
-        stop, due = self.setting.stop(), time.monotonic() - self.saved_at >= self.setting.checkpoint_seconds
-        if self.setting.checkpoint is not None and (stop or due):
-            write_checkpoint(self.setting.checkpoint, self.state())
-            self.saved_at = time.monotonic()
-        if stop:
-            done, steps = self.epoch * self.batches + self.step, self.epochs * self.batches
-            raise PreemptedError(f"{self.name}: asked to stop after step {done} of {steps}; run again, it goes on there")
+    def _keep_snapshots(self) -> None:
+        if any(map(self.is_at, self.recipe.snapshots)):
+            self.network.unpack()
+            for lane in self.lanes:
+                lane.keep_snapshots()
 
     @property
     def identity(self) -> dict:
-        """What must be the same for a checkpoint to be of this very training."""
         return {**self.lanes[0].identity, "seed": [lane.seed for lane in self.lanes]}
 
     def state(self) -> dict:
@@ -170,19 +118,15 @@ class Together:
             "step": self.step,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "lanes": [lane.state() for lane in self.lanes],
+            "lanes": [lane.taken_down() for lane in self.lanes],
         }
 
     def load_state(self, state: dict) -> None:
-        """Go on from a checkpoint's state; EvidenceError if it is of another training."""
-        differs = [name for name, value in self.identity.items() if state["identity"][name] != value]
-        if differs:
-            raise EvidenceError(f"it was written with another {' and '.join(differs)}")
+        super().load_state(state)
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         for lane, saved in zip(self.lanes, state["lanes"], strict=True):
-            lane.load_state(saved)
-            lane.epoch, lane.step = state["epoch"], state["step"]
+            lane.go_on(state["epoch"], state["step"], saved)
 
 
 def train_together(
@@ -195,29 +139,14 @@ def train_together(
     """
     if len({(len(world.train), world.classes) for world in worlds}) > 1:
         raise UnpackableError("their worlds differ in size")
-    run = _resumed(recipe, seeds, settings, worlds)
-    images_per_second = run.finish()
-    made = []
-    for lane, world, setting in zip(run.lanes, worlds, settings, strict=True):
-        network = _surgery(recipe, lane.seed, lane.network, world, setting)
-        network.eval().requires_grad_(False)
-        made.append(Trained(network, lane.records, recipe.data, {}, images_per_second))
-    return made
-
-
-def _resumed(recipe: Recipe, seeds: Sequence[int], settings: Sequence[Setting], worlds: Sequence[TensorWorld]) -> Together:
-    """The training where its checkpoint left it, or at its beginning if there is none that fits."""
 
     def begun() -> Together:
         return Together(recipe, [Lane(recipe, *each) for each in zip(seeds, worlds, settings, strict=True)])
 
-    run, checkpoint, say = begun(), settings[0].checkpoint, settings[0].say
-    if checkpoint is None or not checkpoint.exists():
-        return run
-    try:
-        run.load_state(read_checkpoint(checkpoint))
-    except (EvidenceError, *UNREADABLE) as error:
-        say(f"{checkpoint}: not used, the training begins anew ({_first_line(error)})")
-        return begun()
-    say(f"{run.name}: goes on after epoch {run.epoch}, step {run.step}, from its checkpoint")
-    return run
+    run = resumed(begun, settings[0])
+    images_per_second = run.finish()
+    made = []
+    for lane, world, setting in zip(run.lanes, worlds, settings, strict=True):
+        network = operated(recipe, lane.seed, lane.network, world, setting)
+        made.append(Trained(network, lane.records, recipe.data, {}, images_per_second, lane.snapshots))
+    return made

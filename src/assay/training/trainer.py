@@ -5,19 +5,20 @@ repetition and the epoch. So compared arms share data, initialisation and order.
 generator: a training resumed at any step is bit-identical to one never interrupted.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from assay.data.batch import TensorWorld, to_tensors
 from assay.data.seeds import seed_of
-from assay.errors import EvidenceError, StudyError
+from assay.errors import StudyError
 from assay.language.recipes import Recipe
-from assay.storage.checkpoints import UNREADABLE, read_checkpoint
 from assay.training.beginnings import bound_objective, initial_network, make_world
 from assay.training.binding import bind
 from assay.training.distributed import Group
 from assay.training.network import Bench, Network, Trained
-from assay.training.run import Run
+from assay.training.run import Run, resumed
 from assay.training.setting import Setting
 
 
@@ -31,13 +32,12 @@ def train(recipe: Recipe, seed: int, setting: Setting | None = None, world: Tens
     _check_group(recipe, setting.group)
     if world is None:
         world = to_tensors(make_world(recipe, seed, setting.load_parent), setting.device)
-    run = _resumed(recipe, seed, world, setting)
+    run = resumed(partial(_begun, recipe, seed, world, setting), setting)
     images_per_second = run.finish()
-    network = _surgery(recipe, seed, run.trained_network(), world, setting)
-    network.eval().requires_grad_(False)
+    network = operated(recipe, seed, run.trained_network(), world, setting)
     # What an objective keeps besides tensors is for resuming alone.
     objective = {k: v.detach() for k, v in run.objective.state_dict().items() if isinstance(v, Tensor)}
-    return Trained(network, run.records, recipe.data, objective, images_per_second)
+    return Trained(network, run.records, recipe.data, objective, images_per_second, run.snapshots)
 
 
 def _check_group(recipe: Recipe, group: Group) -> None:
@@ -51,20 +51,6 @@ def _check_group(recipe: Recipe, group: Group) -> None:
         raise StudyError(f"{recipe.name}: budget: batch: {recipe.data['budget']['batch']} is less than {group.size} processes")
 
 
-def _resumed(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> Run:
-    """The training where its checkpoint left it, or at its beginning if there is none that fits."""
-    run = _begun(recipe, seed, world, setting)
-    if setting.checkpoint is None or not setting.checkpoint.exists():
-        return run
-    try:
-        run.load_state(read_checkpoint(setting.checkpoint))
-    except (EvidenceError, *UNREADABLE) as error:
-        setting.say(f"{setting.checkpoint}: not used, the training begins anew ({_first_line(error)})")
-        return _begun(recipe, seed, world, setting)
-    setting.say(f"{recipe.name} seed {seed}: goes on after epoch {run.epoch}, step {run.step}, from its checkpoint")
-    return run
-
-
 def _begun(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> Run:
     network = initial_network(recipe, seed, world, setting)
     torch.manual_seed(seed_of("objective", recipe.data["draws"]["init"], seed))
@@ -74,13 +60,10 @@ def _begun(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> R
     return Run(recipe, seed, network, objective, world, setting)
 
 
-def _surgery(recipe: Recipe, seed: int, network: Network, world: TensorWorld, setting: Setting) -> Network:
+def operated(recipe: Recipe, seed: int, network: Network, world: TensorWorld, setting: Setting) -> Network:
+    """The network after the recipe's surgery, in evaluation mode and frozen."""
     for position, spec in enumerate(recipe.data["surgery"]):
         generator = torch.Generator(setting.device).manual_seed(seed_of("surgery", position, seed))
         network.eval()
         network = bind(spec, setting.load_parent)(network, Bench(world, generator, setting.device))
-    return network
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return network.eval().requires_grad_(False)
