@@ -25,17 +25,18 @@ from assay.provenance.fingerprints import fingerprint_of_networks
 from assay.provenance.proofs import code_digest
 from assay.storage.places import WORK, project_of
 
-# Core seconds that jobs take beyond what records say: to start Python and import torch and methods. Seen over 28 jobs of ten
-# studies at scale ci, on a Xeon that was busy otherwise; a run under way corrects them by what its jobs take.
-STARTS = {"train": 3.9, "measure": 4.0, "recheck": 4.1}
+# Core seconds that jobs take beyond what records say, forked from a process that holds the libraries: to import the project and
+# methods, to read and write. Seen over 14 jobs of three studies at scale ci, on an EPYC that was busy otherwise; a run under way
+# corrects them by what its jobs take, as where each job imports the libraries itself, which takes four seconds more.
+STARTS = {"train": 0.5, "measure": 0.7, "recheck": 0.8}
 # Of other jobs: to start, for each output, for each study shown.
 OTHERS = {
-    "world": (0.4, 0.0, 0.0),
-    "figure": (1.4, 1.2, 0.0),
-    "archived_figures": (1.6, 0.7, 0.0),
-    "figures": (1.8, 0.4, 0.0),
-    "judge": (1.5, 0.0, 0.05),
-    "report": (3.0, 0.0, 1.2),
+    "world": (0.35, 0.0, 0.0),
+    "figure": (0.4, 0.6, 0.0),
+    "archived_figures": (0.6, 0.6, 0.0),
+    "figures": (0.6, 0.4, 0.0),
+    "judge": (0.4, 0.0, 0.05),
+    "report": (2.5, 0.0, 0.4),
     TARGET: (0.0, 0.0, 0.0),
 }
 SAME = "the same processor"
