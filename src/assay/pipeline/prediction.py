@@ -33,10 +33,10 @@ STARTS = {"train": 0.5, "measure": 0.7, "recheck": 0.8}
 OTHERS = {
     "world": (0.35, 0.0, 0.0),
     "figure": (0.4, 0.6, 0.0),
-    "archived_figures": (0.6, 0.6, 0.0),
+    "archived_figures": (0.6, 0.5, 0.0),
     "figures": (0.6, 0.4, 0.0),
     "judge": (0.4, 0.0, 0.05),
-    "report": (2.5, 0.0, 0.4),
+    "report": (2.5, 0.0, 0.3),
     TARGET: (0.0, 0.0, 0.0),
 }
 SAME = "the same processor"
