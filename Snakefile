@@ -55,6 +55,7 @@ onstart:
     check_data_sets()
     hold_results_folder()
     take_over_slurm_jobs()
+    keep_notes()  # its jobs read the same modules
     say_plan()
 
 

@@ -63,7 +63,10 @@ def measure(script: Path) -> list[dict]:
 
 def _output(script: Path) -> str:
     """What a script prints. All that it started ends with it, or a pipe that a grandchild holds would be waited for."""
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    # Python keeps what it compiled, as it did of every peer's libraries when they were installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment) as process:
         try:
             text, _ = process.communicate(timeout=60 * MINUTES)
         except BaseException as error:

@@ -19,7 +19,7 @@ from assay.pipeline import usage
 from assay.pipeline.prediction import PLAN_FILE, Predictor, RunForecast
 from assay.pipeline.progress import Job
 from assay.pipeline.stopping import Stop
-from assay.provenance.fingerprints import data_behind
+from assay.provenance.fingerprints import data_behind, keep_notes
 from assay.storage.places import require_checkout
 
 

@@ -13,7 +13,7 @@ import time
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from assay.pipeline.progress import Progress
+from assay.pipeline.progress import TARGET, Progress
 
 WIDTH = 80
 QUIET = 60.0  # seconds without a line, after which one says what runs
@@ -80,8 +80,8 @@ class LogHandler(LogHandlerBase):
         if self.common_settings.dryrun or record.levelno >= logging.WARNING:
             return self.format(record)
         if event == LogEvent.RUN_INFO:
-            self.total = record.stats["total"]
-            return f"{self.total} jobs to run"
+            self.total = record.stats["total"] - record.stats.get(TARGET, 0)
+            return f"{self.total} job{'s' * (self.total != 1)} to run" if self.total else None
         if event == LogEvent.JOB_INFO:
             self.messages[record.jobid] = record.rule_msg or record.rule_name
             self.progress.start(record.jobid, now)
@@ -92,9 +92,11 @@ class LogHandler(LogHandlerBase):
 
     def finished(self, job: int, now: float) -> str | None:
         """The line for a finished job; none for the target, which does nothing."""
-        self.done = min(self.total, self.done + 1)
         message = self._ended(job, now)
-        return None if message == "all" else self._state(message, now)
+        if message == TARGET:
+            return None
+        self.done = min(self.total, self.done + 1)
+        return self._state(message, now)
 
     def _ended(self, job: int, now: float) -> str:
         self.progress.finish(job, now)

@@ -54,6 +54,13 @@ def test_bars_are_collected_with_where_they_are_from(bench, tmp_path, capsys):
     assert " ".join(lines[-1].split()) == "startup a job beyond its work 0.2 at most 0.25 met"
 
 
+def test_scripts_keep_bytecode_as_an_ordinary_python_does(bench, tmp_path, monkeypatch):
+    """The libraries of every peer have theirs; a project compiled anew in each process would be measured beside them."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    script(tmp_path, "startup", BAR, then="sys.exit(int(sys.dont_write_bytecode))")
+    assert run(bench, tmp_path)[0] == 0
+
+
 def test_topics_that_do_not_run_keep_their_entries(bench, tmp_path):
     script(tmp_path, "startup", BAR)
     script(tmp_path, "compile", BAR)

@@ -52,6 +52,17 @@ def place(tmp_path):
     kept.compiler.cache_clear()
 
 
+def test_a_search_path_that_names_a_folder_twice_has_the_same_packages(monkeypatch, tmp_path):
+    """What runs a job's script adds to the path what is there; jobs take up what the main process kept all the same."""
+    digest = kept.compiler.__wrapped__
+    once = digest()
+    monkeypatch.setattr(sys, "path", [*sys.path, *sys.path])
+    assert digest() == once
+    (tmp_path / "another-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert digest() != once
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_study_comes_back_as_it_was_compiled(scale, tmp_path):
     for name, path in study_paths().items():

@@ -52,14 +52,14 @@ def test_a_run_is_a_line_for_each_job(handler):
         handler.line(record(LogEvent.JOB_FINISHED, job_id=0), 24),
     ]
     assert [" ".join(line.split()) if line else line for line in lines] == [
-        "3 jobs to run",
+        "2 jobs to run",
         "plan: 2 jobs, about an hour",
         None,
         None,
-        "[1/3] 0:08 train a about 0:16 left",
+        "[1/2] 0:08 train a about 0:16 left",
         None,
         None,
-        "[2/3] 0:24 train about 0:00 left",
+        "[2/2] 0:24 train about 0:00 left",
         None,
         None,
     ]
@@ -115,6 +115,10 @@ def test_dry_runs_are_shown_as_they_are(handler):
 
 
 def test_lines_go_to_stderr(handler, capsys):
-    handler.emit(record(LogEvent.RUN_INFO, stats={"all": 1, "total": 1}))
+    handler.emit(record(LogEvent.RUN_INFO, stats={"judge": 1, "all": 1, "total": 2}))
     handler.emit(record(message="chatter"))
-    assert capsys.readouterr() == ("", "1 jobs to run\n")
+    assert capsys.readouterr() == ("", "1 job to run\n")
+
+
+def test_a_run_of_nothing_but_the_target_has_nothing_to_do(handler):
+    assert handler.line(record(LogEvent.RUN_INFO, stats={"all": 1, "total": 1}), 0) is None

@@ -1,5 +1,6 @@
 """The program `assay`, and `python -m assay.cli` for where it is not on the path."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def main() -> None:
 def _check(as_json: bool) -> int:
     from assay.cli.checking import check, report
 
+    # There are none, and to find that out it reads what every installed package says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if warning := warning_of_other_checkout(Path.cwd()):
         print(warning, file=sys.stderr)
     try:

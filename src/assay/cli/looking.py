@@ -35,7 +35,7 @@ def look(memo: Memo, config: Path) -> Found:
         if name in said and name not in wrong:
             memo.add(name, *said[name])
     why = frozen_before(config).why if any(before for _, before in said.values()) else ""
-    memo.save(_needs_of_scales(config), len(plugs), why)
+    memo.save(memo.scales or _needs_of_scales(config), len(plugs), why)
     count = sum(before for _, before in said.values())
     return Found(
         problems=[*problems, *wrong.values(), *damaged.values()],

@@ -92,12 +92,13 @@ def _listed(config: str, folder: str) -> list[tuple[str, str]]:
 
 
 class Memo:
-    """What was found right of the files as they are now. sound: by study, what was said of it; plugs: the files behind each."""
+    """What was found right of the files as they are now. sound: by study, what was said of it; plugs: the files behind each;
+    scales: those of the plugs that scales name."""
 
     def __init__(self, config: str | os.PathLike):
         self.kept = str(config) == str(PROJECT / "config")
         if not self.kept:  # of other projects nothing is kept
-            self.sound, self.plugs, self.complete = {}, {}, False
+            self.sound, self.plugs, self.scales, self.complete = {}, {}, {}, False
             return
         self.files = _Files(str(config))
         self.terms = self.files.terms()
@@ -107,7 +108,8 @@ class Memo:
         )
         hold = self.files.sums.hold
         self.plugs = {plug: needs for plug, needs in self.data["plugs"].items() if hold(needs)}
-        studies = self.data["studies"] if hold(self.data["scales"]) else {}
+        self.scales = self.data["scales"] if hold(self.data["scales"]) else {}
+        studies = self.data["studies"] if self.scales else {}
         self.sound = {name: each for name, each in studies.items() if name in self.files.studies and self._holds(name, each)}
         whole = len(self.plugs) == self.data["count"] and set(self.sound) == set(self.files.studies)
         self.complete = whole and self.files.names_are_good

@@ -56,7 +56,7 @@ def compiler(package: str = str(PACKAGE)) -> str:
     total = hashlib.sha256(f"{sys.version}\n{package}\n{WORK}\n".encode())
     for name in sorted(_sources(package)):
         total.update(f"{name} {sum_of(os.path.join(package, name))}\n".encode())
-    for name in sorted(_packages()):
+    for name in sorted(set(_packages())):  # what runs a job's script may name their folder several times
         total.update(f"{name}\n".encode())
     return total.hexdigest()
 

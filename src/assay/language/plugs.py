@@ -156,7 +156,7 @@ class PlugInfo:
     name: str
     path: Path
 
-    @property
+    @cached_property
     def module(self) -> str:
         return ".".join(("assay", *self.path.relative_to(PACKAGE).with_suffix("").parts))
 
@@ -225,16 +225,20 @@ class PlugInfo:
                 found |= {alias.asname or alias.name: known[alias.name] for alias in node.names if alias.name in known}
         return found, texts
 
+    def _spelt_out(self, node: ast.expr | None) -> ast.expr | None:
+        """An annotation or a default with values in the place of imported constants."""
+        return _SpeltOut(self.imported).visit(deepcopy(node)) if node and self.imported else node
+
     def _parameter(self, arg: ast.arg, default: ast.expr | None) -> Parameter:
         where = f"{shown(self.path)}:{arg.lineno}: parameter '{arg.arg}'"
         if arg.annotation is None:
             raise StudyError(f"{where} has no annotation; annotate it so that studies can be checked")
-        spelt_out = _SpeltOut(self.imported)
-        text = ast.unparse(spelt_out.visit(deepcopy(arg.annotation)))
+        written, said = self._spelt_out(arg.annotation), self._spelt_out(default)
+        text = ast.unparse(written)
         try:
             # The annotation is this package's own source; it is evaluated with these names and no builtins.
             annotation = eval(text, {"__builtins__": {}}, ANNOTATION_NAMES)
-            value = None if default is None else ast.literal_eval(spelt_out.visit(deepcopy(default)))
+            value = None if said is None else ast.literal_eval(said)
             value = json.loads(json.dumps(value))
         except (NameError, SyntaxError, TypeError, ValueError) as error:
             raise StudyError(f"{where}: annotation or default cannot be read from the source: {error}") from None

@@ -5,7 +5,6 @@ is asked in a process of its own, once for each version: the answer is kept in t
 """
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -45,6 +44,8 @@ def weights() -> frozenset[str]:
     """Names of weights as architecture.tag; empty where timm is not installed or cannot be imported."""
     if not architectures():
         return frozenset()
+    import importlib.metadata  # which takes longer to import than a study to check
+
     path = _cache_folder() / f"timm-{importlib.metadata.version('timm')}.json"
     try:
         return frozenset(json.loads(path.read_text(encoding="utf-8")))

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+TARGET = "all"  # the rule that asks for what all others make, and does nothing
 DOUBT = 20.0  # seconds of work as predicted that count beside what was seen, so that one short job does not sway the rest
 
 

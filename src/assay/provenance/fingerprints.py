@@ -72,6 +72,12 @@ def _notes() -> Notes | None:
     return Notes("code", digest_of(PACKAGE, telling) + " ".join(found))
 
 
+def keep_notes() -> None:
+    """Leave what was read off modules to other processes, which would read it off them again."""
+    if notes := _notes():
+        notes.save()
+
+
 def _target(module: str, node: ast.Import | ast.ImportFrom, name: str) -> str:
     """The module that a name in a module's import statement leads to."""
     if isinstance(node, ast.Import):

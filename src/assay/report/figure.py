@@ -36,15 +36,19 @@ def as_svg(drawing: Callable[[], Figure], salt: str) -> bytes:
     # Names of arms and metrics are text, never mathematics: a lone "$" must not fail.
     with mpl.rc_context(fname=str(ASSETS / "figures.mplstyle")), mpl.rc_context({"svg.hashsalt": salt}):
         drawn = drawing()
-        FigureCanvasSVG(drawn)
+        canvas = FigureCanvasSVG(drawn)
         lay_out(drawn)
         stream = io.StringIO()
-        drawn.savefig(stream, format="svg", metadata=NO_METADATA)
+        # Not `savefig`, which draws the whole figure in vain before, and sets a background that the style has already.
+        canvas.print_svg(stream, metadata=NO_METADATA)
     return with_style(stream.getvalue()).encode()
 
 
 def lay_out(drawn: Figure) -> None:
-    """Find out where things are, once: saving would draw the whole figure in vain to do so, each time."""
+    """Find out where things are, once: saving would do so each time, for labels that say nothing as well."""
+    for axis in (each for axes in drawn.axes for each in (axes.xaxis, axes.yaxis)):
+        if not axis.get_label_text():
+            axis.set_label_coords(0, 0)  # nobody looks for a place for it
     if engine := drawn.get_layout_engine():
         engine.execute(drawn)
     drawn.set_layout_engine("none")

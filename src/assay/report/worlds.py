@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,19 @@ def written(spec: Any) -> Any:
         return Recipe(spec["recipe"]).name
     if not isinstance(spec, dict) or "plug" not in spec:
         return spec
-    kind, name = spec["plug"].split("/")
-    declared = find(kind)[name].parameters if name in find(kind) else {}
-    defaults = {parameter.name: parameter.default for parameter in declared.values()}
+    defaults = _defaults(spec["plug"])
     chosen = {key: written(value) for key, value in spec["parameters"].items()}
     chosen = {key: value for key, value in chosen.items() if key not in defaults or value != defaults[key]}
+    name = spec["plug"].split("/")[1]
     return {name: chosen} if chosen else name
+
+
+@cache
+def _defaults(plug: str) -> dict[str, Any]:
+    """The defaults of a plug's parameters; none of one that is not there, as a card may be of another checkout."""
+    kind, name = plug.split("/")
+    declared = find(kind)[name].parameters if name in find(kind) else {}
+    return {parameter.name: parameter.default for parameter in declared.values()}
 
 
 def labels(samples: dict[str, np.ndarray], classes: list[str]) -> list[str]:
