@@ -13,8 +13,10 @@ from pathlib import Path
 from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 
+from assay.pipeline.partial import forget_failed_trainings
 from assay.pipeline.preflight import JobFiles, Preflight
 from assay.pipeline.rechecking import keep_choice
+from assay.storage import earlier
 
 
 def prepare_results():
@@ -29,6 +31,9 @@ def prepare_results():
     preflight = Preflight(Path(RESULTS), Path(".snakemake"), act=not dry)
     try:
         lock = None if dry else take_lock()
+        if lock:
+            forget_failed_trainings(Path(RESULTS))  # of a run that was killed
+            earlier.bound(Path(RESULTS))
         if lock or dry:
             preflight.check(jobs_of_rules(), sources_of_rules())
         if lock:

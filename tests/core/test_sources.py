@@ -454,7 +454,7 @@ def test_why_a_study_failed_is_what_its_first_failed_job_left(tree):
     found = Sources(tree.results, {}, {}, {"mixup": ("linear-1-0-4", "linear-2-0-4"), "other": ()})
     assert found.failure("mixup") is None
     logs = tree.results / "logs"
-    for path, error in (("train/linear-2-0-4", "diverged"), ("measure/mixup/5-9", "no number")):
+    for path, error in (("measure/mixup/5-9", "no number"), ("train/linear-2-0-4", "diverged")):
         (logs / path).parent.mkdir(parents=True, exist_ok=True)
         (logs / f"{path}.failed.json").write_text(json.dumps({"stage": path.split("/")[0], "error": error}))
         assert found.failure("mixup")["error"] == error

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from assay.errors import EvidenceError
+from assay.errors import AssayError, EvidenceError
 from assay.evidence.tables import Evidence
-from assay.judging.verdicts import judge
+from assay.judging.verdicts import judge, judge_study
+from assay.language.expectations import parse
 from assay.language.study import digest_of_judgement
 from assay.provenance.fingerprints import digest
 from assay.storage.files import write_atomic
@@ -30,7 +31,7 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf) -> dict:
 
     judgements: what to judge, one mapping a study (name, paper, controls, expect, margin).
     """
-    ready, observations, failed = [], {}, {}
+    ready, observations, failed, partial = [], {}, {}, {}
     for judgement in judgements:
         name = judgement["name"]
         try:
@@ -38,10 +39,32 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf) -> dict:
         except EvidenceError as error:
             failed[name] = _failure(shelf, name, error)
             continue
+        if lost := evidence.provenance.get("failed"):
+            failed[name] = _failure(shelf, name, lost)
+            partial[name] = _judge_part(judgement, evidence, {label.partition("@")[0] for label in lost})
+            continue
         observations[name] = [row._asdict() for row in evidence.observations]
         ready.append({**judgement, "rests_on": _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}})
     verdicts = judge(ready, observations)
-    return {**verdicts, "failed": {**failed, **verdicts["failed"]}}
+    return {**verdicts, "failed": {**failed, **verdicts["failed"]}} | ({"partial": partial} if partial else {})
+
+
+def _judge_part(judgement: dict, evidence: Evidence, lost: set[str]) -> dict:
+    """What can be said of a study of which these arms failed: the expectations and controls that need none of them, corrected
+    as among all the study has. It comes to no verdict and is none of the studies that are corrected together."""
+    needed = {group: judgement.get(group, []) for group in ("controls", "expect", "secondary")}
+    read = {group: [text for text in texts if not _arms(text) & lost] for group, texts in needed.items()}
+    unread = {group: [text for text in texts if _arms(text) & lost] for group, texts in needed.items()}
+    rows = [row._asdict() for row in evidence.observations]
+    try:
+        record, _ = judge_study({**judgement, **read, "unread": unread}, rows)
+    except AssayError:
+        return {}  # what is left does not make a whole, such as a curve without some of its points
+    return record | {"unread": unread}
+
+
+def _arms(text: str) -> set[str]:
+    return {reference.arm for reference in parse(text).references()}
 
 
 def require_evidence(studies: Iterable[str], shelf: Shelf) -> None:
@@ -79,6 +102,6 @@ def _rests_on(evidence: Evidence) -> dict:
     }
 
 
-def _failure(shelf: Shelf, name: str, error: EvidenceError) -> dict:
+def _failure(shelf: Shelf, name: str, error: EvidenceError | dict) -> dict:
     """Why a study has no evidence: what one of its jobs left, or that the evidence is unreadable."""
     return shelf.failure(name) or {"stage": "measure", "error": str(error), "log": str(shelf.results / "logs" / "measure" / name)}

@@ -93,13 +93,16 @@ def _same(one: Series, other: Series, resolution: float) -> bool:
 
 
 def _judge_expectations(
-    expectations: Sequence[Expectation], tables: Mapping[int, Table], margins: Mapping[str, float]
+    expectations: Sequence[Expectation], tables: Mapping[int, Table], margins: Mapping[str, float], unread: int = 0
 ) -> tuple[list[dict[str, Any]], list[dict[str, float]]]:
-    """The record of each expectation and its Holm-adjusted p-values, one for each finding."""
+    """The record of each expectation and its Holm-adjusted p-values, one for each finding.
+
+    unread: how many more there are whose arms failed; each counts as one of which nothing is known, p = 1.
+    """
     samples = [sampled(expectation, tables, effects=True) for expectation in expectations]
     limits = [margin_of(expectation, margins) for expectation in expectations]
     raw = [p_values(*each) for each in zip(expectations, samples, limits, strict=True)]
-    families = {name: holm([each[name] for each in raw]) for name in FINDINGS}
+    families = {name: holm([*(each[name] for each in raw), *[1.0] * unread]) for name in FINDINGS}
     adjusted = [{name: families[name][index] for name in FINDINGS} for index in range(len(raw))]
     records = []
     for expectation, sample, margin, before, after in zip(expectations, samples, limits, raw, adjusted, strict=True):
@@ -115,7 +118,7 @@ def _judge_expectations(
             "p": before[shown],
             "p_holm": after[shown],
             "margin": margin,
-            "detectable": detectable(expectation, sample, margin, len(expectations)),
+            "detectable": detectable(expectation, sample, margin, len(expectations) + unread),
             "values": list(sample.values),
             "note": _remark(expectation, sample, margin),
         }
@@ -174,7 +177,7 @@ def study_p_values(adjusted: Sequence[Mapping[str, float]], *, valid: bool) -> d
     """
     if not valid:
         return dict.fromkeys(FINDINGS, 1.0)
-    return {name: (max if name == "supported" else min)(each[name] for each in adjusted) for name in FINDINGS}
+    return {name: (max if name == "supported" else min)((each[name] for each in adjusted), default=1.0) for name in FINDINGS}
 
 
 def study_verdict(valid: bool, expectations: Sequence[str], q_values: Mapping[str, float]) -> str:
@@ -192,7 +195,8 @@ def study_verdict(valid: bool, expectations: Sequence[str], q_values: Mapping[st
 def judge_study(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:
     """The record of a study before the correction over studies, and its p-value for each finding.
 
-    study: name, paper, expect (texts) and optionally secondary and controls (texts), margin ({metric: number}), rests_on.
+    study: name, paper, expect (texts) and optionally secondary and controls (texts), margin ({metric: number}), rests_on, and
+    unread: those texts, by the same keys, that need an arm which failed.
     rows: observations with arm, seed, metric, x, value (text or numbers).
     Raises StudyError for a text that cannot be read or applied, EvidenceError for missing or non-finite observations.
     """
@@ -200,11 +204,13 @@ def judge_study(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> 
         tables = tabulate(rows)
         controls = [judge_control(parse(text), tables) for text in study.get("controls", ())]
         expectations = [parse(text) for text in study["expect"]]
-        if not expectations:
+        if not expectations and not study.get("unread"):
             raise StudyError("expect is empty; a study needs at least one expectation")
         margins = study.get("margin", {})
-        records, adjusted = _judge_expectations(expectations, tables, margins)
-        secondary, _ = _judge_expectations([parse(text) for text in study.get("secondary", ())], tables, margins)
+        unread = study.get("unread", {})
+        records, adjusted = _judge_expectations(expectations, tables, margins, len(unread.get("expect", ())))
+        beside = [parse(text) for text in study.get("secondary", ())]
+        secondary, _ = _judge_expectations(beside, tables, margins, len(unread.get("secondary", ())))
     except AssayError as error:
         raise type(error)(f"study '{study['name']}': {error}") from error
     record = {

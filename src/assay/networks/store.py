@@ -2,13 +2,14 @@
 
 results/<scale>/networks/<recipe>/seed-0.safetensors    weights, objective state and records of one repetition
 results/<scale>/networks/<recipe>/seed-0.json           its sha256, recipe, code, input shape, cost; written last
+results/<scale>/networks/<recipe>/earlier/<code>/       the same of earlier code, until it is cleared
 """
 
 import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from assay.errors import EvidenceError
 from assay.language.draws import current, made_under
 from assay.language.recipes import Recipe
 from assay.provenance.proofs import code_digest
+from assay.storage import earlier
 from assay.storage.files import read_json, sha256, write_atomic
 from assay.training.beginnings import build
 from assay.training.network import Trained
@@ -55,7 +57,8 @@ class NetworkStore:
             yield
 
     def save(self, recipe: Recipe, seed: int, trained: Trained, about: dict) -> None:
-        """Write weights, then the sidecar that makes them count."""
+        """Write weights, then the sidecar that makes them count. What they replace is kept."""
+        self._keep(recipe, seed)
         tensors = {f"network.{k}": v for k, v in trained.network.state_dict().items()}
         tensors |= {f"objective.{k}": v for k, v in trained.objective.items()}
         tensors |= {f"records.{k}": v for k, v in trained.records.items()}
@@ -73,15 +76,40 @@ class NetworkStore:
 
         code: the digest of the code it must have been made with, or with code proven to compute the same, in this precision.
         """
-        path = self.sidecar(recipe, seed)
+        return self._about(self.sidecar(recipe, seed), recipe, code)
+
+    def _about(self, path: Path, recipe: Recipe, code: str | None) -> dict | None:
         try:
             about = read_json(path)
         except EvidenceError:
             return None
-        weights = self.weights(recipe, seed)
+        weights = path.with_suffix(".safetensors")
         asked = recipe.is_met_by(about.get("recipe")) and made_under(about) == current()
         made = code is None or (made_with(about), about.get("precision")) == (code, self.precision)
         return about if asked and made and weights.exists() and sha256(weights) == about.get("sha256") else None
+
+    def bring_back(self, recipe: Recipe, seed: int, code: str) -> bool:
+        """Whether a network that an edit replaced was made with this code. It then lies there again, and what did is kept."""
+        for sidecar in sorted((self.folder / recipe.name).glob(f"{earlier.FOLDER}/*/seed-{seed}.json")):
+            if self._about(sidecar, recipe, code):
+                self._keep(recipe, seed)
+                os.replace(sidecar.with_suffix(".safetensors"), self.weights(recipe, seed))
+                os.replace(sidecar, self.sidecar(recipe, seed))
+                if not any(sidecar.parent.iterdir()):
+                    sidecar.parent.rmdir()
+                return True
+        return False
+
+    def _keep(self, recipe: Recipe, seed: int) -> None:
+        """Move a whole network out of the way, to what is kept of the code that it was made with."""
+        about = self.about(recipe, seed)
+        if about is None or made_with(about) is None:
+            return
+        made = f"{made_with(about)[:16]}-{about.get('precision')}"
+        folder = self.folder / recipe.name / earlier.FOLDER / made
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (self.sidecar(recipe, seed), self.weights(recipe, seed)):  # without its sidecar nothing counts
+            os.replace(path, folder / path.name)
 
     def load(self, recipe: Recipe, seed: int) -> Trained:
         """The trained network, its bytes checked. EvidenceError if it is missing or altered."""
@@ -104,6 +132,12 @@ class NetworkStore:
         """The mean training loss of every epoch, (epochs,)."""
         with safe_open(self.weights(recipe, seed), "numpy") as file:
             return file.get_tensor("records.loss")
+
+    def failures(self, seeds: Iterable[int]) -> dict[str, str]:
+        """Why networks, by name, could not be trained at some of these repetitions, as the manifests of their jobs say."""
+        manifests = (read_json(path) for path in sorted(self.folder.glob("*.json")))
+        said = (item for manifest in manifests for item in manifest.get("failed", {}).items())
+        return {name: each["error"] for name, each in said if set(seeds) & set(each["seeds"])}
 
     def _withdraw(self, recipe: Recipe) -> None:
         """Remove the manifests that vouch for a network which is not what they say, so that the next run makes it again."""
