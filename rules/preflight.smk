@@ -106,5 +106,39 @@ def sources_of_rules():
     return [Path(path) for path in (*blocks, *others)]
 
 
+def leave_alone_what_is_there():
+    """Have Snakemake pass over files of blocks that no rule makes, since they are there and fresh, where they are asked for by
+    name. What is asked for it knows when it builds the graph."""
+    prepare = workflow._prepare_dag
+
+    def prepare_rest(*arguments, **options):
+        asked = {os.path.relpath(target): target for target in workflow.dag_settings.targets}
+        workflow.dag_settings.targets = {asked[path] for path in asked if not is_there(path)}
+        if asked and not workflow.dag_settings.targets:
+            sys.exit(0)
+        prepare(*arguments, **options)
+
+    workflow._prepare_dag = prepare_rest
+
+
+def is_there(path):
+    """Whether this is a file of a block that counts as it is, which is said. WorkflowError for a block of the archive."""
+    parts = Path(path).parts
+    if not path.startswith(f"{RESULTS}/observations/") or parts[-1] not in FILES or "/".join(parts[-3:-1]) in BLOCKS:
+        return False
+    for place in SOURCES.places.get(parts[-3], ()):
+        if place.block.name == parts[-2] and place.where == "archive":
+            raise WorkflowError(
+                f"{path}: this block counts as it is archived, in archive/{place.key}; to measure it here:"
+                f" --config evidence=recomputed 'studies=[{parts[-3]}]'"
+            )
+        if place.block.name == parts[-2]:
+            logger.info(f"{path}: is there and fresh; nothing to be done")
+            return True
+    return False
+
+
 name_params(workflow.rules)
+if workflow.is_main_process:
+    leave_alone_what_is_there()
 LOCK = prepare_results()

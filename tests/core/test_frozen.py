@@ -442,12 +442,14 @@ def test_check_warns_without_failing_and_counts_the_earlier_ones(tree):
     assert warnings == []
 
 
-def test_the_committed_studies_get_no_warning_and_one_line():
+def test_the_committed_studies_get_no_warning_but_of_enlarged_digits_and_one_line():
     told = CliRunner().invoke(cli.app, ["check"])
     assert told.exit_code == 0
     assert "40 studies were judged before records of trials were kept\n" in told.stdout
-    assert "warning" not in told.stdout
-    assert json.loads(CliRunner().invoke(cli.app, ["check", "--json"]).stdout)["warnings"] == []
+    (line,) = (line for line in told.stdout.splitlines() if line.startswith("warning"))
+    assert line.startswith("warning: aum, boundary_tilting, cnn_svm and 9 more: world digits has images of 8 px")
+    warnings = json.loads(CliRunner().invoke(cli.app, ["check", "--json"]).stdout)["warnings"]
+    assert {warning.partition(": ")[2] for warning in warnings} == {line.partition("more: ")[2]}
 
 
 def test_the_command_says_in_one_line_what_it_cannot_freeze():

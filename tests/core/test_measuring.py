@@ -195,7 +195,6 @@ def test_a_measurement_is_not_charged_for_importing_its_methods(monkeypatch, tmp
     monkeypatch.setattr(measurement, "observe", observe)
     study = SimpleNamespace(name="some", cells=(SimpleNamespace(label="one"),), plugs={"worlds/shapes", "models/resnet"})
     monkeypatch.setattr(measurement, "alone", lambda study, cell: SimpleNamespace(plugs=study.plugs, recipes=[]))
-    monkeypatch.setattr(measurement, "provenance", lambda *given: {})
     store = SimpleNamespace(device=CPU, failures=lambda seeds: {})
     with pytest.raises(EnoughError):
         measurement.measure_block(study, Block(0, 4), store, tmp_path)

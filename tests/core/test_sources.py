@@ -344,6 +344,17 @@ def test_recomputed_takes_nothing_from_the_archive_and_nothing_unproven(tree):
     assert where(decided(tree, "recomputed")) == [("0-4", "here", "fresh"), ("5-9", "computed", "fresh")]
 
 
+def test_recomputing_some_studies_takes_no_page_from_the_others(tree):
+    tree.study("other")
+    archived(tree)
+    tree.measure("other", block="0-4")
+    found = decided(tree, "recomputed", chosen=("other",))
+    assert where(found) == ARCHIVED
+    assert where(found, "other") == [("0-4", "here", "fresh"), ("5-9", "computed", "fresh")]
+    with drawing("trial"):
+        assert where(decided(tree, "recomputed", chosen=("other",))) == []
+
+
 def test_archive_computes_nothing_and_takes_nothing_from_here(tree):
     measured(tree)
     found = decided(tree, "archive")

@@ -13,6 +13,7 @@ from assay.errors import StudyError
 from assay.language.compiling import merge
 from assay.language.recipes import Recipe, each_once
 from assay.language.scales import load_scale, scales
+from assay.language.stretching import stretched
 from assay.language.studies import compile_study, load_studies, study_paths
 from assay.language.study import Study
 from assay.storage.places import WORK
@@ -334,3 +335,28 @@ def test_weights_that_are_not_there_are_named(tmp_path):
     assert study.reads == {str(tmp_path / "mine.safetensors")}
     hub = {"timm": {"name": "resnet18", "weights": "timm/resnet18.a1_in1k"}}
     assert compiled(tmp_path, base={"world": "shapes", "model": hub}).reads == set()
+
+
+DIGITS = {"digits": {"train": 1000, "test": 700}}
+SIZED = {"digits": {"train": 1000, "test": 700, "size": 8}}
+OOD = {"expect": ["mixup.auroc > erm.auroc"], "controls": ["erm.auroc > 0"]}
+LINE = "study: world digits has images of 8 px, and scale laptop draws them at 16; set digits.size, to 8 or as you mean it"
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({"base": {"world": DIGITS, "model": "resnet"}}, [LINE]),
+        ({"base": {"world": SIZED, "model": "resnet"}}, []),
+        ({"base": {"world": {"digits": {**DIGITS["digits"], "size": 16}}, "model": "resnet"}}, []),
+        ({"base": {"world": {"random_labels": {"of": DIGITS}}, "model": "resnet"}}, [LINE]),
+        ({"base": {"world": {"random_labels": {"of": SIZED}}, "model": "resnet"}}, []),
+        ({"base": {"world": "shapes", "model": "resnet"}}, []),  # drawn at whatever size is asked for
+        ({"arms": {"erm": {}, "mixup": {"world": DIGITS}}}, [LINE]),
+        ({"base": {"world": DIGITS, "model": "resnet"}, "sweep": {"world.size": [8, 16]}}, []),
+        ({"networks": {"first": {"world": DIGITS}}, "arms": {"erm": {}, "mixup": {"start": "first"}}}, [LINE]),
+        ({"protocol": {"ood": {"near": "shapes", "far": [DIGITS], "tune_on": "shapes"}}, **OOD}, [LINE]),
+    ],
+)
+def test_a_scale_stretches_no_collection_unsaid(tmp_path, changes, lines):
+    assert stretched(compiled(tmp_path, **changes)) == lines

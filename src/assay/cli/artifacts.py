@@ -104,7 +104,11 @@ def clear(
         return
     counted = " and ".join(f"{count} {what}" for what, count in found.counts.items())
     verb = "would free" if dry else "freed"
-    out.print(f"{verb} {found.size / 1e6:.1f} MB below {results_folder(scale)}: {counted} of earlier code", highlight=False)
+    out.print(
+        f"{verb} {found.size / 1e6:.1f} MB below {results_folder(scale)}: {counted} of earlier code",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _show_status(found: list, scale: str, as_json: bool) -> None:

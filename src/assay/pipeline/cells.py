@@ -11,6 +11,7 @@ cell that draws from torch's own generator does; nothing of its block is kept or
 behind is a test over all studies.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -112,6 +113,8 @@ class Kept:
         """Keep nothing of this code."""
         for name in FILES:
             (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not there, or with what is kept of earlier code
+            self.folder.rmdir()
 
     def _put_by(self, keys: Set[str]) -> None:
         """Move what is kept to what is kept of earlier code, if it has cells beyond these keys."""

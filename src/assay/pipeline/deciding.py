@@ -15,7 +15,7 @@ from assay.errors import AssayError
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN, Freshness, freshness
 from assay.evidence.tables import FILES, FORMAT, study_code
 from assay.language.blocks import Block
-from assay.language.draws import current, made_under
+from assay.language.draws import JUDGED, current, made_under
 from assay.language.plugs import kinds
 from assay.language.study import Study
 from assay.pipeline.sources import Place, Sources
@@ -35,14 +35,16 @@ def decide(
     chosen: the studies to compute where they have none; of the others, what there is counts. platform: this machine's, on which
     what is computed will lie.
     """
-    entries = list(read_entries(root).values()) if mode != "recomputed" else []
+    entries = list(read_entries(root).values()) if current() == JUDGED else []  # nothing of a trial is archived
     archived = {scale: by_study(entries, scale) for scale in {study.scale for study in studies.values()}}
     places: dict[str, tuple[Place, ...]] = {}
     lacking: dict[str, tuple[str, ...]] = {}
     for name, study in studies.items():
+        # Of what is not chosen, the page stays as it is.
+        own_mode = "auto" if mode == "recomputed" and name not in chosen and current() == JUDGED else mode
+        own = archived[study.scale].get(name, []) if own_mode != "recomputed" else []
         wanted = name in chosen and mode != "archive"
-        own = archived[study.scale].get(name, [])
-        places[name], lacking[name] = _decide_one(study, own, wanted, mode, results, platform_key(platform))
+        places[name], lacking[name] = _decide_one(study, own, wanted, own_mode, results, platform_key(platform))
     return Sources(results, places, {name: why for name, why in lacking.items() if why}, {})
 
 

@@ -60,6 +60,8 @@ def measure_block(
         say(f"{study.name}: taken over, since nothing that they rest on changed: {', '.join(before)}")
     failed |= raised
     cells = {cell.label: (before | now)[cell.label] for cell in study.cells if cell.label not in failed}
+    if not cells:
+        raise next(iter(failed.values()))
     if kept and alike and kept.may_keep(study):
         kept.write(study, {label: replace(cell, key=keys[label]) for label, cell in cells.items()})
     elif kept:
@@ -72,7 +74,7 @@ def measure_block(
     if not failed:
         write_evidence(folder, rows, arrays, about)
         return
-    if partial and cells:
+    if partial:
         write_partial(partial, study, rows, arrays, about, failed)
     raise next(iter(failed.values()))
 
