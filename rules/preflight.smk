@@ -133,7 +133,7 @@ def is_there(path):
                 f" --config evidence=recomputed 'studies=[{parts[-3]}]'"
             )
         if place.block.name == parts[-2]:
-            logger.info(f"{path}: is there and fresh; nothing to be done")
+            print(f"{path}: is there and fresh; nothing to be done", file=sys.stderr)
             return True
     return False
 

@@ -360,3 +360,27 @@ LINE = "study: world digits has images of 8 px, and scale laptop draws them at 1
 )
 def test_a_scale_stretches_no_collection_unsaid(tmp_path, changes, lines):
     assert stretched(compiled(tmp_path, **changes)) == lines
+
+
+BASE = {"world": "shapes", "model": "resnet"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"margin": {"top1": True}}, "key 'margin.top1': input should be a valid number, got True"),
+        ({"margin": {"top1": "0.1"}}, "key 'margin.top1': input should be a valid number, got '0.1'"),
+        ({"sweep": {"world.label_noise": ["0.1"]}}, "input should be a valid number, got '0.1'"),
+        ({"sweep": {"world.label_noise": [True]}}, "input should be a valid number, got True"),
+        ({"base": {**BASE, "budget": {"epochs": 1e300}}}, "1e+300 is not allowed; give a whole number from 0 to 2147483647"),
+        ({"base": {**BASE, "budget": {"length": 1e300}}}, "budget.length: 1e+300 is not allowed; it is at most 2147483647"),
+        ({"base": {**BASE, "budget": {"batch": 2**31}}}, "2147483648 is not allowed; give a whole number from 1 to 2147483647"),
+        (
+            {"base": {**BASE, "world": {"shapes": {"train": 10**30}}}},
+            f"{10**30} is not allowed: whole numbers are at most 2147483647",
+        ),
+        ({"base": {**BASE, "start": []}}, "unknown network '[]'"),
+    ],
+)
+def test_no_value_is_taken_for_what_it_is_not_nor_beyond_what_can_be_counted(tmp_path, changes, said):
+    assert said in message(tmp_path, **changes)
