@@ -7,6 +7,7 @@ import pytest
 import torch
 from test_resuming import plug, recipe
 
+from assay import datasets
 from assay.errors import TrainingError
 from assay.networks import jobs
 from assay.networks.jobs import train_bundle
@@ -137,6 +138,21 @@ def test_going_back_to_earlier_code_finds_its_networks_without_training(tmp_path
     assert run("three")[0] == every
     (kept / "seed-1.safetensors").write_bytes(b"")  # one repetition of what is kept is damaged
     assert run("two")[0] == {asked[1].name}
+
+
+def test_a_network_on_a_data_set_that_changed_is_trained_anew(tmp_path, monkeypatch):
+    """The job's code is the same; a job that Snakemake starts since its input changed must not find its network done."""
+    monkeypatch.setenv("ASSAY_DATASETS", str(tmp_path / "datasets"))
+    monkeypatch.setattr(datasets, "needed", lambda specs: ["cifar10"] if list(specs) else [])
+    marker = datasets.marker("cifar10")
+    marker.parent.mkdir()
+    store, asked = NetworkStore(tmp_path / "networks", torch.device("cpu")), recipe(optimizer=plug("optimizers/sam"))
+    trained = failing(monkeypatch, None, None)
+    for content, number in (("one", 1), ("one", 1), ("two", 2), ("two", 2), ("one", 2)):  # the first of all is kept
+        marker.write_text(json.dumps({"identity": content}))
+        train_bundle([asked], range(1), store, store.folder / "job-0-0.json", quiet)
+        assert len(trained) == number
+        assert store.about(asked, 0)["data_sets"] == {"cifar10": content}
 
 
 def test_what_is_kept_is_bounded_and_cleared(tmp_path):

@@ -21,7 +21,7 @@ from assay.language.plugs import load_all
 from assay.language.recipes import Recipe
 from assay.language.together import packs
 from assay.networks.memory import keep_freed_memory
-from assay.networks.store import NetworkStore
+from assay.networks.store import NetworkStore, data_sets_behind
 from assay.provenance.fingerprints import fingerprint_of_networks
 from assay.provenance.proofs import code_digest
 from assay.storage.files import write_atomic
@@ -270,6 +270,7 @@ class _Job:
             "seed": seed,
             "draws": draws.current(),
             "code": fingerprint_of_networks([self.recipe], len(self.seeds)),
+            "data_sets": data_sets_behind(self.recipe),
             "input": {"channels": channels, "classes": len(world.classes), "size": size},
             "parameters": sum(p.numel() for p in trained.network.parameters()),
             "core_seconds": round(core_seconds, 3),

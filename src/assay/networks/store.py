@@ -2,11 +2,12 @@
 
 results/<scale>/networks/<recipe>/seed-0.safetensors    weights, objective state and records of one repetition
 results/<scale>/networks/<recipe>/seed-0.json           its sha256, recipe, code, input shape, cost; written last
-results/<scale>/networks/<recipe>/earlier/<code>/       the same of earlier code, until it is cleared
+results/<scale>/networks/<recipe>/earlier/<digest>/     the same of earlier code or data, until it is cleared
 """
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -18,9 +19,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from assay import datasets
 from assay.errors import EvidenceError
 from assay.language.draws import current, made_under
-from assay.language.recipes import Recipe
+from assay.language.recipes import Recipe, canonical
 from assay.provenance.proofs import code_digest
 from assay.storage import earlier
 from assay.storage.files import read_json, sha256, write_atomic
@@ -74,7 +76,8 @@ class NetworkStore:
         """The sidecar if the network is there, unharmed, and of the draws of this process, else None. An equal recipe that
         records more may have made it.
 
-        code: the digest of the code it must have been made with, or with code proven to compute the same, in this precision.
+        code: the digest of the code it must have been made with, or with code proven to compute the same, in this precision and
+        on the data sets that are there now.
         """
         return self._about(self.sidecar(recipe, seed), recipe, code)
 
@@ -85,7 +88,8 @@ class NetworkStore:
             return None
         weights = path.with_suffix(".safetensors")
         asked = recipe.is_met_by(about.get("recipe")) and made_under(about) == current()
-        made = code is None or (made_with(about), about.get("precision")) == (code, self.precision)
+        made_of = made_with(about), about.get("precision"), about.get("data_sets", {})
+        made = code is None or made_of == (code, self.precision, data_sets_behind(recipe))
         return about if asked and made and weights.exists() and sha256(weights) == about.get("sha256") else None
 
     def bring_back(self, recipe: Recipe, seed: int, code: str) -> bool:
@@ -101,12 +105,12 @@ class NetworkStore:
         return False
 
     def _keep(self, recipe: Recipe, seed: int) -> None:
-        """Move a whole network out of the way, to what is kept of the code that it was made with."""
+        """Move a whole network out of the way, to what is kept of the code and the data that it was made with."""
         about = self.about(recipe, seed)
         if about is None or made_with(about) is None:
             return
-        made = f"{made_with(about)[:16]}-{about.get('precision')}"
-        folder = self.folder / recipe.name / earlier.FOLDER / made
+        made_of = canonical([made_with(about), about.get("precision"), about.get("data_sets", {})])
+        folder = self.folder / recipe.name / earlier.FOLDER / hashlib.sha256(made_of.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         for path in (self.sidecar(recipe, seed), self.weights(recipe, seed)):  # without its sidecar nothing counts
             os.replace(path, folder / path.name)
@@ -144,6 +148,13 @@ class NetworkStore:
         for manifest in self.folder.glob("*.json"):
             if recipe.name in read_json(manifest)["networks"]:
                 manifest.unlink(missing_ok=True)
+
+
+def data_sets_behind(recipe: Recipe) -> dict[str, str | None]:
+    """The data sets that a network and those it is made from are trained on, each with its identity; None for one that is not
+    there. No code says what lies in a folder."""
+    names = datasets.needed(ancestor.data for ancestor in recipe.ancestry())
+    return {name: datasets.retrieved(name).identity if datasets.marker(name).exists() else None for name in names}
 
 
 def made_with(about: dict) -> str | None:

@@ -1,6 +1,6 @@
 """What an edit replaced, kept so that taking the edit back trains and measures nothing. No torch here.
 
-results/<scale>/networks/<recipe>/earlier/<code>/        weights and sidecars, of the repetitions that were trained with that code
+results/<scale>/networks/<recipe>/earlier/<digest>/      weights and sidecars, of the repetitions that were trained with one code
 results/<scale>/cells/<study>/<block>/earlier/<cells>/   measured cells
 
 Each run first brings it back to MOST_BYTES, the oldest going first; `assay clear` frees all of it.
