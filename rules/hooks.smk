@@ -16,6 +16,7 @@ from assay.artifacts.folders import pull
 from assay.cluster.slurm import end_earlier_jobs, job_prefix
 from assay.errors import AssayError
 from assay.pipeline import usage
+from assay.pipeline.partial import forget_failed_trainings
 from assay.pipeline.prediction import PLAN_FILE, Predictor, RunForecast
 from assay.pipeline.progress import Job
 from assay.pipeline.stopping import Stop
@@ -74,8 +75,9 @@ def render_what_there_is():
     """After a failure, still show the studies that worked and say why the others did not. A run that was stopped did not fail."""
     if STOP.asked:
         print(STOP.line, file=sys.stderr)
-        return
-    subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale], check=False)
+    else:
+        subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale], check=False)
+    forget_failed_trainings(Path(RESULTS))
 
 
 def forecast_run():

@@ -13,8 +13,10 @@ from pathlib import Path
 from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 
+from assay.pipeline.partial import forget_failed_trainings
 from assay.pipeline.preflight import JobFiles, Preflight
 from assay.pipeline.rechecking import keep_choice
+from assay.storage import earlier
 
 
 def prepare_results():
@@ -29,6 +31,9 @@ def prepare_results():
     preflight = Preflight(Path(RESULTS), Path(".snakemake"), act=not dry)
     try:
         lock = None if dry else take_lock()
+        if lock:
+            forget_failed_trainings(Path(RESULTS))  # of a run that was killed
+            earlier.bound(Path(RESULTS))
         if lock or dry:
             preflight.check(jobs_of_rules(), sources_of_rules())
         if lock:
@@ -101,5 +106,39 @@ def sources_of_rules():
     return [Path(path) for path in (*blocks, *others)]
 
 
+def leave_alone_what_is_there():
+    """Have Snakemake pass over files of blocks that no rule makes, since they are there and fresh, where they are asked for by
+    name. What is asked for it knows when it builds the graph."""
+    prepare = workflow._prepare_dag
+
+    def prepare_rest(*arguments, **options):
+        asked = {os.path.relpath(target): target for target in workflow.dag_settings.targets}
+        workflow.dag_settings.targets = {asked[path] for path in asked if not is_there(path)}
+        if asked and not workflow.dag_settings.targets:
+            sys.exit(0)
+        prepare(*arguments, **options)
+
+    workflow._prepare_dag = prepare_rest
+
+
+def is_there(path):
+    """Whether this is a file of a block that counts as it is, which is said. WorkflowError for a block of the archive."""
+    parts = Path(path).parts
+    if not path.startswith(f"{RESULTS}/observations/") or parts[-1] not in FILES or "/".join(parts[-3:-1]) in BLOCKS:
+        return False
+    for place in SOURCES.places.get(parts[-3], ()):
+        if place.block.name == parts[-2] and place.where == "archive":
+            raise WorkflowError(
+                f"{path}: this block counts as it is archived, in archive/{place.key}; to measure it here:"
+                f" --config evidence=recomputed 'studies=[{parts[-3]}]'"
+            )
+        if place.block.name == parts[-2]:
+            print(f"{path}: is there and fresh; nothing to be done", file=sys.stderr)
+            return True
+    return False
+
+
 name_params(workflow.rules)
+if workflow.is_main_process:
+    leave_alone_what_is_there()
 LOCK = prepare_results()

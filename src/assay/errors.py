@@ -38,3 +38,16 @@ def unknown(what: str, name: object, allowed: Iterable[str]) -> str:
     near = get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"unknown {what} {str(name)!r}{hint} (allowed: {', '.join(names) or 'none'})"
+
+
+def reason(error: Exception) -> str:
+    """What an error says, from its first line that says something; by its kind alone where it says nothing."""
+    text = str(error).strip()
+    if isinstance(error, AssayError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def in_a_line(error: Exception) -> str:
+    """The first line of what an error says."""
+    return reason(error).splitlines()[0].rstrip()

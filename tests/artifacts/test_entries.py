@@ -1,5 +1,6 @@
 """The archive's manifest: lines that stay as they are, unions of branches, and every way in which a line can be wrong."""
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -69,7 +70,11 @@ def test_adding_replacing_and_taking_away_leave_all_other_lines_byte_for_byte(tm
     path = manifest(tmp_path, block("a").line, other)
     assert other != block("other").line
     write_entries(by_key(block("a", day=2), block("z")), tmp_path)
-    assert path.read_text().splitlines() == [block("a", day=2).line, other, block("z").line]
+    first, *others = path.read_text().splitlines()
+    assert others == [other, block("z").line]
+    (gone,) = json.loads(first)["replaces"]
+    assert read_entries(tmp_path)[block("a").key] == block("a", day=2, replaces=(gone,))
+    assert gone == hashlib.sha256(block("a").line.encode()).hexdigest()[:16]
     write_entries({block("a").key: None}, tmp_path)
     assert path.read_text().splitlines() == [other, block("z").line]
 
@@ -99,6 +104,31 @@ def test_a_block_that_two_branches_archived_anew_has_to_be_chosen_by_somebody(tm
         "archive.jsonl:2: a second entry for laptop/studies/m/0-4-0123abcd (the first is in line 1); keep one of the two lines"
     )
     assert "keep one of the two lines" in refused(tmp_path, lambda root: write_entries(by_key(block("n")), root))
+
+
+@pytest.mark.parametrize("new", [block("m", day=2), block("m", day=2, withdrawn="a bug"), card(2, size=3)])
+def test_a_line_that_was_replaced_does_not_come_back_by_merging(tmp_path, new):
+    """Git's union of two branches keeps both sides of a place that one changed and the other added beside."""
+    old = card(1) if new.world else block("m")
+    (tmp_path / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
+    git(tmp_path, "init", "-q", "-b", "main")
+    write_entries(by_key(old), tmp_path)
+    commit(tmp_path)
+    git(tmp_path, "checkout", "-q", "-b", "replacing")
+    write_entries(by_key(new.model_copy(update={"commit": "e" * 40})), tmp_path)
+    write_entries(by_key(new), tmp_path)
+    commit(tmp_path)
+    git(tmp_path, "checkout", "-q", "main")
+    write_entries(by_key(block("l"), block("n")), tmp_path)
+    commit(tmp_path)
+    git(tmp_path, "merge", "-q", "-m", "both", "replacing")
+    path = tmp_path / MANIFEST
+    assert old.line in path.read_text().splitlines()
+    found = read_entries(tmp_path)[old.key]
+    assert found == new.model_copy(update={"replaces": found.replaces})
+    assert len(found.replaces) == 2
+    write_entries(by_key(block("o")), tmp_path)
+    assert old.line not in path.read_text().splitlines()
 
 
 @pytest.mark.parametrize("days", [(2, 3), (3, 2)])

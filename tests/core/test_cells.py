@@ -3,15 +3,18 @@
 import json
 import os
 import runpy
+import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from assay.errors import TrainingError
 from assay.evidence.tables import FILES, code_digest, read_evidence
 from assay.language import draws
 from assay.language.blocks import Block
@@ -429,7 +432,37 @@ def test_a_failing_cell_leaves_what_was_kept(with_protocol, study, whole, tmp_pa
     forget(kept, [study.cells[0].label])
     with pytest.raises(RuntimeError):
         with_protocol(failing, tmp_path / "evidence", kept, cells=study.cells[:1])
-    assert set(read_evidence(kept).provenance["cells"]) == everywhere(study)
+    (before,) = (kept / "earlier").iterdir()
+    left = [read_evidence(folder).provenance["cells"] for folder in (kept, before)]
+    assert [set(cells) for cells in left] == [everywhere(study) - {study.cells[0].label}, everywhere(study)]
+
+
+def test_an_edit_that_is_taken_back_is_measured_again_by_nobody(studies, store, whole, measuring, tmp_path, monkeypatch):
+    study = studies["mnist_c"]
+    kept, keys_of = kept_in(tmp_path / "cells", study), measurement.cell_keys
+    first, *others = (cell.label for cell in study.cells)
+
+    def run(folder, edits):
+        measuring.clear()
+
+        def keyed(asked, *given):
+            return {label: key + edits.get(label, "") for label, key in keys_of(asked, *given).items()}
+
+        monkeypatch.setattr(measurement, "cell_keys", keyed)
+        measure_block(study, BLOCK, store, tmp_path / folder, say=quiet, kept=kept)
+        return list(measuring)
+
+    assert len(run("a", {})) == 2 * len(study.cells)
+    assert run("b", {first: "edited"}) == [first, first]
+    assert run("c", {others[0]: "edited", others[1]: "edited"}) == [*others[:2], *others[:2]]
+    for edits in ({}, {first: "edited"}, {}):
+        assert run("d", edits) == []
+        assert bytes_of(tmp_path / "d") == bytes_of(whole["mnist_c"][0])
+    assert len(list((tmp_path / "cells/earlier").iterdir())) == 2  # each once, and the last is no earlier one
+    kept.clear()
+    for folder in (tmp_path / "cells/earlier").iterdir():
+        (folder / "observations.csv").write_bytes(b"")
+    assert len(run("e", {})) == 2 * len(study.cells)
 
 
 @pytest.mark.parametrize(("rule", "folder", "keeps"), [("measure", "observations", True), ("recheck", "recheck", False)])
@@ -437,7 +470,7 @@ def test_what_is_measured_to_be_compared_takes_nothing_over(study, tmp_path, mon
     """The job's script, with the measurement itself left out."""
     given = []
     monkeypatch.setattr("assay.pipeline.forwarding.forward", lambda snakemake: None)
-    monkeypatch.setattr("assay.pipeline.measurement.measure_block", lambda *arguments: given.append(arguments[-1]))
+    monkeypatch.setattr("assay.pipeline.measurement.measure_block", lambda *arguments: given.append(arguments[-2:]))
     monkeypatch.setattr("assay.pipeline.rechecking.compare_with_archive", lambda *arguments: SimpleNamespace(word="identical"))
     monkeypatch.setattr("assay.networks.jobs.set_up", lambda *arguments: CPU)
     monkeypatch.setattr("assay.pipeline.running.job", contextmanager(lambda snakemake: iter([quiet])))
@@ -445,7 +478,8 @@ def test_what_is_measured_to_be_compared_takes_nothing_over(study, tmp_path, mon
     params = SimpleNamespace(scale="ci", device="cpu", precision="float32", code="code")
     job = SimpleNamespace(output=output, params=params, threads=1, rule=rule)
     runpy.run_path(str(PROJECT / "workflow/scripts/measure.py"), {"snakemake": job})
-    assert given == [Kept(tmp_path / "cells" / study.name / "0-1", "code") if keeps else None]
+    kept = Kept(tmp_path / "cells" / study.name / "0-1", "code"), tmp_path / "partial" / study.name / "0-1"
+    assert given == [kept if keeps else (None, None)]
 
 
 def test_of_a_bundle_only_the_networks_with_other_code_are_trained_again(tmp_path, monkeypatch):
@@ -470,3 +504,77 @@ def test_of_a_bundle_only_the_networks_with_other_code_are_trained_again(tmp_pat
     monkeypatch.setattr(fingerprints, "code_hash", lambda name: "0" * 16 if name == "assay.augment.mixup" else hashed(name))
     assert run() == ({(mixed, 0), (mixed, 1)}, weights)
     assert run() == (set(), weights)
+
+
+def failing(monkeypatch, label):
+    """Have the protocol raise for one cell."""
+    measure = observing._measure
+
+    def measured(session, cell, seed):
+        if cell.label == label:
+            raise ValueError(f"not of {label}")
+        return measure(session, cell, seed)
+
+    monkeypatch.setattr(observing, "_measure", measured)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("place", [0, -1])
+def test_where_the_measuring_of_an_arm_fails_the_others_come_out_as_ever(
+    studies, store, whole, tmp_path, monkeypatch, name, place
+):
+    study = studies[name]
+    bad = study.cells[place].label
+    failing(monkeypatch, bad)
+    kept, partial = kept_in(tmp_path / "cells", study), tmp_path / "partial"
+    with pytest.raises(ValueError, match=f"not of {bad}"):
+        measure_block(study, BLOCK, store, tmp_path / "evidence", say=quiet, kept=kept, partial=partial)
+    assert not (tmp_path / "evidence").exists()
+    found, every = read_evidence(partial), read_evidence(whole[name][0])
+    assert found.observations == [row for row in every.observations if bad not in (row.arm, f"{row.arm}@{row.x}")]
+    assert found.arrays.keys() == {array for array in every.arrays if array.rpartition("/")[0] != bad}
+    assert all(np.array_equal(found.arrays[array], every.arrays[array]) for array in found.arrays)
+    assert found.provenance["failed"] == {bad: f"ValueError: not of {bad}"}
+    assert found.provenance["study_sha256"] == study.digest
+    assert set(kept.read(study, cell_keys(study, BLOCK, store, 1))) == {c.label for c in study.cells} - {bad}
+
+
+def test_an_arm_whose_training_failed_is_not_measured_on_an_earlier_network(studies, store, tmp_path):
+    study = studies["adversarial_shape_bias"]
+    folder = tmp_path / "networks"
+    shutil.copytree(store.folder, folder)
+    bad = study.cells[0]
+    manifest = json.loads((folder / f"{study.name}.json").read_text())
+    why = {bad.recipe.name: {"seeds": [1], "error": "TypeError: no"}}
+    (folder / f"{study.name}.json").write_text(json.dumps(manifest | {"failed": why}))
+    again, partial = NetworkStore(folder, CPU), tmp_path / "partial"
+    with pytest.raises(TrainingError, match=f"arm '{bad.label}': training {bad.recipe.name} failed: TypeError: no"):
+        measure_block(study, BLOCK, again, tmp_path / "evidence", say=quiet, partial=partial)
+    found = read_evidence(partial)
+    assert bad.arm not in {row.arm for row in found.observations}
+    assert again.failures([0]) == {}
+
+
+def test_what_says_nothing_of_a_method_is_no_failed_arm(studies, store, tmp_path, monkeypatch):
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(observing, "_measure", full)
+    with pytest.raises(OSError, match="No space left"):
+        measure_block(studies["adversarial_shape_bias"], BLOCK, store, tmp_path / "e", say=quiet, partial=tmp_path / "partial")
+    assert not (tmp_path / "partial").exists()
+
+
+def test_drawing_unseeded_in_the_first_repetition_alone_is_noticed(studies, store, tmp_path, monkeypatch):
+    """The generator is seeded anew for the second, so a look at the end alone would miss it."""
+    study = studies["adversarial_shape_bias"]
+    measure = observing._measure
+
+    def measured(session, cell, seed):
+        if seed == 0:
+            torch.rand(1)
+        return measure(session, cell, seed)
+
+    monkeypatch.setattr(observing, "_measure", measured)
+    measure_block(study, BLOCK, store, tmp_path / "evidence", say=quiet, kept=kept_in(tmp_path / "cells", study))
+    assert not (tmp_path / "cells").exists()

@@ -89,3 +89,24 @@ def test_only_ci_is_inconclusive():
 def test_schemas_are_in_step_with_the_code(name):
     path = PROJECT / "config" / "schemas" / f"{name}.schema.json"
     assert path.read_text() == schema_text(name), "run `make schemas`"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"recheck": float("inf")}, "recheck"),
+        ({"recheck": float("nan")}, "recheck"),
+        ({"recheck": True}, "recheck"),
+        ({"datasets": ""}, "key 'datasets': "),
+        ({"draws": True}, "key 'draws': "),
+        ({"studies": [5]}, "key 'studies"),
+    ],
+)
+def test_a_configuration_takes_nothing_for_what_it_is_not(given, said):
+    with pytest.raises(StudyError) as caught:
+        load_config(given)
+    assert said in str(caught.value)
+
+
+def test_a_name_of_digits_stays_a_name():
+    assert load_config({"draws": 5}).draws == "5"

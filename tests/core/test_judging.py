@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 from project_tree import Tree
+from scipy.stats import ttest_1samp
 
 from assay.errors import EvidenceError
 from assay.evidence.tables import read_blocks, read_evidence
@@ -74,10 +76,10 @@ def test_study_without_evidence_is_listed_and_the_other_judged(tree):
 
 def test_what_the_measurement_left_is_the_reason(tree):
     waiting(tree, other=("linear-shapes-12345678",))
-    leave(tree.results / "logs/train/linear-shapes-12345678.failed.json", stage="train", error="diverged", log="train.log")
-    assert judged(tree)["failed"]["other"] == {"stage": "train", "error": "diverged", "log": "train.log"}
     leave(tree.results / "logs/measure/other/0-4.failed.json", stage="measure", error="no finite number", log="measure.log")
     assert judged(tree)["failed"]["other"]["error"] == "no finite number"
+    leave(tree.results / "logs/train/linear-shapes-12345678.failed.json", stage="train", error="diverged", log="train.log")
+    assert judged(tree)["failed"]["other"] == {"stage": "train", "error": "diverged", "log": "train.log"}  # the root of the other
 
 
 def test_failed_training_of_another_study_is_no_reason(tree):
@@ -92,6 +94,42 @@ def test_evidence_that_cannot_be_judged_fails_alone(tree):
     found = judged(tree)
     assert found["failed"]["other"]["stage"] == "judge"
     assert set(found["studies"]) == {"mixup"}
+
+
+def test_of_a_study_with_a_failed_arm_the_rest_is_judged_as_among_all_and_it_comes_to_no_verdict(tree):
+    tree.study(
+        expect=["mixup.top1 > 0.697", "mixup.top1 > erm.top1"],
+        secondary=["erm.top1 > 0.2"],
+        controls=["mixup.top1 > 0.3", "erm.top1 > 0.3"],
+    )
+    tree.measure()
+    tree.measure("other")
+    why = {"erm": "TypeError: no"}
+    whole, broken = tree.sources, replace(tree.sources, in_part={"mixup": why})
+    judgements = [json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")]
+    waiting(tree, mixup=())
+    leave(tree.results / "logs/measure/mixup/0-4.failed.json", stage="measure", error="TypeError: no", log="x.log")
+    found = judge_results(judgements, broken)
+    assert set(found["studies"]) == {"other"}
+    assert found["studies"]["other"]["q"] == judge_results(judgements[1:], whole)["studies"]["other"]["q"]
+    assert found["failed"]["mixup"] == {"stage": "measure", "error": "TypeError: no", "log": "x.log", "arms": why}
+    record = found["partial"]["mixup"]
+    p = ttest_1samp([0.7 + 0.002 * (seed - 2) for seed in range(5)], 0.697).pvalue
+    (item,) = record["expectations"]
+    assert (item["text"], item["p"], item["p_holm"]) == ("mixup.top1 > 0.697", pytest.approx(p), pytest.approx(2 * p))
+    assert record["verdict"] == ""
+    assert record["secondary"] == []
+    assert [control["text"] for control in record["controls"]] == ["mixup.top1 > 0.3"]
+    lost = {"controls": ["erm.top1 > 0.3"], "expect": ["mixup.top1 > erm.top1"], "secondary": ["erm.top1 > 0.2"]}
+    assert record["unread"] == lost
+
+
+def test_where_no_expectation_can_be_judged_what_is_left_is_still_said(tree):
+    found = judge_results(
+        [json.loads(tree.compiled().judgement)], replace(tree.sources, in_part={"mixup": {"erm": "no", "mixup@0.5": "no"}})
+    )
+    assert found["partial"]["mixup"]["expectations"] == []
+    assert found["partial"]["mixup"]["unread"]["expect"] == ["mixup.top1 > erm.top1"]
 
 
 def test_damaged_evidence_is_withdrawn_and_named(tree):

@@ -193,7 +193,9 @@ def test_a_measurement_is_not_charged_for_importing_its_methods(monkeypatch, tmp
     monkeypatch.setattr(plugs, "load", lambda kind, name: done.append(f"{kind}/{name}"))
     monkeypatch.setattr(measurement.time, "process_time", lambda: done.append("clock") or 0.0)
     monkeypatch.setattr(measurement, "observe", observe)
-    study = SimpleNamespace(plugs={"worlds/shapes", "models/resnet"})
+    study = SimpleNamespace(name="some", cells=(SimpleNamespace(label="one"),), plugs={"worlds/shapes", "models/resnet"})
+    monkeypatch.setattr(measurement, "alone", lambda study, cell: SimpleNamespace(plugs=study.plugs, recipes=[]))
+    store = SimpleNamespace(device=CPU, failures=lambda seeds: {})
     with pytest.raises(EnoughError):
-        measurement.measure_block(study, Block(0, 4), None, tmp_path)
+        measurement.measure_block(study, Block(0, 4), store, tmp_path)
     assert done == ["models/resnet", "worlds/shapes", "clock", "observe"]

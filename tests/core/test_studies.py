@@ -13,6 +13,7 @@ from assay.errors import StudyError
 from assay.language.compiling import merge
 from assay.language.recipes import Recipe, each_once
 from assay.language.scales import load_scale, scales
+from assay.language.stretching import stretched
 from assay.language.studies import compile_study, load_studies, study_paths
 from assay.language.study import Study
 from assay.storage.places import WORK
@@ -392,3 +393,52 @@ def test_weights_that_are_not_there_are_named(tmp_path):
     assert study.reads == {str(tmp_path / "mine.safetensors")}
     hub = {"timm": {"name": "resnet18", "weights": "timm/resnet18.a1_in1k"}}
     assert compiled(tmp_path, base={"world": "shapes", "model": hub}).reads == set()
+
+
+DIGITS = {"digits": {"train": 1000, "test": 700}}
+SIZED = {"digits": {"train": 1000, "test": 700, "size": 8}}
+OOD = {"expect": ["mixup.auroc > erm.auroc"], "controls": ["erm.auroc > 0"]}
+LINE = "study: world digits has images of 8 px, and scale laptop draws them at 16; set digits.size, to 8 or as you mean it"
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({"base": {"world": DIGITS, "model": "resnet"}}, [LINE]),
+        ({"base": {"world": SIZED, "model": "resnet"}}, []),
+        ({"base": {"world": {"digits": {**DIGITS["digits"], "size": 16}}, "model": "resnet"}}, []),
+        ({"base": {"world": {"random_labels": {"of": DIGITS}}, "model": "resnet"}}, [LINE]),
+        ({"base": {"world": {"random_labels": {"of": SIZED}}, "model": "resnet"}}, []),
+        ({"base": {"world": "shapes", "model": "resnet"}}, []),  # drawn at whatever size is asked for
+        ({"arms": {"erm": {}, "mixup": {"world": DIGITS}}}, [LINE]),
+        ({"base": {"world": DIGITS, "model": "resnet"}, "sweep": {"world.size": [8, 16]}}, []),
+        ({"networks": {"first": {"world": DIGITS}}, "arms": {"erm": {}, "mixup": {"start": "first"}}}, [LINE]),
+        ({"protocol": {"ood": {"near": "shapes", "far": [DIGITS], "tune_on": "shapes"}}, **OOD}, [LINE]),
+    ],
+)
+def test_a_scale_stretches_no_collection_unsaid(tmp_path, changes, lines):
+    assert stretched(compiled(tmp_path, **changes)) == lines
+
+
+BASE = {"world": "shapes", "model": "resnet"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"margin": {"top1": True}}, "key 'margin.top1': input should be a valid number, got True"),
+        ({"margin": {"top1": "0.1"}}, "key 'margin.top1': input should be a valid number, got '0.1'"),
+        ({"sweep": {"world.label_noise": ["0.1"]}}, "input should be a valid number, got '0.1'"),
+        ({"sweep": {"world.label_noise": [True]}}, "input should be a valid number, got True"),
+        ({"base": {**BASE, "budget": {"epochs": 1e300}}}, "1e+300 is not allowed; give a whole number from 0 to 2147483647"),
+        ({"base": {**BASE, "budget": {"length": 1e300}}}, "budget.length: 1e+300 is not allowed; it is at most 2147483647"),
+        ({"base": {**BASE, "budget": {"batch": 2**31}}}, "2147483648 is not allowed; give a whole number from 1 to 2147483647"),
+        (
+            {"base": {**BASE, "world": {"shapes": {"train": 10**30}}}},
+            f"{10**30} is not allowed: whole numbers are at most 2147483647",
+        ),
+        ({"base": {**BASE, "start": []}}, "unknown network '[]'"),
+    ],
+)
+def test_no_value_is_taken_for_what_it_is_not_nor_beyond_what_can_be_counted(tmp_path, changes, said):
+    assert said in message(tmp_path, **changes)

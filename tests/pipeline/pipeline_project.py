@@ -157,4 +157,8 @@ class Project:
         """Weights and observations by path, without what is kept beside them."""
         folder = self.root / "results" / "ci"
         files = [*folder.rglob("*.safetensors"), *folder.rglob("observations.csv"), *folder.rglob("arrays.npz")]
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files if not {"set-aside", "cells"} & {*path.parts}}
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in files
+            if not {"set-aside", "cells", "earlier"} & {*path.parts}
+        }

@@ -37,6 +37,30 @@ controls: [one.accuracy > -1]
 expect: [one.accuracy > 0.5]
 """
 
+HALVES = """
+paper: P166
+question: Are the other arms shown when one fails?
+base: {world: shapes, model: linear, budget: {epochs: 1}}
+networks:
+  first: {augment: breaking}
+arms:
+  plain: {}
+  smooth: {objective: {cross_entropy: {label_smoothing: 0.1}}}
+  broken: {augment: breaking}
+  tuned: {start: first, augment: noisy}
+protocol: probe
+controls: [plain.accuracy > -1, tuned.accuracy > -1]
+expect: [smooth.accuracy > plain.accuracy, broken.accuracy > plain.accuracy]
+"""
+
+BREAKING = '''"""Fails where a test wants it, for tests of failing arms."""
+
+
+def breaking(batch, generator):
+    """Returns the batch as it is."""
+    return batch
+'''
+
 WAITING = '''"""Notes its process and waits as long as a file asks for it, for tests that kill a training."""
 
 from assay.augment._hold import hold
@@ -265,6 +289,47 @@ def test_one_failing_study_does_not_stop_the_others_and_the_report_says_why(proj
     project.run()
     assert "metrics are finite" not in (project.root / "results/ci/report/studies/broken.html").read_text()
     assert not json.loads((project.root / "results/ci/verdicts.json").read_text())["failed"]
+
+
+def test_an_arm_that_fails_in_training_leaves_the_others_measured_drawn_judged_and_shown(project):
+    only(project, "halves", HALVES)
+    plug = project.write("src/assay/augment/breaking.py", BREAKING)
+    project.edit("config/scales/ci.yaml", "networks_per_job: 1", "networks_per_job: 16")
+    project.run()
+    before = project.measured()
+    plug.write_text(BREAKING.replace("    return batch", '    raise TypeError("\\nno such\\nbatch")'))
+    done = project.snakemake()
+    assert done.returncode != 0
+    assert "train: TypeError: no such" in done.stderr
+    judged = json.loads((project.root / "results/ci/verdicts-partial.json").read_text())
+    failed, shown = judged["failed"]["halves"], judged["partial"]["halves"]
+    assert not judged["studies"]
+    assert (failed["stage"], failed["error"]) == ("train", "TypeError: no such")
+    assert list(failed["arms"]) == ["broken", "tuned"]
+    for why in failed["arms"].values():
+        assert "training linear-shapes-breaking-" in why
+        assert why.endswith("failed: TypeError: no such")
+    assert [item["text"] for item in shown["expectations"]] == ["smooth.accuracy > plain.accuracy"]
+    assert shown["unread"]["expect"] == ["broken.accuracy > plain.accuracy"]
+    assert shown["unread"]["controls"] == ["tuned.accuracy > -1"]
+    report = project.root / "results/ci/report"
+    page, index = (report / "studies/halves.html").read_text(), (report / "index.html").read_text()
+    assert "2 arms failed, so there is no verdict" in page
+    assert "Out of date" not in page
+    assert "TypeError: no such" in page
+    assert "TypeError: no such" in index
+    assert (report / "figures/halves.svg").exists()
+    rows = (project.root / "results/ci/partial/halves/0-0/observations.csv").read_text().splitlines()
+    whole = before["observations/halves/0-0/observations.csv"].decode().splitlines()
+    assert rows == whole[:3]
+    assert not list(project.root.glob("results/ci/observations/halves/*/*.csv"))
+    assert project.planned("train")
+    plug.write_text(BREAKING)
+    assert "Some jobs failed" not in project.run()
+    assert project.measured() == before
+    assert "taken over" in (project.root / "results/ci/logs/measure/halves/0-0.log").read_text()
+    assert not (project.root / "results/ci/partial/halves/0-0").exists()
+    assert "failed, so there is no verdict" not in (report / "studies/halves.html").read_text()
 
 
 def test_a_diverging_training_names_step_network_and_last_finite_loss(project):

@@ -174,3 +174,18 @@ def test_only_a_folder_without_blocks_is_of_an_earlier_layout(tmp_path):
     assert len(found()) == 1
     (results / "observations/plain/observations.csv").unlink()
     assert found() == []
+
+
+def test_a_file_of_a_block_that_is_there_is_nothing_to_be_done(tmp_path, finished):
+    project = finished.copy(tmp_path)
+    there = "results/ci/observations/plain/0-0/observations.csv"
+    before = (tmp_path / there).stat().st_mtime_ns
+    for arguments in ((there,), ("-n", f"./{there}")):
+        said = project.run(*arguments)
+        assert f"{there}: is there and fresh; nothing to be done" in said
+        assert "jobs to run" not in said
+    said = project.run("-n", there, "results/ci/figures/plain.svg", "results/ci/verdicts.json")
+    assert "is there and fresh" in said
+    assert (tmp_path / there).stat().st_mtime_ns == before
+    (tmp_path / there).unlink()
+    assert "measure plain/0-0" in project.run("-n", there)

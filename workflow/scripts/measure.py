@@ -13,6 +13,7 @@ from assay.networks.store import NetworkStore
 from assay.pipeline.cells import Kept
 from assay.pipeline.measurement import measure_block
 from assay.pipeline.running import job
+from assay.pipeline.sources import partial_folder
 
 folder = Path(snakemake.output.observations).parent  # noqa: F821
 networks = folder.parents[2] / "networks"
@@ -25,7 +26,8 @@ with job(snakemake) as say:  # noqa: F821
     again = snakemake.rule == "recheck"  # noqa: F821
     # What is measured to be compared with the archive takes nothing over.
     kept = None if again else Kept(folder.parents[2] / "cells" / name / block.name, snakemake.params.code)  # noqa: F821
-    measure_block(study, block, store, folder, snakemake.threads, say, kept)  # noqa: F821
+    partial = None if again else partial_folder(folder.parents[2], name, block)
+    measure_block(study, block, store, folder, snakemake.threads, say, kept, partial)  # noqa: F821
     if again:
         from assay.pipeline.rechecking import compare_with_archive
 

@@ -1,4 +1,4 @@
-"""After a failed run: judge and show the studies that worked, and say why the others did not.
+"""After a failed run: judge and show the studies that worked, and say why the others did not, with what their other arms came to.
 
 Its verdicts lie beside those of a complete run, and its report lacks the manifest of a complete one, so that the next run
 knows what is left to do.
@@ -13,8 +13,9 @@ from pathlib import Path
 from assay.errors import AssayError
 from assay.judging.judging import write_verdicts
 from assay.language.studies import load_studies
+from assay.pipeline.partial import shown_in_part
 from assay.pipeline.sources import Sources
-from assay.report.reporting import write_report
+from assay.report.reporting import draw_in_part, write_report
 from assay.storage.places import WORK
 from assay.storage.receipts import Receipt
 
@@ -22,8 +23,10 @@ PARTIAL = "verdicts-partial.json"
 
 results, scale = Path(sys.argv[1]), sys.argv[2]
 try:
-    sources, studies = Sources.read(results), load_studies(scale)
-    write_verdicts([json.loads(studies[name].judgement) for name in sources.shown], sources, scale, WORK, PARTIAL)
+    planned, studies = Sources.read(results), load_studies(scale)
+    sources = shown_in_part(planned, studies)
+    draw_in_part(studies, sources)
+    write_verdicts([json.loads(studies[name].judgement) for name in planned.shown], sources, scale, WORK, PARTIAL)
     Receipt(results / "logs" / "report.log").withdraw()
     write_report(list(studies.values()), sources, PARTIAL)
 except AssayError as error:

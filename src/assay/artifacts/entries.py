@@ -8,7 +8,8 @@ A retired entry, <scale>/retired/<study>/<text>, has no files: it says of a text
 were seen, and the words that came out.
 
 Branches that added different studies of one world have each drawn its card: of such lines the one archived first counts. Two
-lines for one block are an error, since somebody has to choose.
+lines for one block are an error, since somebody has to choose; but a line that another one says it replaces, which merging may
+bring back, does not count.
 
 A line says all that is needed to tell whether evidence is fresh, so that a dry run pulls nothing: the digest of what was
 measured, the hashes of the code, commit, date and platform, and the checksums of the files, whose bytes are in a store.
@@ -57,7 +58,7 @@ class Entry(_Strict):
     judgement: the digest of the expectations, controls and margins that the study was judged by. judged, root: the judged text
     that the block was measured under, and the root name of its seeds. word, claims: what was said of the paper and of each claim
     when the block was archived; what is said today follows from the ledger. seen: of a retired text, the number of seeds by the
-    end of it.
+    end of it. replaces: digests of the lines that were here before it, under its key.
     """
 
     format: Literal[1]
@@ -77,6 +78,7 @@ class Entry(_Strict):
     seen: Annotated[int, Field(ge=0)] = 0
     cost: dict[str, float] = {}
     withdrawn: str = ""
+    replaces: tuple[str, ...] = ()
 
     @property
     def scale(self) -> str:
@@ -149,8 +151,11 @@ def read_entries(root: Path = WORK) -> dict[str, Entry]:
 def _lines(text: str) -> dict[str, tuple[int, str, Entry]]:
     """The lines that count, by key: number, text and entry."""
     found: dict[str, tuple[int, str, Entry]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        entry = _entry(number, line)
+    entries = [(number, line, _entry(number, line)) for number, line in enumerate(text.splitlines(), 1)]
+    replaced = {(entry.key, gone) for _, _, entry in entries for gone in entry.replaces}
+    for number, line, entry in entries:
+        if (entry.key, _digest(line)) in replaced:
+            continue
         first, seen, other = found.get(entry.key, (number, line, entry))
         if entry.study and seen != line:
             raise ArtifactError(
@@ -159,6 +164,10 @@ def _lines(text: str) -> dict[str, tuple[int, str, Entry]]:
         if (entry.archived, line) <= (other.archived, seen):
             found[entry.key] = (number, line, entry)
     return found
+
+
+def _digest(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()[:16]
 
 
 def _entry(number: int, line: str) -> Entry:
@@ -186,13 +195,22 @@ def write_entries(changed: Mapping[str, Entry | None], root: Path = WORK) -> Non
     """
     path = root / MANIFEST
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    lines = {key: line for key, (_, line, _) in _lines(text).items()}
-    lines |= {key: entry.line for key, entry in changed.items() if entry}
+    before = _lines(text)
+    lines = {key: line for key, (_, line, _) in before.items()}
+    lines |= {key: _after(before.get(key), entry).line for key, entry in changed.items() if entry}
     kept = [line for key, line in sorted(lines.items()) if changed.get(key, True)]
     try:
         write_atomic(path, "".join(line + "\n" for line in kept))
     except OSError as error:
         raise ArtifactError(f"{MANIFEST}: cannot be written ({error.strerror}), and is as it was; then archive again") from None
+
+
+def _after(before: tuple[int, str, Entry] | None, entry: Entry) -> Entry:
+    """The entry, saying which lines it replaces."""
+    if before is None or before[2] == entry:
+        return entry
+    _, line, old = before
+    return entry.model_copy(update={"replaces": tuple(dict.fromkeys((*old.replaces, _digest(line))))})
 
 
 def by_study(entries: Iterable[Entry], scale: str) -> dict[str, list[Entry]]:

@@ -1,4 +1,4 @@
-"""Versioned folders, and evidence in the archive: pull, push, archive, recheck."""
+"""Versioned folders, evidence in the archive, and what is kept of earlier code: pull, push, archive, recheck, clear."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -89,6 +89,33 @@ def recheck(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> N
     out.print(f"{study}: {found.told}", highlight=False, soft_wrap=True)
     out.print(f"archived on {found.archived_on}; here {found.here}", highlight=False, soft_wrap=True)
     out.print(f"rows are in {results_folder(scale)}/recheck/{study}/{found.block}", highlight=False, soft_wrap=True)
+
+
+@commands.command()
+@in_one_line
+def clear(
+    scale: AtScale = "laptop",
+    dry: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what it would free, and free nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Free what is kept of earlier code: networks and measured blocks that an edit replaced, and that undoing it would find."""
+    from assay.language.configuration import results_folder
+    from assay.language.scales import load_scale
+    from assay.storage.earlier import clear as clear_earlier
+    from assay.storage.places import WORK
+
+    load_scale(scale)
+    found = clear_earlier(WORK / results_folder(scale), act=not dry)
+    if as_json:
+        print_json({"would_free" if dry else "freed": asdict(found)})
+        return
+    counted = " and ".join(f"{count} {what}" for what, count in found.counts.items())
+    verb = "would free" if dry else "freed"
+    out.print(
+        f"{verb} {found.size / 1e6:.1f} MB below {results_folder(scale)}: {counted} of earlier code",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _show_status(found: list, scale: str, as_json: bool) -> None:

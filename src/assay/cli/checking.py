@@ -7,6 +7,8 @@ from pathlib import Path
 from assay.cli.memo import Found, Memo
 from assay.storage.places import PROJECT
 
+NAMED = 3  # studies of a line that is said of several
+
 
 def report(found: Found, as_json: bool) -> int:
     """Print it; the exit code."""
@@ -15,7 +17,7 @@ def report(found: Found, as_json: bool) -> int:
         return int(bool(found.problems))
     for problem in found.problems:
         print(f"error: {problem}", file=sys.stderr)
-    for line in filter(None, (*(f"warning: {warning}" for warning in found.warnings), found.before)):
+    for line in filter(None, (*(f"warning: {warning}" for warning in in_common(found.warnings)), found.before)):
         print(line)
     summary = ", ".join(f"{count} {what}" for what, count in found.counts.items())
     verdict = ("red", f"{len(found.problems)} problems") if found.problems else ("green", "all good")
@@ -26,6 +28,20 @@ def report(found: Found, as_json: bool) -> int:
     else:
         print(f"{summary}: {verdict[1]}")
     return int(bool(found.problems))
+
+
+def in_common(warnings: list[str]) -> list[str]:
+    """Warnings, each `study: text`, those of one text as one line."""
+    studies: dict[str, list[str]] = {}
+    for warning in warnings:
+        study, _, text = warning.partition(": ")
+        studies.setdefault(text, []).append(study)
+    return [f"{_some(names)}: {text}" for text, names in studies.items()]
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def check(config: Path = PROJECT / "config") -> Found:

@@ -13,6 +13,7 @@ from assay.language.inputs import shown
 from assay.language.metrics import check_metrics
 from assay.language.plugs import everything, misnamed, rests_on, watched
 from assay.language.scales import load_scale, scales
+from assay.language.stretching import stretched
 from assay.language.studies import reader, study_paths
 from assay.language.study import Study
 from assay.storage.places import PROJECT, WORK
@@ -28,7 +29,7 @@ def look(memo: Memo, config: Path) -> Found:
     damaged, said = {}, {name: (each["warnings"], each["before"]) for name, each in memo.sound.items()}
     for study in _readable(config, Config().scale, unsure):
         try:
-            said[study.name] = warnings_of(study, config), was_before(study, config)
+            said[study.name] = [*warnings_of(study, config), *stretched(study)], was_before(study, config)
         except StudyError as error:
             damaged[study.name] = str(error)
     for name in unsure:

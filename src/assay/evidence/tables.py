@@ -67,18 +67,23 @@ def study_code(study: "Study") -> dict[str, str]:
 
 def write_evidence(folder: Path, observations: list[Observation], arrays: dict[str, np.ndarray], provenance: dict) -> None:
     """Write observations and arrays, then the provenance that makes them count. EvidenceError for a value that is no number."""
-    for row in observations:
-        if not math.isfinite(row.value):
-            place = f" at x = {row.x}" if row.x is not None else ""
-            raise EvidenceError(
-                f"{row.study}: arm '{row.arm}', seed {row.seed}: metric '{row.metric}'{place} is {row.value}; metrics are finite"
-            )
+    check_finite(observations)
     write_atomic(folder / "observations.csv", as_csv(observations))
     write_atomic(folder / "arrays.npz", pack_arrays(arrays))
     sums = {"sha256": sha256(folder / "observations.csv"), "arrays_sha256": sha256(folder / "arrays.npz")}
     write_atomic(
         folder / "provenance.json", json.dumps({**provenance, "rows": len(observations), **sums}, indent=1, sort_keys=True)
     )
+
+
+def check_finite(observations: Sequence[Observation]) -> None:
+    """EvidenceError for the first value that is no number."""
+    for row in observations:
+        if not math.isfinite(row.value):
+            place = f" at x = {row.x}" if row.x is not None else ""
+            raise EvidenceError(
+                f"{row.study}: arm '{row.arm}', seed {row.seed}: metric '{row.metric}'{place} is {row.value}; metrics are finite"
+            )
 
 
 def as_csv(observations: Sequence[Observation]) -> str:

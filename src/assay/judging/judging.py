@@ -9,6 +9,7 @@ from assay.errors import EvidenceError
 from assay.evidence.tables import Evidence
 from assay.judging.release import Release, changes, last_release
 from assay.judging.verdicts import judge
+from assay.language.expectations import parse
 from assay.language.study import digest_of_judgement
 from assay.provenance.fingerprints import digest
 from assay.storage.files import write_atomic
@@ -34,7 +35,7 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf, release: Release, la
     of its earlier texts, as the archive has them, go on counting. release: what counts at the scale. last: the last release,
     against which changed words are listed; None where there is none.
     """
-    ready, observations, failed = [], {}, {}
+    ready, observations, failed, partial = [], {}, {}, {}
     for judgement in judgements:
         name = judgement["name"]
         try:
@@ -42,15 +43,37 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf, release: Release, la
         except EvidenceError as error:
             failed[name] = _failure(shelf, name, error)
             continue
+        judgement = judgement | {"retired": sum(len(text["claims"]) for text in shelf.retired.get(name, ()))}
+        if lost := evidence.provenance.get("failed"):
+            failed[name] = _failure(shelf, name, lost)
+            partial[name] = _judge_part(judgement, evidence, {label.partition("@")[0] for label in lost}, release)
+            continue
         observations[name] = [row._asdict() for row in evidence.observations]
-        retired = sum(len(text["claims"]) for text in shelf.retired.get(name, ()))
         rests_on = _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}
-        ready.append({**judgement, "retired": retired, "rests_on": rests_on})
+        ready.append({**judgement, "rests_on": rests_on})
     verdicts = judge(ready, observations, release.family)
     for record in verdicts["studies"].values():
         record["release"] = release.told(record)
     since = None if last is None else {"tag": last.tag, "changes": changes(last, verdicts["studies"])}
-    return {**verdicts, "failed": {**failed, **verdicts["failed"]}, "since": since}
+    return {**verdicts, "failed": {**failed, **verdicts["failed"]}, "since": since} | ({"partial": partial} if partial else {})
+
+
+def _judge_part(judgement: dict, evidence: Evidence, lost: set[str], release: Release) -> dict:
+    """What can be said of a study of which these arms failed: the expectations and controls that need none of them, corrected
+    as among all the study has. Its paper gets no word, and it is none of the studies that are listed as judged."""
+    needed = {group: judgement.get(group, []) for group in ("controls", "expect", "secondary")}
+    read = {group: [text for text in texts if not _arms(text) & lost] for group, texts in needed.items()}
+    unread = {group: [text for text in texts if _arms(text) & lost] for group, texts in needed.items()}
+    part = {**judgement, **read, "unread": unread, "retired": judgement["retired"] + len(unread["expect"])}
+    found = judge([part], {judgement["name"]: [row._asdict() for row in evidence.observations]}, release.family)["studies"]
+    # What is left may not make a whole, such as a curve without some of its points.
+    return {name: record | {"word": "", "count": "", "unread": unread} for name, record in found.items()}.get(
+        judgement["name"], {}
+    )
+
+
+def _arms(text: str) -> set[str]:
+    return {reference.arm for reference in parse(text).references()}
 
 
 def require_evidence(studies: Iterable[str], shelf: Shelf) -> None:
@@ -89,6 +112,6 @@ def _rests_on(evidence: Evidence) -> dict:
     }
 
 
-def _failure(shelf: Shelf, name: str, error: EvidenceError) -> dict:
+def _failure(shelf: Shelf, name: str, error: EvidenceError | dict) -> dict:
     """Why a study has no evidence: what one of its jobs left, or that the evidence is unreadable."""
     return shelf.failure(name) or {"stage": "measure", "error": str(error), "log": str(shelf.results / "logs" / "measure" / name)}

@@ -129,13 +129,13 @@ def case_of(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Case
 
     study: name, paper, expect (texts) and optionally secondary and controls (texts), margin ({metric: number}), rests_on;
     first: the first seed of its judged draws (0); first_look: the number of seeds of the first look (all that are there);
-    earlier: looks made under earlier texts (0); retired: how many claims these had (0). rows: observations with arm, seed,
-    metric, x, value (text or numbers).
+    earlier: looks made under earlier texts (0); retired: how many claims these had (0); unread: those texts, by the same
+    keys, that need an arm which failed. rows: observations with arm, seed, metric, x, value (text or numbers).
     Raises StudyError for a text that cannot be read or applied, EvidenceError for missing or non-finite observations.
     """
     try:
         controls, claims, beside = (tuple(map(parse, study.get(key, ()))) for key in ("controls", "expect", "secondary"))
-        if not claims:
+        if not claims and not study.get("unread"):
             raise StudyError("expect is empty; a study needs at least one expectation")
         arms = {reference.arm for each in (*controls, *claims, *beside) for reference in each.references()}
         first = study.get("first", 0)

@@ -21,6 +21,7 @@ from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
 from assay.language.study import Cell, Study, StudyFile
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
+LARGEST = 2**31 - 1  # of whole numbers: what computes with them counts in 32 bits in places, or would never end
 RECIPE_FIELDS = ("world", "model", "budget", *DEFAULTS)
 
 
@@ -254,7 +255,7 @@ class Compiler:
         if forgets := self._listed(resets, fields["reset"], f"{where}.reset"):
             data["reset"] = forgets
         start = fields["start"]
-        data["start"] = self._network(start, f"{where}.start").reference if start else None
+        data["start"] = None if start is None else self._network(start, f"{where}.start").reference
         return Recipe(data)
 
     def _plug_spec(self, where: str, kind: str, spec: Any, check: bool = False) -> tuple[str, dict]:
@@ -301,6 +302,9 @@ class Compiler:
             value = self._capped(parameter.name, parameter.normalise(value))
         except ValueError as error:
             raise self.fail(where, f"{value!r} is not allowed: {error}") from None
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int) and abs(number) > LARGEST:
+                raise self.fail(where, f"{number} is not allowed: whole numbers are at most {LARGEST}")
         if parameter.weights and value:
             self._check_weights(value, where)
         return value
@@ -333,11 +337,14 @@ class Compiler:
                 raise self.fail(where, unknown("key", key, allowed))
         if "epochs" in given and "length" in given:
             raise self.fail(where, "epochs and length exclude each other; length is a multiple of the scale's epochs")
-        epochs = given.get("epochs", round(given.get("length", 1) * self.terms.budget.epochs))
+        length = given.get("length", 1)
+        if abs(length) > LARGEST:
+            raise self.fail(f"{where}.length", f"{length!r} is not allowed; it is at most {LARGEST}")
+        epochs = given.get("epochs", round(length * self.terms.budget.epochs))
         batch = given["batch"] * self.terms.batch_times if "batch" in given else self.terms.budget.batch
         for key, value, least in (("epochs", epochs, 0), ("batch", batch, 1)):
-            if value != int(value) or value < least:
-                raise self.fail(f"{where}.{key}", f"{value!r} is not allowed; give a whole number of at least {least}")
+            if not least <= value <= LARGEST or value != int(value):
+                raise self.fail(f"{where}.{key}", f"{value!r} is not allowed; give a whole number from {least} to {LARGEST}")
         return {"epochs": self._capped("epochs", int(epochs)), "batch": int(batch)}
 
     def _draws(self, given: Any, where: str) -> dict[str, int]:

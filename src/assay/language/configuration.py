@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -21,13 +21,12 @@ class Config(BaseModel):
 
     scale: str = Field("laptop", description="a file in config/scales/")
     studies: str | list[str] = Field("all", description="all, a study's name or a list of names")
-    recheck: Annotated[float, Field(ge=0)] | str | list[str] = Field(
+    recheck: Annotated[float, Field(ge=0, allow_inf_nan=False)] | str | list[str] = Field(
         3.0, description="core minutes in which archived studies are computed again, or the names of such studies; 0 for none"
     )
     draws: str = Field(
         JUDGED,
         pattern=f"^{NAME}$",
-        coerce_numbers_to_str=True,
         description="judged, which verdicts rest on; any other name makes trial draws, below results/<scale>-<name>",
     )
     evidence: Literal["auto", "recomputed", "archive"] = Field(
@@ -37,7 +36,15 @@ class Config(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes the GPU if there is one")
 
-    datasets: str = Field("datasets", description="the folder of real data sets; the variable ASSAY_DATASETS goes before it")
+    datasets: str = Field(
+        "datasets", min_length=1, description="the folder of real data sets; the variable ASSAY_DATASETS goes before it"
+    )
+
+    @field_validator("draws", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """On a command line, a name of digits is a number."""
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("studies", "recheck")
     @classmethod

@@ -1,5 +1,6 @@
 """Files that users write: YAML read as plain data, checked against a model, with errors in one line."""
 
+import json
 import math
 import re
 import typing
@@ -111,11 +112,15 @@ def shown(path: Path) -> str:
 
 
 def parse(model: type[BaseModel], data: Any, path: Path) -> Any:
-    """Check data against a pydantic model; StudyError in one line that names file, key, value and what is allowed."""
+    """Check data against a pydantic model; StudyError in one line that names file, key, value and what is allowed.
+
+    Nothing is taken for what it is not: true for 1, "0.1" for a number, 2.0 for a whole number.
+    """
     if not isinstance(data, dict):
         raise StudyError(f"{shown(path)}: expected keys and values (allowed keys: {', '.join(model.model_fields)})")
     try:
-        return model.model_validate(data)
+        # JSON mode is strict about types yet takes a list for a tuple, which is how YAML writes one. A date stays text.
+        return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         # A key that is misspelt is missing as well; which one was meant is what helps.
         problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")

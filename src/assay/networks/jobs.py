@@ -5,7 +5,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,13 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from assay.data.batch import TensorWorld, to_tensors
-from assay.errors import PreemptedError, StudyError
+from assay.errors import PreemptedError, StudyError, TrainingError, in_a_line
 from assay.language import draws
 from assay.language.plugs import load_all
 from assay.language.recipes import Recipe
 from assay.language.together import packs
 from assay.networks.memory import keep_freed_memory
-from assay.networks.store import NetworkStore
+from assay.networks.store import NetworkStore, data_sets_behind
 from assay.provenance.fingerprints import fingerprint_of_networks
 from assay.provenance.proofs import code_digest
 from assay.storage.files import write_atomic
@@ -33,6 +34,7 @@ from assay.training.setting import Setting
 from assay.training.together import train_together
 from assay.training.trainer import train
 
+OF_THE_MACHINE = (OSError, MemoryError, torch.OutOfMemoryError)  # errors that say nothing of a method
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what Slurm sends ahead of a kill, by itself and by --signal
 
 
@@ -107,18 +109,65 @@ def train_bundle(
 ) -> None:
     """Train what is missing or made with other code; then write the manifest that lists every network's sha256.
 
-    Raises PreemptedError after a signal that comes before a kill; the same call then goes on where this one stopped.
+    A recipe that raises does not stop the others. The manifest says, under `failed`, of which repetitions it is and why; then
+    the first error is raised. No manifest is written where this machine failed (disk, memory), as trying again may help, nor by
+    several processes, of which the others cannot go on. Raises PreemptedError after a signal that comes before a kill; the same
+    call then goes on where this one stopped.
     """
-    load_all(set().union(*(recipe.plugs for recipe in recipes)))
-    codes = {recipe: code_of(recipe, len(seeds)) for recipe in sorted(recipes, key=lambda r: (r.depth, r.world, r.name))}
+    ordered = sorted(recipes, key=lambda r: (r.depth, r.world, r.name))
+    failed = _not_loading(ordered)
     drawn = Worlds(store)
     with stop_requests() as stop:
-        for recipe, code in codes.items():
-            job = _Job(recipe, seeds, code, store, drawn, say, group, stop)
-            job.train_block() if job.packs else job.train_each()
+        for recipe in ordered:
+            try:
+                _refuse(recipe, seeds, store, failed)
+                job = _Job(recipe, seeds, code_of(recipe, len(seeds)), store, drawn, say, group, stop)
+                job.train_block() if job.packs else job.train_each()
+            except PreemptedError:
+                raise
+            except Exception as error:
+                if group.size > 1:
+                    raise
+                failed[recipe] = error
+                say(f"{recipe.name} failed; the other networks of this job are trained\n{traceback.format_exc()}")
+    for error in failed.values():
+        if isinstance(error, OF_THE_MACHINE):
+            raise error
     if group.leads:
-        listed = {recipe.name: {str(seed): store.about(recipe, seed)["sha256"] for seed in seeds} for recipe in codes}
-        write_atomic(manifest, json.dumps({"networks": listed}, indent=1, sort_keys=True))
+        _write_manifest(manifest, ordered, seeds, store, failed)
+    for error in failed.values():
+        raise error
+
+
+def _not_loading(recipes: Iterable[Recipe]) -> dict[Recipe, Exception]:
+    """Load the methods of all recipes; those of which one cannot be, with its error."""
+    failed: dict[Recipe, Exception] = {}
+    for recipe in recipes:
+        try:
+            load_all(recipe.plugs)
+        except Exception as error:
+            failed[recipe] = error
+    return failed
+
+
+def _refuse(recipe: Recipe, seeds: range, store: NetworkStore, failed: Mapping[Recipe, Exception]) -> None:
+    """Raise what is known against a recipe: its methods do not load, or a network that it is made from failed, of which an
+    earlier one may still lie there."""
+    if recipe in failed:
+        raise failed[recipe]
+    if recipe.parents:
+        known = store.failures(seeds) | {each.name: in_a_line(error) for each, error in failed.items()}
+        for parent in recipe.parents:
+            if parent.name in known:
+                raise TrainingError(f"{recipe.name}: {parent.name}, which it is made from, failed: {known[parent.name]}")
+
+
+def _write_manifest(
+    path: Path, recipes: Iterable[Recipe], seeds: range, store: NetworkStore, failed: Mapping[Recipe, Exception]
+) -> None:
+    listed = {r.name: {str(seed): store.about(r, seed)["sha256"] for seed in seeds} for r in recipes if r not in failed}
+    why = {recipe.name: {"seeds": list(seeds), "error": in_a_line(error)} for recipe, error in failed.items()}
+    write_atomic(path, json.dumps({"networks": listed} | ({"failed": why} if why else {}), indent=1, sort_keys=True))
 
 
 @dataclass
@@ -157,9 +206,17 @@ class _Job:
                 self._train_together(missing)
 
     def _missing(self, seeds: Iterable[int]) -> list[int]:
-        """The repetitions that are not there, or made with other code. The first process alone looks, so that all do the same
-        even if the folder changes."""
-        return [seed for seed in seeds if self.group.leads and self.store.about(self.recipe, seed, self.code) is None]
+        """The repetitions that are not there, or made with other code, also not among those that an edit replaced. The first
+        process alone looks, so that all do the same even if the folder changes."""
+        return [seed for seed in seeds if self.group.leads and not self._is_there(seed)]
+
+    def _is_there(self, seed: int) -> bool:
+        if self.store.about(self.recipe, seed, self.code):
+            return True
+        found = self.store.bring_back(self.recipe, seed, self.code)
+        if found:
+            self.say(f"{self.recipe.name} seed {seed}: trained with this code before; brought back")
+        return found
 
     def _begins(self, missing: list[int], which: str) -> bool:
         """Whether there is something to train; PreemptedError if it is to stop before."""
@@ -213,6 +270,7 @@ class _Job:
             "seed": seed,
             "draws": draws.current(),
             "code": fingerprint_of_networks([self.recipe], len(self.seeds)),
+            "data_sets": data_sets_behind(self.recipe),
             "input": {"channels": channels, "classes": len(world.classes), "size": size},
             "parameters": sum(p.numel() for p in trained.network.parameters()),
             "core_seconds": round(core_seconds, 3),

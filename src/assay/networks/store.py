@@ -2,13 +2,15 @@
 
 results/<scale>/networks/<recipe>/seed-0.safetensors    weights, objective state, records and snapshots of one repetition
 results/<scale>/networks/<recipe>/seed-0.json           its sha256, recipe, code, input shape, cost; written last
+results/<scale>/networks/<recipe>/earlier/<digest>/     the same of earlier code or data, until it is cleared
 """
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from assay import datasets
 from assay.errors import EvidenceError, StudyError
 from assay.language.draws import current, made_under
-from assay.language.recipes import Recipe
+from assay.language.recipes import Recipe, canonical
 from assay.provenance.proofs import code_digest
+from assay.storage import earlier
 from assay.storage.files import read_json, sha256, write_atomic
 from assay.training.beginnings import build
 from assay.training.network import Network, Trained
@@ -55,7 +59,8 @@ class NetworkStore:
             yield
 
     def save(self, recipe: Recipe, seed: int, trained: Trained, about: dict) -> None:
-        """Write weights, then the sidecar that makes them count."""
+        """Write weights, then the sidecar that makes them count. What they replace is kept."""
+        self._keep(recipe, seed)
         tensors = {f"network.{k}": v for k, v in trained.network.state_dict().items()}
         tensors |= {f"objective.{k}": v for k, v in trained.objective.items()}
         tensors |= {f"records.{k}": v for k, v in trained.records.items()}
@@ -72,17 +77,44 @@ class NetworkStore:
         """The sidecar if the network is there, unharmed, and of the draws of this process, else None. An equal recipe that
         records more may have made it.
 
-        code: the digest of the code it must have been made with, or with code proven to compute the same, in this precision.
+        code: the digest of the code it must have been made with, or with code proven to compute the same, in this precision and
+        on the data sets that are there now.
         """
-        path = self.sidecar(recipe, seed)
+        return self._about(self.sidecar(recipe, seed), recipe, code)
+
+    def _about(self, path: Path, recipe: Recipe, code: str | None) -> dict | None:
         try:
             about = read_json(path)
         except EvidenceError:
             return None
-        weights = self.weights(recipe, seed)
+        weights = path.with_suffix(".safetensors")
         asked = recipe.is_met_by(about.get("recipe")) and made_under(about) == current()
-        made = code is None or (made_with(about), about.get("precision")) == (code, self.precision)
+        made_of = made_with(about), about.get("precision"), about.get("data_sets", {})
+        made = code is None or made_of == (code, self.precision, data_sets_behind(recipe))
         return about if asked and made and weights.exists() and sha256(weights) == about.get("sha256") else None
+
+    def bring_back(self, recipe: Recipe, seed: int, code: str) -> bool:
+        """Whether a network that an edit replaced was made with this code. It then lies there again, and what did is kept."""
+        for sidecar in sorted((self.folder / recipe.name).glob(f"{earlier.FOLDER}/*/seed-{seed}.json")):
+            if self._about(sidecar, recipe, code):
+                self._keep(recipe, seed)
+                os.replace(sidecar.with_suffix(".safetensors"), self.weights(recipe, seed))
+                os.replace(sidecar, self.sidecar(recipe, seed))
+                if not any(sidecar.parent.iterdir()):
+                    sidecar.parent.rmdir()
+                return True
+        return False
+
+    def _keep(self, recipe: Recipe, seed: int) -> None:
+        """Move a whole network out of the way, to what is kept of the code and the data that it was made with."""
+        about = self.about(recipe, seed)
+        if about is None or made_with(about) is None:
+            return
+        made_of = canonical([made_with(about), about.get("precision"), about.get("data_sets", {})])
+        folder = self.folder / recipe.name / earlier.FOLDER / hashlib.sha256(made_of.encode()).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (self.sidecar(recipe, seed), self.weights(recipe, seed)):  # without its sidecar nothing counts
+            os.replace(path, folder / path.name)
 
     def load(self, recipe: Recipe, seed: int) -> Trained:
         """The trained network, its bytes checked. EvidenceError if it is missing or altered."""
@@ -128,11 +160,24 @@ class NetworkStore:
         with safe_open(self.weights(recipe, seed), "numpy") as file:
             return file.get_tensor("records.loss")
 
+    def failures(self, seeds: Iterable[int]) -> dict[str, str]:
+        """Why networks, by name, could not be trained at some of these repetitions, as the manifests of their jobs say."""
+        manifests = (read_json(path) for path in sorted(self.folder.glob("*.json")))
+        said = (item for manifest in manifests for item in manifest.get("failed", {}).items())
+        return {name: each["error"] for name, each in said if set(seeds) & set(each["seeds"])}
+
     def _withdraw(self, recipe: Recipe) -> None:
         """Remove the manifests that vouch for a network which is not what they say, so that the next run makes it again."""
         for manifest in self.folder.glob("*.json"):
             if recipe.name in read_json(manifest)["networks"]:
                 manifest.unlink(missing_ok=True)
+
+
+def data_sets_behind(recipe: Recipe) -> dict[str, str | None]:
+    """The data sets that a network and those it is made from are trained on, each with its identity; None for one that is not
+    there. No code says what lies in a folder."""
+    names = datasets.needed(ancestor.data for ancestor in recipe.ancestry())
+    return {name: datasets.retrieved(name).identity if datasets.marker(name).exists() else None for name in names}
 
 
 def made_with(about: dict) -> str | None:

@@ -3,17 +3,20 @@
 results/<scale>/cells/<study>/<block>/    observations.csv, arrays.npz, provenance.json: written and checked as evidence is
 
 The last says of every cell, under `cells`, by which key it is known: a digest of all that its numbers rest on. There is one such
-folder a block, written anew by every measurement with the cells of its study alone, so that nothing grows.
+folder a block, written anew by every measurement with the cells of its study alone. What that replaces stays in folders beside,
+below `earlier/`, until it is cleared (assay.storage.earlier).
 
 What is taken over is what measuring all cells would give, as long as no cell depends on which others were measured before it. A
 cell that draws from torch's own generator does; nothing of its block is kept or taken over. That the protocols leave nothing else
 behind is a test over all studies.
 """
 
+import contextlib
 import hashlib
+import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ import torch
 from assay import datasets
 from assay.data.seeds import seed_of
 from assay.errors import EvidenceError
-from assay.evidence.tables import FORMAT, Observation, code_digest, read_evidence, study_code, write_evidence
+from assay.evidence.tables import FILES, FORMAT, Observation, code_digest, read_evidence, study_code, write_evidence
 from assay.language import draws
 from assay.language.blocks import Block
 from assay.language.recipes import Recipe, canonical
@@ -33,7 +36,8 @@ from assay.networks.jobs import device_name
 from assay.networks.store import NetworkStore
 from assay.provenance.fingerprints import module_path
 from assay.provenance.platforms import platform_here, versions
-from assay.storage.files import sha256
+from assay.storage import earlier
+from assay.storage.files import read_json, sha256
 
 BEGAN = time.time()  # no later than the first of the methods is imported
 
@@ -51,6 +55,10 @@ class Measured:
     key: str = ""
 
 
+def _keys_in(notes: Mapping[str, Mapping]) -> set[str]:
+    return {each["key"] for each in notes.values()}
+
+
 NOTES = ("data", "core_seconds", "made", "key")  # of a cell, beside its rows and arrays
 
 
@@ -62,11 +70,20 @@ class Kept:
     code: str
 
     def read(self, study: Study, keys: Mapping[str, str]) -> dict[str, Measured]:
-        """The cells, by label, that are there under these keys; none if a file is missing, damaged or foreign."""
+        """The cells, by label, that are there under these keys, or were before an edit that was taken back; none of a folder in
+        which a file is missing, damaged or foreign."""
+        found: dict[str, Measured] = {}
+        for folder in (self.folder, *sorted(self.folder.glob(f"{earlier.FOLDER}/*"))):
+            found |= self._read(folder, [cell for cell in study.cells if cell.label not in found], keys)
+        return {cell.label: found[cell.label] for cell in study.cells if cell.label in found}
+
+    def _read(self, folder: Path, cells: Sequence[Cell], keys: Mapping[str, str]) -> dict[str, Measured]:
         try:
-            found = read_evidence(self.folder)
-            notes = found.provenance["cells"]
-            known = [cell for cell in study.cells if notes.get(cell.label, {}).get("key") == keys.get(cell.label, "none")]
+            notes = read_json(folder / "provenance.json")["cells"]
+            known = [cell for cell in cells if notes.get(cell.label, {}).get("key") == keys.get(cell.label, "none")]
+            if not known:
+                return {}
+            found = read_evidence(folder)
             if found.provenance["cells_sha256"] != _sum(notes):
                 return {}
             return {
@@ -79,16 +96,38 @@ class Kept:
             return {}
 
     def write(self, study: Study, cells: Mapping[str, Measured]) -> None:
-        """Keep these cells, and no others."""
+        """Keep these cells, and no others but those of earlier code."""
         notes = {label: {name: getattr(cell, name) for name in NOTES} for label, cell in cells.items()}
         rows = [row for cell in cells.values() for row in cell.rows]
         arrays = {name: array for cell in cells.values() for name, array in cell.arrays.items()}
         about = {"format": FORMAT, "study": study.name, "cells": notes, "cells_sha256": _sum(notes)}
+        self._put_by(_keys_in(notes))
         write_evidence(self.folder, rows, arrays, about)
+        shutil.rmtree(self._earlier(about), ignore_errors=True)  # what was taken back is no earlier one any more
+
+    def _earlier(self, about: Mapping[str, Any]) -> Path:
+        """Where cells go that are replaced."""
+        return self.folder / earlier.FOLDER / str(about["cells_sha256"])[:16]
 
     def clear(self) -> None:
-        """Keep nothing."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Keep nothing of this code."""
+        for name in FILES:
+            (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not there, or with what is kept of earlier code
+            self.folder.rmdir()
+
+    def _put_by(self, keys: Set[str]) -> None:
+        """Move what is kept to what is kept of earlier code, if it has cells beyond these keys."""
+        try:
+            about = read_json(self.folder / "provenance.json")
+            by_now, target = _keys_in(about["cells"]), self._earlier(about)
+        except (AttributeError, EvidenceError, KeyError, TypeError):
+            return
+        if by_now <= keys:
+            return
+        target.mkdir(parents=True, exist_ok=True)
+        for file in reversed(FILES):  # without its provenance nothing counts
+            os.replace(self.folder / file, target / file)
 
     def may_keep(self, study: Study) -> bool:
         """Whether the code that ran is the code that keys are made of: nobody edited it since the run was planned."""
@@ -150,16 +189,29 @@ def _sum(data: Any) -> str:
     return hashlib.sha256(canonical(data).encode()).hexdigest()
 
 
-def drew_unseeded(study: Study, block: Block, device: torch.device) -> bool:
-    """Whether measuring, which has just ended, drew from torch's own generators as they were seeded for its last repetition.
+class Unseeded:
+    """Whether measuring drew from torch's own generators as they were seeded for a repetition. Such numbers depend on what was
+    drawn before; trainings inside a protocol seed the generators themselves."""
 
-    Such numbers depend on what was drawn before. Trainings inside a protocol seed the generators themselves.
-    """
-    seed = seed_of("measure", study.name, block.last)
-    states = {torch.device("cpu"): (torch.initial_seed(), torch.get_rng_state())}
-    if device.type == "cuda":
-        states[device] = (torch.cuda.initial_seed(), torch.cuda.get_rng_state(device))
-    return any(
-        found == seed and not torch.equal(state, torch.Generator(on).manual_seed(seed).get_state())
-        for on, (found, state) in states.items()
-    )
+    def __init__(self, study: Study, block: Block, device: torch.device):
+        self.seeds = {seed_of("measure", study.name, repetition) for repetition in block.repetitions}
+        self.device, self.drawn = device, False
+
+    def watched(self, say: Callable[[str], None]) -> Callable[[str], None]:
+        """Look whenever a line is said, as one is at the end of each repetition."""
+
+        def look_and_say(line: str) -> None:
+            self.look()
+            say(line)
+
+        return look_and_say
+
+    def look(self) -> None:
+        """Note whether the generators moved since they were seeded for the repetition at hand."""
+        states = {torch.device("cpu"): (torch.initial_seed(), torch.get_rng_state())}
+        if self.device.type == "cuda":
+            states[self.device] = (torch.cuda.initial_seed(), torch.cuda.get_rng_state(self.device))
+        self.drawn |= any(
+            found in self.seeds and not torch.equal(state, torch.Generator(on).manual_seed(found).get_state())
+            for on, (found, state) in states.items()
+        )

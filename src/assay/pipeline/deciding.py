@@ -36,19 +36,20 @@ def decide(
     chosen: the studies to compute where they have none; of the others, what there is counts. platform: this machine's, on which
     what is computed will lie.
     """
-    entries = list(read_entries(root).values())
+    entries = list(read_entries(root).values()) if current() == JUDGED else []  # nothing of a trial is archived
     archived = {scale: by_study(entries, scale) for scale in {study.scale for study in studies.values()}}
     places: dict[str, tuple[Place, ...]] = {}
     lacking: dict[str, tuple[str, ...]] = {}
     retired: dict[str, tuple[dict, ...]] = {}
     for name, study in studies.items():
-        wanted = name in chosen and mode != "archive"
-        own = archived[study.scale].get(name, [])
-        if current() == JUDGED and (texts := retired_texts(study, own)):
+        # Of what is not chosen, the page stays as it is.
+        own_mode = "auto" if mode == "recomputed" and name not in chosen and current() == JUDGED else mode
+        lines = archived[study.scale].get(name, [])
+        if texts := retired_texts(study, lines):
             retired[name] = texts
-        places[name], lacking[name] = _decide_one(
-            study, own if mode != "recomputed" else [], wanted, mode, results, platform_key(platform)
-        )
+        own = lines if own_mode != "recomputed" else []
+        wanted = name in chosen and mode != "archive"
+        places[name], lacking[name] = _decide_one(study, own, wanted, own_mode, results, platform_key(platform))
     return Sources(results, places, {name: why for name, why in lacking.items() if why}, {}, retired=retired)
 
 

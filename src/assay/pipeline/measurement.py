@@ -1,6 +1,8 @@
 """What one measuring job does: observe what of a block was not observed before, and write its evidence with what it rests on."""
 
+import shutil
 import time
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,16 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from assay.data.seeds import ROOT_NAME
-from assay.evidence.tables import FORMAT, TRAINING_LOSS, study_code, write_evidence
+from assay.errors import PreemptedError, TrainingError
+from assay.evidence.tables import FORMAT, TRAINING_LOSS, check_finite, study_code, write_evidence
 from assay.evidence.tested import tested
 from assay.language import draws
 from assay.language.blocks import Block
 from assay.language.plugs import load_all
 from assay.language.study import Study
 from assay.measuring.observing import observe
-from assay.networks.jobs import device_name
+from assay.networks.jobs import OF_THE_MACHINE, device_name
 from assay.networks.store import NetworkStore
-from assay.pipeline.cells import Kept, Measured, arrays_of, cell_keys, drew_unseeded, rows_of, world_key
+from assay.pipeline.cells import Kept, Measured, Unseeded, alone, arrays_of, cell_keys, rows_of, world_key
+from assay.pipeline.partial import write_partial
 from assay.provenance.commits import commit
 from assay.provenance.platforms import platform_here, versions
 from assay.storage.places import PROJECT
@@ -32,31 +36,65 @@ def measure_block(
     threads: int = 1,
     say: Callable[[str], None] = print,
     kept: Kept | None = None,
+    partial: Path | None = None,
 ) -> None:
     """Observe a block of a study with this many threads and write its evidence to the folder.
 
     kept: where cells that were measured before are taken from, and all are left for later; without it all are measured.
+    partial: where the evidence of the other cells goes if some fail, by which the study is shown. The first error is raised then.
     """
-    load_all(study.plugs)
-    keys = cell_keys(study, block, store, threads) if kept else {}
-    before = kept.read(study, keys) if kept else {}
-    now = observed(_without(study, before), block, store, say)
-    alike = not drew_unseeded(study, block, store.device)
+    if partial:
+        shutil.rmtree(partial, ignore_errors=True)
+    failed = unmeasurable(study, block, store)
+    able = _without(study, failed)
+    keys = cell_keys(able, block, store, threads) if kept else {}
+    before = kept.read(able, keys) if kept else {}
+    unseeded = Unseeded(study, block, store.device)
+    say = unseeded.watched(say)
+    now, raised = observed(_without(able, before), block, store, say)
+    alike = not unseeded.drawn
     if before and not alike:
         say(f"{study.name}: its protocol draws from torch's own generator, so all its arms are measured together")
-        before, now = {}, observed(study, block, store, say)
+        before = {}
+        now, raised = observed(able, block, store, say)
     if before:
         say(f"{study.name}: taken over, since nothing that they rest on changed: {', '.join(before)}")
-    cells = {cell.label: (before | now)[cell.label] for cell in study.cells}
+    failed |= raised
+    cells = {cell.label: (before | now)[cell.label] for cell in study.cells if cell.label not in failed}
+    if not cells:
+        raise next(iter(failed.values()))
     if kept and alike and kept.may_keep(study):
-        kept.write(study, {label: replace(cells[label], key=key) for label, key in keys.items()})
+        kept.write(study, {label: replace(cell, key=keys[label]) for label, cell in cells.items()})
     elif kept:
         kept.clear()
     rows = [row for cell in cells.values() for row in cell.rows]
     arrays = {name: array for cell in cells.values() for name, array in cell.arrays.items()}
-    write_evidence(
-        folder, rows, arrays | training_losses(study, block, store), provenance(study, block, store, threads, cells, set(before))
-    )
+    whole = _without(study, failed)
+    arrays |= training_losses(whole, block, store)
+    about = provenance(whole, block, store, threads, cells, set(before))
+    if not failed:
+        write_evidence(folder, rows, arrays, about)
+        return
+    if partial:
+        write_partial(partial, study, rows, arrays, about, failed)
+    raise next(iter(failed.values()))
+
+
+def unmeasurable(study: Study, block: Block, store: NetworkStore) -> dict[str, Exception]:
+    """The cells, by label, of which a method cannot be loaded or a network could not be trained, each with the error."""
+    failed: dict[str, Exception] = {}
+    untrained = store.failures(block.repetitions)
+    for cell in study.cells:
+        own = alone(study, cell)
+        try:
+            load_all(own.plugs)
+        except Exception as error:
+            failed[cell.label] = error
+            continue
+        if lacking := next((recipe.name for recipe in own.recipes if recipe.name in untrained), None):
+            why = f"training {lacking} failed: {untrained[lacking]}"
+            failed[cell.label] = TrainingError(f"{study.name}: arm '{cell.label}': {why}")
+    return failed
 
 
 def _without(study: Study, before: Collection[str]) -> Study:
@@ -64,11 +102,35 @@ def _without(study: Study, before: Collection[str]) -> Study:
     return replace(study, cells=tuple(cell for cell in study.cells if cell.label not in before)) if before else study
 
 
-def observed(study: Study, block: Block, store: NetworkStore, say: Callable[[str], None]) -> dict[str, Measured]:
-    """All cells of a study, measured now, by label; of the time, which they share, each is charged an equal part."""
+def observed(
+    study: Study, block: Block, store: NetworkStore, say: Callable[[str], None]
+) -> tuple[dict[str, Measured], dict[str, Exception]]:
+    """All cells of a study, measured now, by label; where one fails, each by itself, which gives the same numbers, and the errors
+    of those that fail. What says nothing of a method is raised."""
+    try:
+        return _observed(study, block, store, say), {}
+    except (*OF_THE_MACHINE, PreemptedError):
+        raise
+    except Exception as error:
+        say(f"{study.name}: an arm failed; each is measured by itself\n{traceback.format_exc()}")
+        if len(study.cells) == 1:
+            return {}, {study.cells[0].label: error}
+    found: dict[str, Measured] = {}
+    failed: dict[str, Exception] = {}
+    for cell in study.cells:
+        now, raised = observed(alone(study, cell), block, store, say)
+        found, failed = found | now, failed | raised
+    return found, failed
+
+
+def _observed(study: Study, block: Block, store: NetworkStore, say: Callable[[str], None]) -> dict[str, Measured]:
+    """All cells, of the time, which they share, each charged an equal part. EvidenceError for a value that is no number."""
+    if not study.cells:
+        return {}
     started = time.process_time()
     rows, session = observe(study, block, store, say)
     spent = time.process_time() - started
+    check_finite(rows)
     data, made = session.data_digests(), made_now()
     return {
         cell.label: Measured(

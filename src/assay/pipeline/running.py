@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.cluster.slurm import wait_to_be_ended
-from assay.errors import AssayError, PreemptedError, StudyError
+from assay.errors import AssayError, PreemptedError, StudyError, in_a_line, reason
 from assay.language.draws import require
 from assay.pipeline.forwarding import spent_before
 from assay.pipeline.usage import note_usage, usage_file
@@ -29,8 +29,7 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
     line; any other keeps its traceback in the log.
     """
     log_path = Path(snakemake.log[0])
-    failure = failure_file(log_path)
-    failure.unlink(missing_ok=True)
+    failure_file(log_path).unlink(missing_ok=True)
     usage_file(log_path).unlink(missing_ok=True)
     log_path.unlink(missing_ok=True)
     # Appended to, because the processes of one training share the log.
@@ -52,25 +51,22 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
             if stopped and "SLURM_JOB_ID" in os.environ:
                 say(f"{error}; waiting for Slurm to send the job back into the queue")
                 wait_to_be_ended()
-            line = _reason(error)
+            line = reason(error)
             log.write(line if isinstance(error, AssayError) else traceback.format_exc())
             if not stopped:  # a job that was asked to stop did not fail
-                write_atomic(failure, json.dumps({"stage": snakemake.rule, "error": line.splitlines()[0], "log": str(log_path)}))
+                note_failure(log_path, snakemake.rule, error)
             sys.exit(f"{snakemake.rule}: {line}")
-
-
-def _reason(error: Exception) -> str:
-    """What an error says, from its first line that says something; by its kind alone where it says nothing."""
-    text = str(error).strip()
-    if isinstance(error, AssayError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _refuse_loading_code() -> None:
     """StudyError where PyTorch is told to run the code that files of weights may hold."""
     if os.environ.get(UNSAFE):
         raise StudyError(f"{UNSAFE}={os.environ[UNSAFE]} lets files of weights run code; unset it")
+
+
+def note_failure(log_path: Path, rule: str, error: Exception) -> None:
+    """Leave a line for the report of why a job failed, or a part of what it was to do."""
+    write_atomic(failure_file(log_path), json.dumps({"stage": rule, "error": in_a_line(error), "log": str(log_path)}))
 
 
 def failure_file(log_path: Path) -> Path:

@@ -5,7 +5,7 @@ since by then other results lie there.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -44,6 +44,7 @@ class Sources:
 
     needs: the training jobs that each study waits for in this run. rechecked: archived blocks that it computes again beside them.
     retired: what the archive says of texts that studies had before (assay.artifacts.texts).
+    in_part: studies of which arms failed in this run, with the reason by label of each cell that lacks.
     """
 
     results: Path
@@ -52,6 +53,7 @@ class Sources:
     needs: Mapping[str, tuple[str, ...]]
     rechecked: tuple[tuple[str, Block], ...] = ()
     retired: Mapping[str, tuple[dict, ...]] = field(default_factory=dict)
+    in_part: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def shown(self) -> list[str]:
@@ -89,11 +91,19 @@ class Sources:
 
     def folder(self, study: str, block: Block) -> Path:
         """Where a block lies in the results folder, whatever counts."""
+        partial = partial_folder(self.results, study, block)
+        if study in self.in_part and (partial / "provenance.json").exists():
+            return partial
         return self.results / "observations" / study / block.name
+
+    def drawing(self, study: str) -> Path:
+        """Where the study's figure lies."""
+        return self.results / (f"partial/{study}/figure.svg" if study in self.in_part else f"figures/{study}.svg")
 
     def evidence(self, study: str, root: Path = WORK) -> Evidence:
         """The study's evidence, all blocks together; EvidenceError where there is none, or it is damaged."""
-        return joined([unpacked(folder, provenance) for folder, provenance in self._checked(study, root)])
+        parts = [unpacked(folder, provenance) for folder, provenance in self._checked(study, root)]
+        return joined([_without_cells(part, self.in_part.get(study, ())) for part in parts])
 
     def provenance(self, study: str, root: Path = WORK) -> dict:
         """What is said of the study's evidence, whose files are checked but not parsed; EvidenceError as `evidence`."""
@@ -106,7 +116,11 @@ class Sources:
             why = self.lacking.get(study) or (f"no evidence in {self.results}; run snakemake",)
             raise EvidenceError(f"{study}: {why[0]}")
         entries = read_entries(root) if any(place.where == "archive" for place in places) else {}
-        return [self._check(study, place, entries, root) for place in places]
+        found = [self._check(study, place, entries, root) for place in places]
+        if study not in self.in_part:
+            return found
+        folders, provenances = zip(*found, strict=True)
+        return list(zip(folders, _in_common(provenances, self.in_part[study]), strict=True))
 
     def _check(self, study: str, place: Place, entries: Mapping[str, Entry], root: Path) -> tuple[Path, dict]:
         if place.where != "archive":
@@ -127,11 +141,13 @@ class Sources:
                 (self.folder(study, place.block) / "provenance.json").unlink(missing_ok=True)
 
     def failure(self, study: str) -> dict | None:
-        """What the first failed job that the study waits for left: stage, error and log."""
+        """What the first failed job that the study waits for left: stage, error and log; the arms that failed, where others
+        were measured."""
         logs = self.results / "logs"
-        measured = sorted((logs / "measure" / study).glob("*.failed.json"))
         trained = [logs / "train" / f"{job}.failed.json" for job in self.needs.get(study, ())]
-        return next((read_json(path) for path in (*measured, *trained) if path.exists()), None)
+        measured = sorted((logs / "measure" / study).glob("*.failed.json"))
+        found = next((read_json(path) for path in (*trained, *measured) if path.exists()), None)
+        return found and found | ({"arms": self.in_part[study]} if study in self.in_part else {})
 
     def card(self, world: str, root: Path = WORK) -> Path:
         """The folder of a world's card: the archive's if it has one, else that of this run."""
@@ -173,6 +189,35 @@ class Sources:
         except (AttributeError, KeyError, TypeError, ValueError, StudyError) as error:
             said = f"{type(error).__name__}: {error}"
             raise EvidenceError(f"{results / FILE}: is not as a run leaves it ({said}); run snakemake again") from None
+
+
+def partial_folder(results: Path, study: str, block: Block) -> Path:
+    """Where what was measured of a block lies of which arms failed (see partial.py)."""
+    return results / "partial" / study / block.name
+
+
+def _without_cells(evidence: Evidence, labels: Collection[str]) -> Evidence:
+    """Evidence without these cells, by label."""
+    if not labels:
+        return evidence
+    rows = [row for row in evidence.observations if not {row.arm, f"{row.arm}@{row.x}"} & set(labels)]
+    arrays = {name: array for name, array in evidence.arrays.items() if name.rpartition("/")[0] not in labels}
+    return Evidence(rows, arrays, evidence.provenance)
+
+
+def _in_common(provenances: Sequence[dict], failed: Mapping[str, str]) -> list[dict]:
+    """What is said of blocks of which cells failed, with the networks that all of them have."""
+    names = set.intersection(*(set(each["recipes"]) for each in provenances))
+
+    def of_these(networks: Mapping) -> dict:
+        return {name: value for name, value in networks.items() if name in names}
+
+    return [
+        each
+        | {"failed": dict(failed), "recipes": of_these(each["recipes"])}
+        | {"cost": each["cost"] | {"networks": of_these(each["cost"]["networks"])}}
+        for each in provenances
+    ]
 
 
 def _as_data(place: Place) -> dict:

@@ -32,7 +32,7 @@ METRICS = {
     "there with more than 99%",
     "confidence": "Confidence in the image found [0 to 1, lower is better]: median over classes of the probability of the "
     "image found for the class",
-    "nines": "Nines of confidence [-log10(1 - p), lower is better]: the same, so that it does not saturate: 2 is 99%, 4 is 99.99%",
+    "nines": "Nines of confidence [-log10(1 - p), lower is better]: the same, so that it does not saturate: 4 is 99.99%",
     "distance": "Distance to training images [test images are 1, neither is better]: median over those images of the distance "
     "to the nearest training image, over the same for test images",
     "transfer": "Transfer to a second network [0 to 1, lower is better]: share of those images to which a second network gives"

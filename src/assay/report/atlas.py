@@ -18,17 +18,18 @@ COLUMNS = ("claim", "family", "verdict", "evidence", "effect", "cost")
 
 @dataclass(frozen=True)
 class Entry:
-    """A study in the report: its page's evidence if there is any, or where it failed."""
+    """A study in the report: its page's evidence if there is any, or where it failed; both where only some arms did."""
 
     study: StudyView
     paper: Paper
     page: Page | None
-    failure: dict[str, str] | None
+    failure: dict[str, Any] | None
     scale: str
 
     @property
     def verdict(self) -> dict[str, Any] | None:
-        return self.page.verdict or None if self.page else None
+        """The study's verdict; a study that failed has none, whatever is said of its other arms."""
+        return None if self.failure or not self.page else self.page.verdict or None
 
     @property
     def state(self) -> str:

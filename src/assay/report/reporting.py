@@ -4,6 +4,7 @@ import ast
 import gc
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -155,6 +156,8 @@ def _release(entries: Iterable[Entry], study: Study) -> str:
 
 def _agreement(study: Study, sources: Sources, root: Path, entries: Sequence[Entry]) -> Agreement | None:
     """How well what was computed here agrees with the archived; None where one of the two is missing."""
+    if study.name in sources.in_part:
+        return None
     blocks = [entry.block for entry in entries if (sources.folder(study.name, entry.block) / "provenance.json").exists()]
     if not blocks or sources.results.name != study.scale:
         return None
@@ -183,6 +186,16 @@ def study_page(study: Study, sources: Sources) -> Page:
 def draw_figure(study: Study, sources: Sources) -> bytes:
     """The study's figure as SVG."""
     return figure(study_page(study, sources))
+
+
+def draw_in_part(studies: Mapping[str, Study], sources: Sources) -> None:
+    """Draw the studies of which arms failed from what the other arms came to; none where a figure needs them all."""
+    for name in sources.in_part:
+        try:
+            write_atomic(sources.drawing(name), draw_figure(studies[name], sources))
+        except Exception:
+            sources.drawing(name).unlink(missing_ok=True)
+            traceback.print_exc()
 
 
 def drawing_keys(drawn: Mapping[str, Any], code: Mapping[str, str], sources: Sources) -> dict[str, str]:

@@ -63,7 +63,7 @@ def build(
     bars = read_bars()
     parts = [
         Part("assets", {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}, dict),
-        *study_parts(results, templates, entries, worlds, {method.plug for method in methods}),
+        *study_parts(sources, templates, entries, worlds, {method.plug for method in methods}),
         *method_parts(templates, methods, entries, catalogue, drawn, read_difficulties()),
         across_part(templates, entries),
         judge_part(templates, entries),
@@ -119,13 +119,14 @@ def read_entry(sources: Sources, study: StudyView, catalogue: Catalogue, verdict
         raise StudyError(f"study name '{study.name}' cannot be a file name; use lower-case letters, digits, _ and -")
     paper, scale = catalogue[study.paper], sources.results.name
     failure = verdicts["failed"].get(study.name)
-    if failure or not sources.places.get(study.name):
+    if (failure and not failure.get("arms")) or not sources.places.get(study.name):
         return Entry(study, paper, None, failure, scale)
+    verdict = verdicts["studies"].get(study.name) or verdicts.get("partial", {}).get(study.name)
     try:
-        page = StoredPage(sources, study, paper, verdicts["studies"].get(study.name))
+        page = StoredPage(sources, study, paper, verdict)
     except EvidenceError as error:
         return Entry(study, paper, None, {"stage": "report", "error": str(error)}, scale)
-    return Entry(study, paper, page, None, scale)
+    return Entry(study, paper, page, failure, scale)
 
 
 def read_worlds(sources: Sources, studies: Sequence[StudyView]) -> dict[str, WorldView | str]:
@@ -143,7 +144,7 @@ def read_worlds(sources: Sources, studies: Sequence[StudyView]) -> dict[str, Wor
 
 
 def study_parts(
-    results: Path, templates: Environment, entries: Sequence[Entry], worlds: Mapping[str, WorldView | str], known: set[str]
+    sources: Sources, templates: Environment, entries: Sequence[Entry], worlds: Mapping[str, WorldView | str], known: set[str]
 ) -> Iterator[Part]:
     """One part a study: its page, its observations and its figure."""
     users = network_users(entries)
@@ -153,7 +154,7 @@ def study_parts(
             name = entry.study.name
             inputs = {
                 "entry": entry,
-                "figure": read_if_there(results / "figures" / f"{name}.svg") if entry.page else None,
+                "figure": read_if_there(sources.drawing(name)) if entry.page else None,
                 "reading": caption(entry.page) if entry.page else "",
                 "worlds": {world: worlds[world] for world in entry.study.worlds if entry.page},
                 "shared": shared_with(entry, users),
@@ -245,7 +246,7 @@ def study_context(page: Page) -> dict[str, Any]:
     """What study.html shows beyond the study itself."""
     return {
         "verdict": page.verdict or None,
-        "headline": words.headline(page.verdict) if page.verdict else "Measured, not judged yet.",
+        "headline": words.headline(page.verdict) if page.verdict.get("verdict") else "Measured, not judged yet.",
         "provenance": page.provenance,
         "diffs": recipe_diffs(page.study),
         "means": means_table(page),
