@@ -43,14 +43,14 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf, release: Release, la
         except EvidenceError as error:
             failed[name] = _failure(shelf, name, error)
             continue
-        judgement = judgement | {"retired": sum(len(text["claims"]) for text in shelf.retired.get(name, ()))}
+        counted = judgement | {"retired": sum(len(text["claims"]) for text in shelf.retired.get(name, ()))}
         if lost := evidence.provenance.get("failed"):
             failed[name] = _failure(shelf, name, lost)
-            partial[name] = _judge_part(judgement, evidence, {label.partition("@")[0] for label in lost}, release)
+            partial[name] = _judge_part(counted, evidence, {label.partition("@")[0] for label in lost}, release)
             continue
         observations[name] = [row._asdict() for row in evidence.observations]
         rests_on = _rests_on(evidence) | {"judgement": digest_of_judgement(judgement)}
-        ready.append({**judgement, "rests_on": rests_on})
+        ready.append({**counted, "rests_on": rests_on})
     verdicts = judge(ready, observations, release.family)
     for record in verdicts["studies"].values():
         record["release"] = release.told(record)
