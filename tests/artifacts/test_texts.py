@@ -19,6 +19,7 @@ from assay.evidence.freshness import FRESH, STALE, UNPROVEN
 from assay.evidence.tables import Observation, read_blocks, write_evidence
 from assay.judging import judging
 from assay.judging.judging import write_verdicts
+from assay.judging.release import Release
 from assay.language.blocks import Block
 from assay.language.catalogue import load as load_catalogue
 from assay.language.configuration import Config
@@ -282,8 +283,8 @@ def test_of_an_earlier_text_words_and_seeds_are_kept_and_its_blocks_go(tmp_path)
     tree = ready(tmp_path / "project")
     old = released(tree)
     (before,) = [entry for entry in read_entries(tree.root).values() if entry.study]
-    assert (before.judged, before.root, before.claims) == (old, ROOT_NAME, {STUDY["expect"][0]: "supported"})
-    said = {"judged": old, "root": ROOT_NAME, "seen": 5, "verdict": before.verdict, "claims": before.claims}
+    assert (before.judged, before.root, before.claims) == (old, ROOT_NAME, {STUDY["expect"][0]: "holds"})
+    said = {"judged": old, "root": ROOT_NAME, "seen": 5, "word": before.word, "claims": before.claims}
     assert sources_now({"mixup": tree.compiled()}, tree.results, tree.root).retired == {"mixup": (said,)}
     archive("laptop", root=tree.root)
     found = sources_now({"mixup": tree.compiled()}, tree.results, tree.root)
@@ -295,7 +296,7 @@ def test_of_an_earlier_text_words_and_seeds_are_kept_and_its_blocks_go(tmp_path)
     assert [entry.block for entry in blocks] == [Block(5, 9)]
     assert retired.key == retired_key("laptop", "mixup", old, ROOT_NAME)
     assert (retired.retired, retired.study, retired.world, retired.files) == ("mixup", None, None, {})
-    assert (retired.seen, retired.verdict, retired.claims) == (5, before.verdict, before.claims)
+    assert (retired.seen, retired.word, retired.claims) == (5, before.word, before.claims)
     # It still counts as seen.
     commit(tree.root)
     tree.study(expect=["mixup.top1 - erm.top1 > 0.05"])
@@ -308,15 +309,14 @@ def test_of_an_earlier_text_words_and_seeds_are_kept_and_its_blocks_go(tmp_path)
 
 def test_a_judge_is_told_of_earlier_texts(tree, monkeypatch):
     archived(tree)
-    old = tree.compiled().judged_digest
     tree.study(expect=CHANGED["expect"], revised=[{"seen": 5} | WHY])
     noted(tree, "5-9")
     told = []
-    monkeypatch.setattr(judging, "judge", lambda ready, rows: told.extend(ready) or {"studies": {}, "failed": {}})
+    monkeypatch.setattr(judging, "judge", lambda ready, *_: told.extend(ready) or {"studies": {}, "failed": {}})
     study = tree.compiled()
-    judging.judge_results([json.loads(study.judgement)], sources_now({"mixup": study}, tree.results, tree.root))
+    judging.judge_results([json.loads(study.judgement)], sources_now({"mixup": study}, tree.results, tree.root), Release({}))
     (given,) = told
-    assert [(text["judged"], text["seen"], text["word"]) for text in given["retired"]] == [(old, 5, "supported")]
+    assert given["retired"] == 1  # claim of the earlier text
     assert (given["first"], given["first_look"], given["earlier"]) == (5, 5, 1)
 
 
@@ -325,17 +325,17 @@ def test_a_page_tells_of_earlier_texts_with_their_words(tree):
     tree.study(expect=["mixup.top1 - erm.top1 > 0.05"], revised=[{"seen": 5, "why": "it asked <too> little"}])
     noted(tree, "5-9")
     study = tree.compiled()
-    claims = {"mixup.top1 > erm.top1": "supported"}
+    claims = {"mixup.top1 > erm.top1": "holds"}
     (entry,) = read_entries(tree.root).values()
     write_entries({entry.key: entry.model_copy(update={"claims": claims})}, tree.root)
     sources = sources_now({"mixup": study}, tree.results, tree.root)
-    write_verdicts([json.loads(study.judgement)], sources)
+    write_verdicts([json.loads(study.judgement)], sources, "laptop", tree.root)
     build(sources, tree.root / "site", [checked_view(study, sources, tree.root)], load_catalogue())
     page = (tree.root / "site/studies/mixup.html").read_text()
     section = page[page.index("Earlier texts") :].partition("</section>")[0]
     assert "judged on seeds from 5 on" in section
     assert "<dt>5 seeds seen</dt><dd>it asked &lt;too&gt; little</dd>" in section
-    assert "<code>mixup.top1 &gt; erm.top1</code></td><td>supported</td>" in section
+    assert "<code>mixup.top1 &gt; erm.top1</code></td><td>holds</td>" in section
     assert "The text seen with 5 seeds was supported." in section
 
 

@@ -16,6 +16,8 @@ from assay.language.recipes import canonical
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import digest
 
+RELEASE = Release({})  # nothing is released yet
+
 
 @pytest.fixture
 def tree(tmp_path):
@@ -109,15 +111,18 @@ def test_of_a_study_with_a_failed_arm_the_rest_is_judged_as_among_all_and_it_com
     judgements = [json.loads(tree.compiled(name).judgement) for name in ("mixup", "other")]
     waiting(tree, mixup=())
     leave(tree.results / "logs/measure/mixup/0-4.failed.json", stage="measure", error="TypeError: no", log="x.log")
-    found = judge_results(judgements, broken)
+    found = judge_results(judgements, broken, RELEASE)
     assert set(found["studies"]) == {"other"}
-    assert found["studies"]["other"]["q"] == judge_results(judgements[1:], whole)["studies"]["other"]["q"]
+    assert found["studies"]["other"] == judge_results(judgements[1:], whole, RELEASE)["studies"]["other"]
     assert found["failed"]["mixup"] == {"stage": "measure", "error": "TypeError: no", "log": "x.log", "arms": why}
     record = found["partial"]["mixup"]
     p = ttest_1samp([0.7 + 0.002 * (seed - 2) for seed in range(5)], 0.697).pvalue
     (item,) = record["expectations"]
-    assert (item["text"], item["p"], item["p_holm"]) == ("mixup.top1 > 0.697", pytest.approx(p), pytest.approx(2 * p))
-    assert record["verdict"] == ""
+    # One look counts twice, and the claim that cannot be judged is one more in the family, with P = 1.
+    assert item["text"] == "mixup.top1 > 0.697"
+    assert item["p"]["holds"] == [pytest.approx(p / 2)]
+    assert (item["P"]["holds"], item["q"]["holds"]) == (pytest.approx(p), pytest.approx(2 * p))
+    assert (record["word"], record["count"]) == ("", "")
     assert record["secondary"] == []
     assert [control["text"] for control in record["controls"]] == ["mixup.top1 > 0.3"]
     lost = {"controls": ["erm.top1 > 0.3"], "expect": ["mixup.top1 > erm.top1"], "secondary": ["erm.top1 > 0.2"]}
@@ -126,7 +131,9 @@ def test_of_a_study_with_a_failed_arm_the_rest_is_judged_as_among_all_and_it_com
 
 def test_where_no_expectation_can_be_judged_what_is_left_is_still_said(tree):
     found = judge_results(
-        [json.loads(tree.compiled().judgement)], replace(tree.sources, in_part={"mixup": {"erm": "no", "mixup@0.5": "no"}})
+        [json.loads(tree.compiled().judgement)],
+        replace(tree.sources, in_part={"mixup": {"erm": "no", "mixup@0.5": "no"}}),
+        RELEASE,
     )
     assert found["partial"]["mixup"]["expectations"] == []
     assert found["partial"]["mixup"]["unread"]["expect"] == ["mixup.top1 > erm.top1"]

@@ -199,3 +199,26 @@ def test_something_that_is_no_archive_is_refused(bundle, tmp_path):
     (tmp_path / "x.tar").write_bytes(b"\x80\x04not an archive")
     with pytest.raises(ArtifactError, match="not a readable archive"):
         Offer(bundle, tmp_path / "x.tar")
+
+
+def test_an_edit_that_is_taken_back_trains_and_measures_nothing(tmp_path, finished):
+    project = finished.copy(tmp_path)
+    before = project.measured()
+    amount = "src/assay/augment/_amount.py"
+    project.edit(amount, "0.05", "0.06")
+    project.run(VERDICTS)
+    assert project.measured() != before
+    project.edit(amount, "0.06", "0.05")
+    assert project.planned("train", VERDICTS)
+    project.run(VERDICTS)
+    assert project.measured() == before
+    logs = {
+        kind: [path.read_text() for path in (tmp_path / "results/ci/logs").glob(f"{kind}/**/*.log")]
+        for kind in ("train", "measure")
+    }
+    assert any("trained with this code before; brought back" in log for log in logs["train"])
+    assert any("taken over, since nothing that they rest on changed: adam, tuned" in log for log in logs["measure"])
+    said = project.command_in_full([sys.executable, "-m", "assay.cli", "clear", "--scale", "ci"]).stdout
+    assert "1 networks and 1 measured blocks of earlier code" in said
+    assert project.measured() == before
+    assert not project.planned("train", VERDICTS)

@@ -16,6 +16,7 @@ from assay.artifacts.archiving import pull
 from assay.errors import StudyError, unknown
 from assay.judging.judging import judge_results
 from assay.judging.prospects import MOST, Prospect
+from assay.judging.release import Release
 from assay.language.blocks import Block
 from assay.language.configuration import results_folder
 from assay.language.looks import next_look
@@ -69,7 +70,9 @@ def _records(studies: Mapping[str, Study], scale: str, root: Path) -> dict[str, 
     sources = sources_now(studies, root / results_folder(scale), root)
     if keys := [place.key for name in sources.shown for place in sources.places[name] if place.where == "archive"]:
         pull(keys=keys, root=root)
-    return judge_results([json.loads(studies[name].judgement) for name in sources.shown], sources)["studies"]
+    return judge_results([json.loads(studies[name].judgement) for name in sources.shown], sources, Release.at(scale, root))[
+        "studies"
+    ]
 
 
 def _offers(records: Mapping[str, dict], studies: Mapping[str, Study], most: int) -> Iterable[Offer]:

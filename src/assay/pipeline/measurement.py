@@ -64,7 +64,7 @@ def measure_block(
     if not cells:
         raise next(iter(failed.values()))
     if kept and alike and kept.may_keep(study):
-        kept.write(study, {label: replace(cell, key=keys[label]) for label, cell in cells.items()})
+        kept.write(study, {label: replace(cells[label], key=key) for label, key in keys.items() if label in cells})
     elif kept:
         kept.clear()
     rows = [row for cell in cells.values() for row in cell.rows]
