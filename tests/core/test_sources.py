@@ -492,7 +492,7 @@ def test_jobs_read_what_the_main_process_decided(tree):
     assert read.lacking == {"stale": ("its evidence is stale: what the study measures changed",)}
 
 
-@pytest.mark.parametrize(("format", "shown"), [(2, "2"), (None, "None"), ("1", "'1'")])
+@pytest.mark.parametrize(("format", "shown"), [(1, "1"), (None, "None"), ("2", "'2'")])
 def test_a_plan_of_another_format_is_said_in_one_line(tree, format, shown):
     decided(tree).write()
     path = tree.results / "plan.json"
