@@ -17,6 +17,7 @@ from assay.language.seeds import load_seeds
 from assay.language.studies import load_studies
 from assay.pipeline import further as module
 from assay.pipeline.further import Costs, Offer, choose, further
+from assay.pipeline.prediction import STARTS
 from assay.storage.files import read_json
 
 
@@ -141,7 +142,7 @@ def test_a_look_costs_its_new_seeds_and_all_of_them_on_another_platform(tree, mo
     costs = Costs("laptop", load_studies("laptop", tree.root / "config"), tree.root)
     networks, measuring = costs.parts(offer("near"))
     assert {block.name for _, block in networks} == {"5-9"}
-    assert measuring == pytest.approx(4.0 + 5 * 0.1)  # to start, and half a second a block as recorded
+    assert measuring == pytest.approx(STARTS["measure"] + 5 * 0.1)  # to start, and half a second a block as recorded
     monkeypatch.setattr(module, "platform_here", lambda *given: ELSEWHERE)
     costs = Costs("laptop", load_studies("laptop", tree.root / "config"), tree.root)
     assert {block.name for _, block in costs.parts(offer("near"))[0]} == {"0-4", "5-9"}

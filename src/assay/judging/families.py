@@ -46,7 +46,7 @@ def gate(a: np.ndarray, b: np.ndarray) -> float:
 
 def weakest(p: np.ndarray) -> tuple[float, float]:
     """The largest and the second largest p-value of a paper's claims; 0 for the second of one claim."""
-    *_, b, a = sorted([0.0, *p.tolist()])
+    *_, b, a = sorted([0.0, 0.0, *p.tolist()])
     return a, b
 
 

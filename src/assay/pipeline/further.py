@@ -70,9 +70,8 @@ def _records(studies: Mapping[str, Study], scale: str, root: Path) -> dict[str, 
     sources = sources_now(studies, root / results_folder(scale), root)
     if keys := [place.key for name in sources.shown for place in sources.places[name] if place.where == "archive"]:
         pull(keys=keys, root=root)
-    return judge_results([json.loads(studies[name].judgement) for name in sources.shown], sources, Release.at(scale, root))[
-        "studies"
-    ]
+    judgements = [json.loads(studies[name].judgement) for name in sources.shown]
+    return judge_results(judgements, sources, Release.at(scale, root))["studies"]
 
 
 def _offers(records: Mapping[str, dict], studies: Mapping[str, Study], most: int) -> Iterable[Offer]:
