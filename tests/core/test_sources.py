@@ -344,6 +344,17 @@ def test_recomputed_takes_nothing_from_the_archive_and_nothing_unproven(tree):
     assert where(decided(tree, "recomputed")) == [("0-4", "here", "fresh"), ("5-9", "computed", "fresh")]
 
 
+def test_recomputing_some_studies_takes_no_page_from_the_others(tree):
+    tree.study("other")
+    archived(tree)
+    tree.measure("other", block="0-4")
+    found = decided(tree, "recomputed", chosen=("other",))
+    assert where(found) == ARCHIVED
+    assert where(found, "other") == [("0-4", "here", "fresh"), ("5-9", "computed", "fresh")]
+    with drawing("trial"):
+        assert where(decided(tree, "recomputed", chosen=("other",))) == []
+
+
 def test_archive_computes_nothing_and_takes_nothing_from_here(tree):
     measured(tree)
     found = decided(tree, "archive")
@@ -454,7 +465,7 @@ def test_why_a_study_failed_is_what_its_first_failed_job_left(tree):
     found = Sources(tree.results, {}, {}, {"mixup": ("linear-1-0-4", "linear-2-0-4"), "other": ()})
     assert found.failure("mixup") is None
     logs = tree.results / "logs"
-    for path, error in (("train/linear-2-0-4", "diverged"), ("measure/mixup/5-9", "no number")):
+    for path, error in (("measure/mixup/5-9", "no number"), ("train/linear-2-0-4", "diverged")):
         (logs / path).parent.mkdir(parents=True, exist_ok=True)
         (logs / f"{path}.failed.json").write_text(json.dumps({"stage": path.split("/")[0], "error": error}))
         assert found.failure("mixup")["error"] == error
