@@ -20,7 +20,7 @@ def reads(info: PlugInfo) -> tuple[set[str], bool]:
     """Factors that a plug and the modules it imports read by name, and whether some are read by a name that is computed."""
     literal, computed = set(), False
     for module in closure(info.module):
-        if module.startswith("assay.worlds"):
+        if module.startswith(("assay.worlds", "assay.data")):  # which have factors, or take those that others name
             continue
         for node in ast.walk(ast.parse(module_path(module).read_text())):
             if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Attribute) or node.value.attr != "factors":

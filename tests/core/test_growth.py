@@ -91,7 +91,7 @@ def test_growth_and_rewording_leave_all_studies_as_they_are(today, tmp_path):
 
 def test_a_network_that_records_more_is_the_same_network(today, tmp_path):
     grown = Copy(tmp_path)
-    grown.edit("language/compiling.py", r"return sorted\(set\(names\)\)", 'return ["margins"]')
+    grown.edit("language/compiling.py", r'self\._listed\(recorded, fields\["record"\], .*\)', '["margins"]')
     assert grown.studies() == today
 
 
@@ -115,7 +115,10 @@ def test_a_number_that_changes_is_seen_in_every_module_that_a_study_rests_on(tod
     changed = Copy(tmp_path)
     behind = {name for study in today.values() for name in study["code"] if name.startswith("assay.")}
     altered = {module for module in behind if alter_number(changed.package.parent / (module.replace(".", "/") + ".py"))}
-    assert {module.split(".")[1] for module in altered} == {*COMPUTING, *kinds()} - {"figures"}
+    assert {module.split(".")[1] for module in altered} == {*COMPUTING, *kinds()} - {
+        "figures",
+        "samplers",
+    }  # no study has one yet
     assert len(altered) > 0.8 * len(behind)
     now = changed.studies()
     for name, study in today.items():

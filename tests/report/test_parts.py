@@ -20,6 +20,9 @@ from assay.report.parts import machinery
 OVERVIEWS = {"index", "across", "worlds"}
 CHANGED = {
     str: "changed",
+    int: 5,
+    "revised": ({"seen": 5, "why": "changed"},),
+    "retired": ({"seen": 5, "word": "open", "claims": {"changed > 0": "open"}},),
     dict: {"changed": {"a": 1}},
     tuple: ("changed",),
     "figure": {"lines": {}},

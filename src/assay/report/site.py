@@ -246,7 +246,7 @@ def study_context(page: Page) -> dict[str, Any]:
     """What study.html shows beyond the study itself."""
     return {
         "verdict": page.verdict or None,
-        "headline": words.headline(page.verdict) if page.verdict.get("verdict") else "Measured, not judged yet.",
+        "headline": words.headline(page.verdict) if page.verdict.get("word") else "Measured, not judged yet.",
         "provenance": page.provenance,
         "diffs": recipe_diffs(page.study),
         "means": means_table(page),
