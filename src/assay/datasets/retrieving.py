@@ -23,6 +23,7 @@ import urllib3
 
 from assay import datasets
 from assay.datasets import Download, Entry
+from assay.datasets.checksums import checked
 from assay.datasets.installed import published_bytes
 from assay.datasets.unpacking import arrange, remove, unpack
 from assay.errors import DataError, EvidenceError
@@ -116,7 +117,7 @@ def _adopt(name: str, about: Entry, say: Say) -> None:
     for file in about.files:
         copy = root / file.into / file.name if file.form == "file" else datasets.archives(name) / file.name
         if copy.exists():
-            sums[file.name] = _checked(name, file, copy, say)
+            sums[file.name] = checked(name, file, copy, say)
     say(f"{name}: taking the copy in {root.resolve()}" + ("" if sums else "; its archives are not there to be checked"))
     finish(name, sums, say)
 
@@ -160,7 +161,7 @@ def _fetch(name: str, file: Download, say: Say, pause: Callable[[float], None]) 
     """Have the file among the data set's archives, its bytes checked; return its checksums."""
     target = datasets.archives(name) / file.name
     if target.exists():
-        return _checked(name, file, target, say)
+        return checked(name, file, target, say)
     if file.installed and Path(file.installed.path).exists():
         return _from_package(name, file, target, say)
     if not file.addresses:
@@ -180,7 +181,7 @@ def _from_package(name: str, file: Download, target: Path, say: Say) -> dict[str
     write_atomic(target, published_bytes(file.installed, file.name))
     say(f"{name}: {file.name} is that of the package {file.installed.package}")
     try:
-        return _checked(name, file, target, say)
+        return checked(name, file, target, say)
     except DataError:
         target.unlink()
         raise
@@ -193,14 +194,14 @@ def _from_address(
     part.parent.mkdir(parents=True, exist_ok=True)
     _download(file, address, part, say, pause)
     try:
-        sums = _checked(name, file, part, say)
+        sums = checked(name, file, part, say)
     except DataError as error:
         # A part of one file may have been continued with another's, where the server could not tell them apart.
         _discard(part)
         say(f"{error}; once more from the start")
         _download(file, address, part, say, pause)
         try:
-            sums = _checked(name, file, part, say)
+            sums = checked(name, file, part, say)
         except DataError:
             _discard(part)
             raise
@@ -321,39 +322,6 @@ def _read_note(part: Path) -> dict:
         return read_json(_note(part))
     except EvidenceError:
         return {}
-
-
-def _checked(name: str, file: Download, path: Path, say: Say) -> dict[str, str]:
-    """The file's md5 and sha256; DataError when they, or its size, are not those of the table or of the first retrieval."""
-    found = _sums(path)
-    for kind, wanted in {"md5": file.md5, "sha256": file.sha256}.items():
-        if wanted is not None and found[kind] != wanted:
-            raise DataError(f"{path}: {kind} is {found[kind]}, config/datasets.yaml says {wanted}; remove the file and try again")
-    if file.md5 is None and file.sha256 is None:
-        _check_lock(f"{name}/{file.name}", path, found["sha256"], say)
-    return found
-
-
-def _sums(path: Path) -> dict[str, str]:
-    sums = {"md5": hashlib.md5(usedforsecurity=False), "sha256": hashlib.sha256()}
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            for each in sums.values():
-                each.update(chunk)
-    return {kind: each.hexdigest() for kind, each in sums.items()}
-
-
-def _check_lock(key: str, path: Path, found: str, say: Say) -> None:
-    """Hold a file without a published checksum to the bytes that were retrieved first."""
-    lock = datasets.TABLE.with_suffix(".lock.json")
-    known = read_json(lock) if lock.exists() else {}
-    if key not in known:
-        write_atomic(lock, json.dumps({**known, key: found}, indent=1, sort_keys=True) + "\n")
-        say(f"{key}: no checksum is published; sha256 {found} of this first copy is noted in {lock.name}, commit that file")
-    elif known[key] != found:
-        raise DataError(
-            f"{path}: sha256 is {found}, {lock.name} says {known[key]}; remove the file, or the line if it may change"
-        )
 
 
 def _unpack(name: str, about: Entry, say: Say) -> None:
