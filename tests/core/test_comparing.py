@@ -60,6 +60,12 @@ def compare(monkeypatch, today):
     return of
 
 
+@pytest.mark.parametrize("before", [{}, {"mixup": {"digest": OLD, "code": {}}}])
+def test_code_that_has_no_study_in_common_with_todays_is_not_taken_for_unchanged(compare, before):
+    with pytest.raises(EvidenceError, match=r"^before has no study of scale ci that is the same there as here; recheck instead$"):
+        compare([], before=before)
+
+
 def code(today, study: str, *old: str) -> dict[str, str]:
     """A fingerprint, with some modules as they were."""
     return {module: OLD if module in old else value for module, value in today[study]["code"].items()}

@@ -33,6 +33,8 @@ class Comparison:
         old, new = self.old[SCALE], self.new[SCALE]
         # A study is the same experiment on both sides, or it is no canary.
         common = [name for name in new if old.get(name, {}).get("digest") == new[name]["digest"]]
+        if not common:  # such as code that cannot read how the sizes of canaries are written today
+            raise EvidenceError(f"{before.name} has no study of scale {SCALE} that is the same there as here; recheck instead")
         self.studies = load_studies(SCALE, only=common)
         self.code_before: Code = {name: _canary_code(old[name]) for name in common}
         self.code_after: Code = {name: _canary_code(new[name]) for name in common}
