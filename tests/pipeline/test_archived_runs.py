@@ -85,6 +85,7 @@ def author(tmp_path_factory) -> Clone:
     done = project.assay("archive", "--scale", "small")
     assert "archived 4 blocks at scale small" in done.stdout, done.stderr
     project.commit()
+    project.run()  # words among all claims that are released now
     return project
 
 
