@@ -120,7 +120,7 @@ def test_a_study_runs_to_its_report_in_an_empty_folder(installed):
     assert "tests/" in (results / "report" / "methods" / "augment-mixup.html").read_text()
     provenance = json.loads((results / "observations" / "mixup" / "0-0" / "provenance.json").read_text())
     assert (provenance["commit"], provenance["dirty"]) == (None, None)
-    assert json.loads(installed.assay("show", "mixup", "--scale", "ci", "--json").stdout)["verdict"]["verdict"]
+    assert json.loads(installed.assay("show", "mixup", "--scale", "ci", "--json").stdout)["verdict"]["word"]
     assert {path.name for path in installed.desk.iterdir()} == {".snakemake", "results"}
     written = (results / "report" / "manifest.json").stat().st_mtime_ns
     again = installed.snakemake("mixup")

@@ -21,7 +21,7 @@ OVERVIEWS = {"index", "across", "worlds"}
 CHANGED = {
     str: "changed",
     int: 5,
-    "revised": ({"seen": 5, "why": "changed"},),
+    "revised": ({"seen": 5, "why": "changed", "root": None},),
     "retired": ({"seen": 5, "word": "open", "claims": {"changed > 0": "open"}},),
     dict: {"changed": {"a": 1}},
     tuple: ("changed",),
