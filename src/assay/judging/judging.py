@@ -59,17 +59,16 @@ def judge_results(judgements: Iterable[dict], shelf: Shelf, release: Release, la
 
 
 def _judge_part(judgement: dict, evidence: Evidence, lost: set[str], release: Release) -> dict:
-    """What can be said of a study of which these arms failed: the expectations and controls that need none of them, corrected
-    as among all the study has. Its paper gets no word, and it is none of the studies that are listed as judged."""
+    """What can be said of a study of which these arms failed: the expectations and controls that need none of them, the
+    former corrected as among all the study has. Its paper gets no word, and it is not listed among the judged."""
     needed = {group: judgement.get(group, []) for group in ("controls", "expect", "secondary")}
     read = {group: [text for text in texts if not _arms(text) & lost] for group, texts in needed.items()}
     unread = {group: [text for text in texts if _arms(text) & lost] for group, texts in needed.items()}
     part = {**judgement, **read, "unread": unread, "retired": judgement["retired"] + len(unread["expect"])}
-    found = judge([part], {judgement["name"]: [row._asdict() for row in evidence.observations]}, release.family)["studies"]
+    name, rows = judgement["name"], [row._asdict() for row in evidence.observations]
+    found = judge([part], {name: rows}, release.family)["studies"].get(name)
     # What is left may not make a whole, such as a curve without some of its points.
-    return {name: record | {"word": "", "count": "", "unread": unread} for name, record in found.items()}.get(
-        judgement["name"], {}
-    )
+    return found | {"word": "", "count": "", "unread": unread} if found else {}
 
 
 def _arms(text: str) -> set[str]:
