@@ -16,6 +16,7 @@
   const verdicts = [...$("verdict").options].map((option) => option.value);
 
   const fold = (string) => string.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
+  const tokens = (string) => fold(string).match(/[\p{L}\p{N}]+/gu) ?? [];
   const number = (string) => (string === undefined ? null : Number(string));
 
   const rows = [...body.rows].map((row, order) => {
@@ -36,7 +37,7 @@
       cost: number(row.dataset.cost),
     };
     if (entry.studied) values.verdict.push("studied");
-    entry.words = fold(`${entry.title} ${entry.method} ${entry.claim} ${entry.id}`);
+    entry.words = [...new Set(tokens(`${entry.title} ${entry.method} ${entry.claim} ${entry.id} ${row.dataset.also ?? ""}`))];
     return entry;
   });
 
@@ -73,11 +74,19 @@
     }
   }
 
+  // "ViT" is not in "invites": a short word counts as a whole where any paper has it, a longer one as a word's beginning.
+  const BEGINNING = 4;
+  function matcher(word) {
+    const whole = (entry) => entry.words.includes(word);
+    if (word.length < BEGINNING && rows.some(whole)) return whole;
+    return (entry) => entry.words.some((other) => other.startsWith(word));
+  }
+
   function filter() {
-    const words = fold(query.value).split(/\s+/).filter(Boolean);
+    const matchers = tokens(query.value).map(matcher);
     const wanted = filters.filter((select) => select.value).map((select) => [select.id, select.value]);
     const fits = (entry) =>
-      wanted.every(([name, value]) => entry.values[name].includes(value)) && words.every((word) => entry.words.includes(word));
+      wanted.every(([name, value]) => entry.values[name].includes(value)) && matchers.every((fit) => fit(entry));
     shown = rows.filter((entry) => {
       const fit = fits(entry);
       if (entry.row.hidden === fit) entry.row.hidden = !fit;

@@ -6,15 +6,17 @@ import subprocess
 import sys
 from functools import partial
 from importlib import import_module
+from shutil import rmtree
 
 import pytest
 import yaml
 from project_tree import STUDY, Tree
+from rich.console import Console
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from assay import cli
-from assay.cli import authoring, looking, overview
+from assay.cli import authoring, common, finding, looking, overview, showing
 from assay.cli import studies as listing
 from assay.language import inputs, studies
 from assay.language.plugs import PlugInfo
@@ -26,12 +28,13 @@ def tree(tmp_path, monkeypatch):
     tree = Tree(tmp_path).complete()
     config = tmp_path / "config"
     monkeypatch.setattr(inputs, "WORK", tmp_path)
-    for module in (listing, authoring):
+    for module in (listing, showing, authoring):
         for place in ("PROJECT", "WORK"):
             monkeypatch.setattr(module, place, tmp_path, raising=False)
-    monkeypatch.setattr(listing, "load_studies", partial(studies.load_studies, config=config))
+    for module in (listing, showing, finding):
+        monkeypatch.setattr(module, "load_studies", partial(studies.load_studies, config=config))
     monkeypatch.setattr(authoring, "study_paths", partial(studies.study_paths, config))
-    monkeypatch.setattr(listing, "row_at", partial(coverage.row_at, root=tmp_path))
+    monkeypatch.setattr(showing, "row_at", partial(coverage.row_at, root=tmp_path))
     monkeypatch.setattr(overview, "compute_coverage", partial(coverage.coverage, root=tmp_path))
     return tree
 
@@ -63,11 +66,26 @@ def test_list_has_each_study_with_its_verdict(tree):
         "paper": "P166",
         "word": "supported",
         "claims": "1 of 1 holds",
+        "title": "mixup: Beyond Empirical Risk Minimization",
         "question": "Does it help?",
     }
-    text = run("list").stdout
-    for part in ("mixup", "P166", "supported", "Does it help?"):
-        assert part in text
+    (line,) = run("list").stdout.splitlines()
+    assert " ".join(line.split()) == "mixup supported 1 of 1 P166 mixup: Beyond Empirical Risk Minimization"
+
+
+def test_a_list_is_one_line_a_study_in_a_terminal_and_whole_in_a_pipe(tree, monkeypatch):
+    tree.study("another_study_with_a_long_name", paper="P127")
+    whole = run("list").stdout.splitlines()
+    assert [line.split()[0] for line in whole] == ["another_study_with_a_long_name", "mixup"]
+    assert "…" not in "".join(whole)
+    assert {line.index("P1") for line in whole} == {whole[0].index("P127")}
+    for module in (common, listing):
+        monkeypatch.setattr(module, "out", Console(force_terminal=True, width=80, color_system=None))
+    *lines, summary = run("list").stdout.splitlines()
+    assert len(lines) == 2
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[0].endswith("…")
+    assert "2 studies at scale laptop" in summary
 
 
 def test_list_before_the_first_run(tree):
@@ -87,10 +105,12 @@ def test_show_says_what_the_study_is_and_what_came_out(tree):
     assert facts["vouched_by"] == ["tests/test_mixup.py::test_counted", "tests/test_mixup.py::test_mixed"]
     assert len(facts["networks"]) == 2
     text = run("show", "mixup").stdout
+    assert facts["answer"] in text
+    assert facts["answer"].startswith("mixup is above erm in test accuracy")
     for part in (
         "Beyond Empirical Risk Minimization",
         "mixup.top1 > erm.top1",
-        "networks: 2 x 5 seeds",
+        "tested: 2 networks x 5 seeds, protocol classify, arms erm, mixup",
         "verdict: supported: 1 of 1 holds",
         "not in the release",
     ):
@@ -100,8 +120,38 @@ def test_show_says_what_the_study_is_and_what_came_out(tree):
 def test_show_names_what_is_missing(tree):
     tree.test("")
     assert "no oracle test vouches for augment/mixup" in run("show", "mixup").stdout
+
+
+def test_a_study_that_no_run_judged_is_judged_on_the_evidence_there_is(tree, monkeypatch):
+    before = data("show", "mixup")["verdict"]
     (tree.results / "verdicts.json").unlink()
-    assert "snakemake results/laptop/figures/mixup.svg" in run("show", "mixup").stdout
+    asked = data("show", "mixup")["verdict"]
+    assert {key: asked[key] for key in ("word", "count", "seeds")} == {key: before[key] for key in ("word", "count", "seeds")}
+    assert asked["expectations"][0]["effect"] == pytest.approx(before["expectations"][0]["effect"])
+    rmtree(tree.results / "observations")
+    assert data("show", "mixup")["verdict"] is None
+    assert "not run at scale laptop: snakemake results/laptop/figures/mixup.svg" in run("show", "mixup").stdout
+
+
+def test_the_text_of_a_study_is_shown_whole_when_asked_for(tree):
+    assert run("show", "mixup", "--yaml").stdout == (tree.root / "config/studies/training-recipes/mixup.yaml").read_text()
+    assert "--yaml, --json: give one of them" in error("show", "mixup", "--yaml", "--json")
+
+
+def test_find_finds_whole_words_in_studies_papers_and_plugs(tree):
+    hits = data("find", "mixup")
+    kinds = [hit["kind"] for hit in hits]
+    assert kinds == sorted(kinds, key=["study", "paper", "plug"].index)
+    assert {"kind": "study", "name": "mixup", "text": "mixup: Beyond Empirical Risk Minimization"} in hits
+    assert {"augment/mixup"} < {hit["name"] for hit in hits}
+    assert all(hit["name"] != "P166" for hit in hits)  # its study stands for it
+    found = {hit["name"] for hit in data("find", "ViT")}
+    assert "models/vit" in found
+    words = {hit["name"]: hit["text"].lower() for hit in data("find", "vit", "pruning")}
+    assert set(words) < found
+    assert [hit["name"] for hit in data("find", "LABEL_NOISE")] == [hit["name"] for hit in data("find", "label", "noise")]
+    assert "models/vit" in {hit["name"] for hit in data("find", "transf")}
+    assert "nothing has 'vitt' in what is said of it" in error("find", "vitt")
 
 
 def test_unknown_names_get_the_nearest(tree):

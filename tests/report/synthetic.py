@@ -194,6 +194,7 @@ def claim(text: str, kind: str, word: str, reason: str | None, effect: float, ha
         "spread": 0.0063,
         "margin": 0.01,
         "values": [effect + 0.004 * step for step in (-2, -1, 0, 1, 2)],
+        "sides": [0.5 + effect, 0.5],
         "needs": 17 if word == "open" else None,
         "note": "",
     } | more

@@ -7,12 +7,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
 
 from assay.errors import AssayError
 
 out = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AtScale = Annotated[str, typer.Option("--scale", help="A file in config/scales/.")]
+COLOURS = {"supported": "green", "partly": "cyan", "not supported": "magenta", "open": "yellow", "invalid": "red"}
+CLAIMS = {"holds": "green", "fails": "magenta", "open": "yellow"}
 Remote = Annotated[str | None, typer.Option("--remote", help="A name in .dvc/config; the default one if not given.")]
 
 
@@ -32,3 +36,17 @@ def in_one_line(command: Callable) -> Callable:
 
 def print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=1))
+
+
+def word_on(word: str | None, width: int = 0) -> str:
+    """A verdict's word or a claim's in its colour, padded, as markup."""
+    colour = (COLOURS | CLAIMS)[word] if word else "dim"
+    return f"[{colour}]{word or 'not run':<{width}}[/]"
+
+
+def print_line(markup: str, text: str = "") -> None:
+    """Print what is marked up and then the text: cut to one line of a terminal, and whole where a program reads it."""
+    line = Text.from_markup(markup + escape(text))
+    if out.is_terminal:
+        line.truncate(out.width, overflow="ellipsis")
+    out.print(line, soft_wrap=True, highlight=False)

@@ -2,9 +2,26 @@
 
 import typer
 
-from assay.cli import artifacts, authoring, datasets, freezing, more, networks, overview, place, planning, proving, site, studies
+from assay.cli import (
+    artifacts,
+    authoring,
+    datasets,
+    finding,
+    freezing,
+    more,
+    networks,
+    overview,
+    place,
+    planning,
+    proving,
+    showing,
+    site,
+    studies,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
 app.callback()(place.warn)
-for group in (studies, authoring, freezing, overview, planning, more, artifacts, proving, datasets, networks, site, place):
+READING = (studies, showing, finding)
+WRITING = (authoring, freezing)
+for group in (*READING, *WRITING, overview, planning, more, artifacts, proving, datasets, networks, site, place):
     app.add_typer(group.commands)

@@ -24,7 +24,7 @@ from assay.judging.counts import counted
 from assay.judging.families import Conclusion, Family, Member, Verdict
 from assay.judging.statistics import Samples, interval
 from assay.judging.tabulating import judged_draws, tabulate
-from assay.language.expectations import Expectation, Series, Table, cells, margin_of, parse
+from assay.language.expectations import Expectation, Series, Table, cells, compared, margin_of, parse
 from assay.language.looks import scheduled
 
 RESOLUTION = 1e-6  # a spread below this share of the values compared is rounding: single precision resolves 1.2e-7
@@ -99,11 +99,12 @@ def judge_control(control: Expectation, tables: Mapping[int, Table]) -> dict[str
 
 @dataclass(frozen=True)
 class Tried:
-    """A study's claims (or what stands beside them) as they were read, and their margins."""
+    """A study's claims (or what stands beside them) as they were read, their margins, and the means of what each compares."""
 
     expectations: tuple[Expectation, ...]
     reads: tuple[Read, ...]
     margins: tuple[float, ...]
+    sides: tuple[list[float], ...]
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,13 @@ def case_of(study: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Case
 
 def _tried(expectations: tuple[Expectation, ...], tables: Mapping[int, Table], margins: Mapping[str, float]) -> Tried:
     reads = tuple(read(expectation, tables, effects=True) for expectation in expectations)
-    return Tried(expectations, reads, tuple(margin_of(expectation, margins) for expectation in expectations))
+    margin = tuple(margin_of(expectation, margins) for expectation in expectations)
+    return Tried(expectations, reads, margin, tuple(_sides(expectation, tables) for expectation in expectations))
+
+
+def _sides(expectation: Expectation, tables: Mapping[int, Table]) -> list[float]:
+    """Mean over the seeds of each of the things the expectation compares, in their order."""
+    return [float(np.mean([side.term.value(table) for table in tables.values()])) for side in compared(expectation.text)]
 
 
 # All claims
@@ -277,8 +284,8 @@ def _claim_records(
     total, each = corrected(p, case.earlier), charged(p, case.earlier)
     needs = prospects(stacked([tier]), case.first_look, case.seeds, case.earlier)
     records = []
-    for index, (expectation, seen, margin, verdict) in enumerate(
-        zip(tier.expectations, tier.reads, tier.margins, verdicts, strict=True)
+    for index, (expectation, seen, margin, sides, verdict) in enumerate(
+        zip(tier.expectations, tier.reads, tier.margins, tier.sides, verdicts, strict=True)
     ):
         equivalence = expectation.kind == "equivalence"
         one = Samples(samples.n, *(field[index] for field in (samples.mean, samples.spread, samples.resolution, samples.fixed)))
@@ -296,6 +303,7 @@ def _claim_records(
             "spread": float(one.spread),
             "margin": (expectation.upper - expectation.lower) / 2 if equivalence else margin,
             "values": seen.values.tolist(),
+            "sides": sides,
             "needs": math.ceil(needs[index]) if verdict.word == "open" and math.isfinite(needs[index]) else None,
             "note": _remark(expectation, one, margin, verdict),
         }

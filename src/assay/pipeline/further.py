@@ -5,18 +5,14 @@ are not there and that no study chosen before it trains, and the measuring; wher
 seeds, since platforms are never mixed in one comparison.
 """
 
-import json
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assay.artifacts.archiving import pull
 from assay.errors import StudyError, unknown
-from assay.judging.judging import judge_results
 from assay.judging.prospects import MOST, Prospect
-from assay.judging.release import Release
 from assay.language.blocks import Block
 from assay.language.configuration import results_folder
 from assay.language.looks import next_look
@@ -25,8 +21,9 @@ from assay.language.scales import load_scale
 from assay.language.studies import load_studies
 from assay.language.study import Study
 from assay.networks.plan import Bundle
-from assay.pipeline.deciding import decide, sources_now
+from assay.pipeline.deciding import decide
 from assay.pipeline.prediction import STARTS, Predictor
+from assay.pipeline.standing import verdicts_now
 from assay.provenance.platforms import device_here, platform_here
 from assay.storage.places import WORK, project_of
 
@@ -59,19 +56,10 @@ def further(scale: str, minutes: float, most: int = MOST, names: Collection[str]
         if name not in studies:
             raise StudyError(unknown("study", name, studies))
     costs = Costs(scale, studies, root)
-    found = _offers(_records(studies, scale, root), studies, most)
+    found = _offers(verdicts_now(studies, scale, root), studies, most)
     offers = [offer for offer in found if not names or offer.study in names]
     left = [offer for offer in offers if offer.why]
     return choose([offer for offer in offers if not offer.why], 60 * minutes, costs) + left
-
-
-def _records(studies: Mapping[str, Study], scale: str, root: Path) -> dict[str, dict]:
-    """What evidence says of all studies now, by the archive and by what lies here."""
-    sources = sources_now(studies, root / results_folder(scale), root)
-    if keys := [place.key for name in sources.shown for place in sources.places[name] if place.where == "archive"]:
-        pull(keys=keys, root=root)
-    judgements = [json.loads(studies[name].judgement) for name in sources.shown]
-    return judge_results(judgements, sources, Release.at(scale, root))["studies"]
 
 
 def _offers(records: Mapping[str, dict], studies: Mapping[str, Study], most: int) -> Iterable[Offer]:

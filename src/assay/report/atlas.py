@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.judging.answers import answer
 from assay.language.catalogue import Paper
 from assay.report import plots, words
 from assay.report.page import Page, StudyView
@@ -13,6 +14,7 @@ NOT_STUDIED, NOT_RUN, FAILED = "not studied", "not run", "failed"
 STATES = (*words.VERDICTS, FAILED, NOT_RUN)
 EVIDENCE = ("recomputed", "archived", "none")
 FRESHNESS = ("fresh", "unproven", "stale", "not checked")
+FINDINGS_SHOWN = 50
 COLUMNS = ("claim", "family", "verdict", "evidence", "effect", "cost")
 
 
@@ -37,6 +39,11 @@ class Entry:
         if self.failure:
             return FAILED
         return self.verdict["word"] if self.verdict else NOT_RUN
+
+    @property
+    def answer(self) -> str:
+        """What came out, in sentences; empty for a study without a verdict."""
+        return answer(self.verdict, self.study.metrics) if self.verdict else ""
 
     @property
     def released(self) -> bool:
@@ -84,6 +91,12 @@ class Row:
     studies: list[Entry]
 
     @property
+    def also(self) -> str:
+        """Further words by which the row is found: names, arms and plugs of its studies."""
+        names = (name for entry in self.studies for name in (entry.study.name, *entry.study.arms, *entry.study.plugs))
+        return " ".join(_distinct(names))
+
+    @property
     def filters(self) -> dict[str, list[str]]:
         return {
             "family": [self.paper.family],
@@ -117,6 +130,8 @@ def atlas(entries: list[Entry], papers: Mapping[str, Paper]) -> dict[str, Any]:
         "filters": filters(rows, families),
         "columns": COLUMNS,
         "counts": Counter(entry.state for entry in entries),
+        "findings": sorted((entry for entry in entries if entry.verdict), key=lambda entry: STATES.index(entry.state)),
+        "findings_shown": FINDINGS_SHOWN,
         "studied": sum(bool(row.studies) for row in rows),
         "states": STATES,
         "claims": claim_counts(judged.values()),

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assay.errors import EvidenceError, StudyError
 from assay.evidence.summary import curves, plain, summarise
+from assay.judging.answers import answer
 from assay.judging.tabulating import tabulate
 from assay.language.catalogue import Catalogue, Paper
 from assay.language.published import PublishedNumber
@@ -246,6 +247,7 @@ def study_context(page: Page) -> dict[str, Any]:
     """What study.html shows beyond the study itself."""
     return {
         "verdict": page.verdict or None,
+        "answer": answer(page.verdict, page.study.metrics) if page.verdict.get("word") else "",
         "headline": words.headline(page.verdict) if page.verdict.get("word") else "Measured, not judged yet.",
         "provenance": page.provenance,
         "diffs": recipe_diffs(page.study),

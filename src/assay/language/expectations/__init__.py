@@ -11,7 +11,7 @@ outside, it is the one value without x. Reading needs the standard library alone
 """
 
 from assay.language.expectations.expectation import Expectation, check_margins, margin_of
-from assay.language.expectations.reading import parse, said_once
+from assay.language.expectations.reading import Side, compared, parse, said_once
 from assay.language.expectations.series import Coordinate, Series, coordinate
 from assay.language.expectations.terms import Reference, Table, Term, cells
 
@@ -20,10 +20,12 @@ __all__ = [
     "Expectation",
     "Reference",
     "Series",
+    "Side",
     "Table",
     "Term",
     "cells",
     "check_margins",
+    "compared",
     "coordinate",
     "margin_of",
     "parse",

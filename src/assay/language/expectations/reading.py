@@ -2,6 +2,7 @@
 
 import ast
 import math
+from dataclasses import dataclass
 
 from assay.errors import EvidenceError, StudyError, unknown
 from assay.language.expectations.expectation import Expectation, normal
@@ -26,6 +27,28 @@ def said_once(text: str) -> str:
     sides = [comparison.left, *comparison.comparators]
     order = -1 if isinstance(comparison.ops[0], ast.Lt) else 1
     return " > ".join(map(ast.unparse, sides[::order]))
+
+
+@dataclass(frozen=True)
+class Side:
+    """A part of a comparison. text: as written, in one spelling."""
+
+    text: str
+    term: Term
+
+
+def compared(text: str) -> tuple[Side, ...]:
+    """What the comparison sets against each other, each to be evaluated by itself: both sides of `a.m > b.m`, the one that is
+    measured of `a.m > 0.3`, the two that an equivalence subtracts, or else its middle."""
+    reader = _Reader(normal(text))
+    comparison = reader.comparison()
+    sides = [comparison.left, *comparison.comparators]
+    found = [Side(ast.unparse(side), reader.term(side, inside=False, depth=0)) for side in sides]
+    measured = [side for side in found if side.term.references]
+    if len(sides) == 3 and isinstance(sides[1], ast.BinOp) and isinstance(sides[1].op, ast.Sub):
+        subtracted = compared(f"{ast.unparse(sides[1].left)} < {ast.unparse(sides[1].right)}")
+        return subtracted if len(subtracted) == 2 else tuple(measured)
+    return tuple(measured)
 
 
 class _Reader:
