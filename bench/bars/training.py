@@ -2,7 +2,8 @@
 
     .venv/bin/python bench/bars/training.py          a list of bars in JSON; progress on stderr
 
-All in one process with one thread, sides in turns, core seconds; the median of the rounds' ratios.
+All in one process with one thread, core seconds; the median of the rounds' ratios. Repetition by repetition the trainer and the
+loop by hand take turns, and who begins changes, so that what else the machine does meets both.
 """
 
 import json
@@ -23,7 +24,7 @@ from assay.training.setting import Setting
 from assay.training.together import train_together
 from assay.training.trainer import train
 
-SEEDS, ROUNDS = range(5), 5
+SEEDS, ROUNDS = range(5), 7
 SHAPES = {"plug": "worlds/shapes", "parameters": {"size": 16, "train": 1536, "test": 16}}
 DIGITS = {"plug": "worlds/digits", "parameters": {"size": 16, "train": 1200, "test": 64}}
 SGD = {"plug": "optimizers/sgd", "parameters": {"lr": 0.1}}
@@ -75,17 +76,31 @@ def by_hand(asked: Recipe, world: TensorWorld) -> None:
             optimizer.step()
 
 
-def core_seconds(task: Callable[[], object]) -> float:
+def core_seconds(task: Callable[..., object], *given: object) -> float:
     """What a call costs this process."""
     started = time.process_time()
-    task()
+    task(*given)
     return time.process_time() - started
 
 
-def in_turns(*tasks: Callable[[], object]) -> list[list[float]]:
-    """Core seconds of each task in each round, after one that is not counted."""
-    rounds = [[core_seconds(task) for task in tasks] for _ in range(ROUNDS + 1)]
-    return [list(each) for each in zip(*rounds[1:], strict=True)]
+def in_turns(asked: Recipe) -> dict[str, list[float]]:
+    """Core seconds of each side in each round, after a round that is not counted."""
+    worlds = [to_tensors(make_world(asked, seed), torch.device("cpu")) for seed in SEEDS]
+    rounds = [_round(asked, worlds, number) for number in range(ROUNDS + 1)]
+    return {side: [each[side] for each in rounds[1:]] for side in rounds[0]}
+
+
+def _round(asked: Recipe, worlds: list[TensorWorld], number: int) -> dict[str, float]:
+    sides = {
+        "one at a time": lambda seed, world: train(asked, seed, Setting(), world),
+        "by hand": lambda seed, world: by_hand(asked, world),
+    }
+    spent = dict.fromkeys(sides, 0.0)
+    for seed, world in zip(SEEDS, worlds, strict=True):
+        for side in sorted(sides, reverse=(number + seed) % 2 == 0):
+            spent[side] += core_seconds(sides[side], seed, world)
+    together = core_seconds(train_together, asked, SEEDS, [Setting()] * len(SEEDS), worlds)
+    return spent | {"together": together}
 
 
 def bar(name: str, value: float, limit: float, measured: dict[str, list[float]], how: str) -> dict:
@@ -103,12 +118,8 @@ def main() -> None:
     bars = []
     for name in NETWORKS:
         asked = recipe(name)
-        worlds = [to_tensors(make_world(asked, seed), torch.device("cpu")) for seed in SEEDS]
-        together, alone, hand = in_turns(
-            lambda asked=asked, worlds=worlds: train_together(asked, SEEDS, [Setting()] * len(SEEDS), worlds),
-            lambda asked=asked, worlds=worlds: [train(asked, s, Setting(), w) for s, w in zip(SEEDS, worlds, strict=True)],
-            lambda asked=asked, worlds=worlds: [by_hand(asked, world) for world in worlds],
-        )
+        spent = in_turns(asked)
+        together, alone, hand = (spent[side] for side in ("together", "one at a time", "by hand"))
         sides = {"one at a time": alone, "together": together}
         ratio = statistics.median(a / b for a, b in zip(alone, together, strict=True))
         how = "five repetitions in one network against the trainer one at a time, in turns in one process"

@@ -12,8 +12,10 @@ from assay.data.seeds import seed_of
 from assay.errors import StudyError, TrainingError
 from assay.language.recipes import Recipe
 from assay.networks.store import NetworkStore
+from assay.training import run
 from assay.training.beginnings import build, initial_network, make_world
 from assay.training.network import Trained
+from assay.training.randomness import seed_global
 from assay.training.run import margins
 from assay.training.setting import Setting
 from assay.training.trainer import train
@@ -138,6 +140,42 @@ def test_a_loss_that_is_not_finite_stops_with_step_network_and_last_finite_loss(
     assert wild.name in text
     assert "seed 0: loss is " in text
     assert "of 12 (epoch 1), last finite loss 2." in text
+
+
+@pytest.mark.parametrize("every", [1, 3, 50])
+def test_the_recorded_loss_is_the_mean_over_the_steps_of_an_epoch(every, monkeypatch):
+    monkeypatch.setattr(run, "CHECK_EVERY_STEPS", {"cpu": every})
+    taken, make = [], run.Run._step
+    monkeypatch.setattr(run.Run, "_step", lambda self, batch: taken.append(make(self, batch)) or taken[-1])
+    recorded = train(recipe(), 0).records["loss"]
+    assert torch.allclose(recorded, torch.stack(taken).reshape(3, 4).mean(1))
+    assert recorded.diff().abs().min() > 1e-3
+
+
+def test_a_loss_that_is_not_finite_is_named_by_its_step_where_steps_are_checked_in_groups(monkeypatch):
+    monkeypatch.setattr(run, "CHECK_EVERY_STEPS", {"cpu": 3})
+    losses = map(torch.tensor, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, float("inf"), 8.0])
+    monkeypatch.setattr(run.Run, "_step", lambda self, batch: next(losses))
+    with pytest.raises(TrainingError, match=r"loss is inf at step 6 of 12 \(epoch 2\), last finite loss 6;"):
+        train(recipe(), 0)
+    assert next(losses) == 8
+
+
+def test_a_training_on_a_cpu_leaves_no_request_to_seed_other_devices():
+    queued = len(torch.cuda._queued_calls), len(torch.xpu._queued_calls)
+    train(recipe(), 0)
+    assert (len(torch.cuda._queued_calls), len(torch.xpu._queued_calls)) == queued
+
+
+def test_global_generators_are_seeded_as_torch_seeds_them(monkeypatch):
+    torch.manual_seed(2**62 + 5)
+    expected = torch.rand(9)
+    seed_global(2**62 + 5, torch.device("cpu"))
+    assert torch.equal(torch.rand(9), expected)
+    asked = []
+    monkeypatch.setattr(torch, "manual_seed", asked.append)
+    seed_global(7, torch.device("cuda"))
+    assert asked == [7]
 
 
 FROZEN = recipe(

@@ -12,6 +12,7 @@ from assay.language.recipes import Recipe
 from assay.training.binding import bind
 from assay.training.network import Network, Trained
 from assay.training.objective import FunctionObjective, Objective
+from assay.training.randomness import seed_global
 from assay.training.setting import Setting, no_parents
 from assay.training.workarounds import spare_narrow_pointwise
 
@@ -41,7 +42,7 @@ def built_for(recipe: Recipe, world: TensorWorld) -> Network:
 def initial_network(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> Network:
     """The network before the first step, on the device: a seed's own draw, over which a parent's weights are copied, or published
     ones. StudyError where a parent has another architecture."""
-    torch.manual_seed(seed_of("init", recipe.data["draws"]["init"], seed))
+    seed_global(seed_of("init", recipe.data["draws"]["init"], seed), setting.device)
     network = built_for(recipe, world)
     for own, statistic in zip((network.mean, network.std), _input_statistics(recipe, network, world), strict=True):
         own.copy_(statistic.reshape(own.shape))

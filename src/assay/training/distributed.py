@@ -60,7 +60,7 @@ class Group:
 
     def share(self, rows: Tensor) -> Tensor:
         """This process's part of rows (B, ...): the parts are contiguous, and their lengths differ by one at most."""
-        return torch.tensor_split(rows, self.size)[self.rank]
+        return rows if self.size == 1 else torch.tensor_split(rows, self.size)[self.rank]
 
     def whole(self, share: Tensor, count: int) -> Tensor:
         """All `count` rows from the parts that `share` left with each process."""

@@ -21,6 +21,7 @@ from assay.training.distributed import Group, synchronise_batch_norm
 from assay.training.network import Network
 from assay.training.objective import Objective, Player
 from assay.training.precision import computing_in
+from assay.training.randomness import seed_global
 from assay.training.setting import Setting
 
 T = TypeVar("T", bound="Resumable")
@@ -128,7 +129,8 @@ class Run(Resumable):
         self.sampler = bind(recipe.data.get("sampler"), setting.load_parent)
         self.augment_generator = torch.Generator(setting.device)
         self.one_hot = torch.eye(len(world.classes), dtype=network.mean.dtype, device=setting.device)
-        self.unchecked: list[Tensor] = []
+        self.check_every = CHECK_EVERY_STEPS[setting.device.type]
+        self.step_losses: list[Tensor] = []  # of this epoch
         self.last_finite = float("nan")
         self.records = {"loss": torch.full((self.epochs,), float("nan"))}
         if "margins" in recipe.data["record"]:
@@ -158,8 +160,8 @@ class Run(Resumable):
         self.objective.train()
         images = 0
         for batch in self.batches_left():
-            self.unchecked.append(self._step(batch))
-            self.advance(len(self.unchecked) == CHECK_EVERY_STEPS[self.setting.device.type])
+            self.step_losses.append(self._step(batch))
+            self.advance(len(self.step_losses) % self.check_every == 0)
             self.keep_snapshots()
             self.pause()
             images += len(batch)
@@ -176,12 +178,13 @@ class Run(Resumable):
 
     def _start_epoch(self) -> None:
         axes = self.recipe.data["draws"]
-        torch.manual_seed(seed_of("epoch", axes["order"], self.seed, self.epoch))
+        seed_global(seed_of("epoch", axes["order"], self.seed, self.epoch), self.setting.device)
         self.augment_generator.manual_seed(seed_of("augment", axes["augment"], self.seed, self.epoch))
         self.objective.start_epoch(self.epoch, self.network, self.world)
         if not self.group.leads:
             # Equal draws for different rows would correlate them.
-            torch.manual_seed(seed_of("epoch", axes["order"], self.seed, self.epoch, "process", self.group.rank))
+            own = seed_of("epoch", axes["order"], self.seed, self.epoch, "process", self.group.rank)
+            seed_global(own, self.setting.device)
 
     def _rows(self) -> Sequence[Tensor]:
         """The rows of each step of this epoch: all in a random order, or what a sampler draws."""
@@ -252,23 +255,26 @@ class Run(Resumable):
         if check or done:
             self._check()
         if done:
+            self._record_loss()
             self.epoch, self.step = self.epoch + 1, 0
             self.setting.report(self.epoch, self.epochs, float(self.records["loss"][self.epoch - 1]))
 
     def _check(self) -> None:
-        values, self.unchecked = torch.stack(self.unchecked).float().cpu(), []
-        each = values.tolist()
-        bad = next((number for number, value in enumerate(each) if not math.isfinite(value)), len(each))
-        if bad > 0:
-            self.last_finite = each[bad - 1]
-        if bad < len(each):
-            raise TrainingError(
-                f"{self.label}: loss is {each[bad]} at step {self.done - len(each) + bad} of {self.steps}"
-                f" (epoch {self.epoch + 1}), last finite loss {self.last_finite:.4g}; lower the optimizer's lr"
-            )
-        part = values.mean() * (len(each) / self.batches)
-        before = self.records["loss"][self.epoch]
-        self.records["loss"][self.epoch] = part if self.step == len(each) else before + part
+        first = max(0, len(self.step_losses) - self.check_every)
+        for number, loss in enumerate(self.step_losses[first:], first):
+            value = loss.item()
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"{self.label}: loss is {value} at step {self.epoch * self.batches + number} of {self.steps}"
+                    f" (epoch {self.epoch + 1}), last finite loss {self.last_finite:.4g}; lower the optimizer's lr"
+                )
+            self.last_finite = value
+
+    def _record_loss(self) -> None:
+        """Take down the epoch's mean loss: the sum over the parts between two checks, in their order."""
+        values, self.step_losses = torch.stack(self.step_losses).float().cpu(), []
+        first, *others = [part.mean() * (len(part) / self.batches) for part in values.split(self.check_every)]
+        self.records["loss"][self.epoch] = sum(others, first)
 
     def keep_snapshots(self) -> None:
         """Keep the network's weights for each share of the training that is now done, on the CPU."""
@@ -333,7 +339,7 @@ class Run(Resumable):
     def taken_down(self) -> dict:
         """What was taken down of the steps so far, and the stream of augmentation."""
         return {
-            "unchecked": self.unchecked,
+            "step_losses": self.step_losses,
             "last_finite": self.last_finite,
             "records": self.records,
             "snapshots": self.snapshots,
@@ -343,7 +349,7 @@ class Run(Resumable):
     def go_on(self, epoch: int, step: int, taken_down: dict) -> None:
         """Go on at this step with what was taken down before it."""
         self.epoch, self.step = epoch, step
-        self.unchecked = [loss.to(self.setting.device) for loss in taken_down["unchecked"]]
+        self.step_losses = [loss.to(self.setting.device) for loss in taken_down["step_losses"]]
         self.last_finite, self.snapshots = taken_down["last_finite"], taken_down["snapshots"]
         for name, record in self.records.items():
             record.copy_(taken_down["records"][name])

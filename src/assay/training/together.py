@@ -29,6 +29,7 @@ class Lane(Run):
     def __init__(self, recipe: Recipe, seed: int, world: TensorWorld, setting: Setting):
         network = initial_network(recipe, seed, world, setting)
         super().__init__(recipe, seed, network, bound_objective(recipe, setting), world, setting)
+        self.check_every = self.batches  # in between, one look is at the losses of all
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """The objective, for which the network has answered already."""
@@ -36,7 +37,7 @@ class Lane(Run):
 
     def keep(self, batch: Batch, loss: Tensor, logits: Tensor) -> None:
         """Take down what came out of a step."""
-        self.unchecked.append(loss)
+        self.step_losses.append(loss)
         if "margins" in self.records:
             self.records["margins"][self.epoch, batch.index.cpu()] = margins(logits.float(), batch.labels).cpu()
 
@@ -96,7 +97,7 @@ class Together(Resumable):
     def _advance(self, batches: Sequence[Batch], losses: Tensor, logits: Tensor) -> None:
         for lane, *kept in zip(self.lanes, batches, losses, logits, strict=True):
             lane.keep(*kept)
-        asked = len(self.lanes[0].unchecked) % CHECK_EVERY_STEPS[self.setting.device.type] == 0
+        asked = len(self.lanes[0].step_losses) % CHECK_EVERY_STEPS[self.setting.device.type] == 0
         bad = asked and not bool(losses.isfinite().all())
         for lane in self.lanes:
             lane.advance(bad)

@@ -18,6 +18,7 @@ from assay.training.beginnings import bound_objective, initial_network, make_wor
 from assay.training.binding import bind
 from assay.training.distributed import Group
 from assay.training.network import Bench, Network, Trained
+from assay.training.randomness import seed_global
 from assay.training.run import Run, resumed
 from assay.training.setting import Setting
 
@@ -53,7 +54,7 @@ def _check_group(recipe: Recipe, group: Group) -> None:
 
 def _begun(recipe: Recipe, seed: int, world: TensorWorld, setting: Setting) -> Run:
     network = initial_network(recipe, seed, world, setting)
-    torch.manual_seed(seed_of("objective", recipe.data["draws"]["init"], seed))
+    seed_global(seed_of("objective", recipe.data["draws"]["init"], seed), setting.device)
     objective = bound_objective(recipe, setting)
     objective.prepare(network, world)
     objective.to(setting.device)
