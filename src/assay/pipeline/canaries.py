@@ -1,7 +1,8 @@
 """Canaries: the few studies whose small forms tell whether a change of code changes numbers.
 
 Studies are taken at the scale `ci`, until every plug, every parameter off its default and every field off its default that some
-study uses is used by one that is taken. So there is no list of canaries to keep.
+study uses is used by one that is taken. So there is no list of canaries to keep. What no study uses yet, though the code has it,
+is used by files of the same form in config/canaries, which count as studies here and nowhere else.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,13 +11,12 @@ from assay.language.recipes import walk, without_defaults
 from assay.language.study import Study
 
 SCALE = "ci"
-# Fields of a recipe that hold no plug.
-FIELDS = ("start", "draws", "record", "reset")
+FIELDS = ("start", "draws", "reset")  # of a recipe that hold no plug, beside what it records
 
 
 def uses(study: Study) -> frozenset[tuple[str, str]]:
     """What a study's numbers go through: ("worlds/shapes", "") for a plug, ("worlds/shapes", "noise") for a parameter that is not
-    at its default, ("recipe", "start") for a field."""
+    at its default, ("recipe", "start") for a field, ("recipe", "record margins") for what is recorded."""
     recipes = {*study.recipes, *(cell.recipe for cell in study.cells)}
     given = [*(cell.protocol for cell in study.cells), *(recipe.data for recipe in recipes)]
     plugs = [node for data in given for node in walk(data) if "plug" in node]
@@ -24,11 +24,12 @@ def uses(study: Study) -> frozenset[tuple[str, str]]:
         {(node["plug"], "") for node in plugs}
         | {(node["plug"], name) for node in plugs for name in without_defaults(node)["parameters"]}
         | {("recipe", field) for recipe in recipes for field in FIELDS if _is_set(recipe.data.get(field))}
+        | {("recipe", f"record {name.split()[0]}") for recipe in recipes for name in recipe.records}
     )
 
 
 def _is_set(value: object) -> bool:
-    """Whether a field says something: a network to start from, an axis that is moved, a thing to record."""
+    """Whether a field says something: a network to start from, an axis that is moved, a share to forget at."""
     return any(value.values()) if isinstance(value, dict) else bool(value)
 
 

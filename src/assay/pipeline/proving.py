@@ -31,6 +31,7 @@ from assay.storage.places import WORK
 
 TOO_OLD = "made before canaries could be run; recheck its evidence (assay recheck), or let it count as unproven"
 DATA = "data"
+CANARIES = "canaries"
 Say = Callable[[str], None]
 
 
@@ -162,9 +163,13 @@ def _was_made_there(made: Made, comparison: Comparison) -> bool:
 
 
 def _furnish(tree: Path, root: Path) -> None:
-    """Bring into a checked out commit what no commit holds, and the sizes at which canaries run today."""
+    """Bring into a checked out commit what no commit holds, and the sizes at which canaries run today, with those that are no
+    studies, where code that knows of none takes them for some."""
     shutil.copytree(root / DATA, tree / DATA, dirs_exist_ok=True)
     shutil.copy(root / "config" / "scales" / f"{SCALE}.yaml", tree / "config" / "scales")
+    shutil.rmtree(tree / "config" / CANARIES, ignore_errors=True)
+    if (root / "config" / CANARIES).exists():
+        shutil.copytree(root / "config" / CANARIES, tree / "config" / "studies" / CANARIES)
 
 
 def lines(outcome: Outcome) -> list[str]:
