@@ -78,7 +78,7 @@ def test_a_sampler_and_a_reset_are_used_where_they_are_set(studies):
 
 
 def test_no_canary_can_be_left_out(studies):
-    used = {canary: uses(studies[canary]) for canary in cover(studies)}
+    used = {canary: uses(studies[canary]) for canary in cover(load_studies(SCALE))}
     for canary in used:
         assert not used[canary] <= set().union(*(used[other] for other in used if other != canary)), canary
 
@@ -109,6 +109,15 @@ def test_files_of_canaries_are_no_studies_elsewhere(studies):
     assert own == {path.stem for path in (PROJECT / "config/canaries").iterdir()} == studies.keys() - load_studies(SCALE).keys()
     assert own <= set(cover(studies))
     assert not own & load_studies(SCALE).keys()
+
+
+def test_files_of_canaries_are_taken_for_what_no_study_uses(studies):
+    """So a study that comes to use a hook speaks for itself."""
+    hooks, known = studies["hooks"], load_studies(SCALE)
+    assert cover(studies) == sorted([*cover(known), "hooks"])
+    every = replace(known["mixup"], name="every", cells=hooks.cells)
+    assert set(cover(known | {"every": every, "hooks": hooks})) >= {"every"}
+    assert "hooks" not in cover(known | {"every": every, "hooks": hooks})
 
 
 def test_every_hook_is_switched_on_by_a_canary(studies):

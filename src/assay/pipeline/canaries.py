@@ -2,7 +2,8 @@
 
 Studies are taken at the scale `ci`, until every plug, every parameter off its default and every field off its default that some
 study uses is used by one that is taken. So there is no list of canaries to keep. What no study uses yet, though the code has it,
-is used by files of the same form in config/canaries, which count as studies here and nowhere else.
+is used by files of the same form in config/canaries, the family of that name; they are taken for nothing else, so no evidence
+rests on what they alone go through.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,6 +12,7 @@ from assay.language.recipes import walk, without_defaults
 from assay.language.study import Study
 
 SCALE = "ci"
+FAMILY = "canaries"
 FIELDS = ("start", "draws", "reset")  # of a recipe that hold no plug, beside what it records
 
 
@@ -35,9 +37,17 @@ def _is_set(value: object) -> bool:
 
 def cover(studies: Mapping[str, Study], kinds: Collection[str] = ()) -> list[str]:
     """Few of the studies, by name, that together use all that any of them uses, or all plugs of these kinds; none of them can be
-    left out."""
+    left out. Files of canaries are taken for what is left then."""
     used = {name: _of_kinds(uses(study), kinds) for name, study in sorted(studies.items())}
     work = {name: len(study.recipes) + len(study.cells) for name, study in studies.items()}
+    own = {name: needs for name, needs in used.items() if studies[name].family != FAMILY}
+    known = frozenset().union(*own.values())
+    left = {name: needs - known for name, needs in used.items() if name not in own}
+    return sorted([*_few(own, work), *_few(left, work)])
+
+
+def _few(used: Mapping[str, frozenset], work: Mapping[str, int]) -> list[str]:
+    """Names that together use all that any uses, none of which can be left out; of several such sets one with little work."""
     missing = frozenset().union(*used.values())
     taken: list[str] = []
     while missing:
@@ -48,7 +58,7 @@ def cover(studies: Mapping[str, Study], kinds: Collection[str] = ()) -> list[str
         others = frozenset().union(*(used[other] for other in taken if other != name))
         if used[name] <= others:
             taken.remove(name)
-    return sorted(taken)
+    return taken
 
 
 def _of_kinds(used: frozenset[tuple[str, str]], kinds: Collection[str]) -> frozenset[tuple[str, str]]:

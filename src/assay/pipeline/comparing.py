@@ -8,7 +8,7 @@ from assay.errors import EvidenceError
 from assay.language.plugs import describe, kinds
 from assay.language.recipes import HOOKS, canonical
 from assay.language.studies import load_studies
-from assay.pipeline.canaries import SCALE, cover
+from assay.pipeline.canaries import FAMILY, SCALE, cover
 from assay.pipeline.canary_job import sharable
 from assay.pipeline.sides import PROCESSES, Answer, Runner, Side, Task, merged
 from assay.provenance.changes import Version, untried
@@ -108,15 +108,20 @@ class Comparison:
         """The canaries that came out otherwise, each with the plugs blamed.
 
         All its plugs are: which of them the change works through is not known. But where plugs themselves changed, it is these,
-        and those of the others that take part in no canary that came out equal.
+        and those of the others that take part in no canary that came out equal. Of a canary that is no study, it is beside
+        changed plugs those that no study has: what else it goes through is gone through by studies, which speak for themselves.
         """
+        studied = set().union(*(study.plugs for study in self.studies.values() if study.family != FAMILY))
         equal = {name for name, (old, new) in self.compared.items() if old == new}
         cleared = set().union(*(self.studies[name].plugs for name in equal))
         found = {}
         for name in self.compared.keys() - equal:
             plugs = self.studies[name].plugs
             own = {plug for plug in plugs if self._plug_changed(plug)}
-            found[name] = tuple(sorted(own | (plugs - cleared) if own else plugs))
+            if self.studies[name].family == FAMILY:
+                found[name] = tuple(sorted(own | (plugs - studied)))
+            else:
+                found[name] = tuple(sorted(own | (plugs - cleared) if own else plugs))
         return dict(sorted(found.items()))
 
     def _plug_changed(self, plug: str) -> bool:

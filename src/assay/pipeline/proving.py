@@ -21,7 +21,7 @@ from assay.language.plugs import PACKAGE
 from assay.language.scales import scales
 from assay.language.studies import load_studies, study_paths
 from assay.language.study import Study
-from assay.pipeline.canaries import SCALE
+from assay.pipeline.canaries import FAMILY, SCALE
 from assay.pipeline.comparing import Comparison
 from assay.pipeline.sides import Runner, Side
 from assay.pipeline.worktrees import full_name, worktree
@@ -31,7 +31,6 @@ from assay.storage.places import WORK
 
 TOO_OLD = "made before canaries could be run; recheck its evidence (assay recheck), or let it count as unproven"
 DATA = "data"
-CANARIES = "canaries"
 Say = Callable[[str], None]
 
 
@@ -167,9 +166,9 @@ def _furnish(tree: Path, root: Path) -> None:
     studies, where code that knows of none takes them for some."""
     shutil.copytree(root / DATA, tree / DATA, dirs_exist_ok=True)
     shutil.copy(root / "config" / "scales" / f"{SCALE}.yaml", tree / "config" / "scales")
-    shutil.rmtree(tree / "config" / CANARIES, ignore_errors=True)
-    if (root / "config" / CANARIES).exists():
-        shutil.copytree(root / "config" / CANARIES, tree / "config" / "studies" / CANARIES)
+    shutil.rmtree(tree / "config" / FAMILY, ignore_errors=True)
+    if (root / "config" / FAMILY).exists():
+        shutil.copytree(root / "config" / FAMILY, tree / "config" / "studies" / FAMILY)
 
 
 def lines(outcome: Outcome) -> list[str]:
