@@ -24,7 +24,8 @@ from assay.pipeline.sides import Answer, Runner, Side, Task
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("src", "config", "data", "data.sha256")
-# Small, and together through most of the core: parents, records, surgery, augmentation, seeds that move one axis.
+# Small, and together through most of the core: parents, records, surgery, augmentation, seeds that move one axis. The trainer's
+# hooks are gone through by the canary in config/canaries, which comes with them.
 STUDIES = ("aum", "cnn_svm", "mixup", "soups")
 SEEN, PROVEN = "seen", "proven"
 
@@ -66,7 +67,11 @@ WRONG = (
         "objective", "training/objective.py", "return self.function(network, batch)", "return 2 * self.function(network, batch)"
     ),
     _plant("normalised", "training/network.py", "(images - self.mean) / self.std", "images - self.mean"),
-    _plant("arm", "measuring/arm.py", 'seed_of("measure", self._session.study.name,', 'seed_of("measure", self.name,'),
+    _plant("arm", "measuring/arm.py", 'seed_of("measure", self._root,', 'seed_of("measure", self.name,'),
+    _plant("forgetting", "training/run.py", "optimizer.state.clear()", "optimizer.state.popitem()"),
+    _plant("sampled", "training/run.py", "self._sampled(tuple(map(len, parts)))", "self._sampled(tuple(map(len, parts)))[::-1]"),
+    _plant("kept", "training/run.py", "self.done == round(share * self.steps)", "self.done == int(share * self.steps)"),
+    _plant("apart", "data/batch.py", "own=values == value: tensor[own]", "own=values >= value: tensor[own]"),
     _plant("observed", "measuring/observing.py", "for key in sorted(rows) for row", "for key in sorted(rows)[::-1] for row"),
     _plant("evaluated", "measuring/evaluate.py", "return batched(network, images,", "return batched(network, images * 0.99,"),
 )
@@ -85,12 +90,14 @@ HARMLESS = (
         'size: int = 512) -> Tensor:\n    """Logits',
         'size: int = 512, *, verbose: bool = False) -> Tensor:\n    """Logits',
     ),
+    _plant("forgotten", "training/run.py", "if forgets:", "if bool(forgets):"),
+    _plant("environments", "data/batch.py", "own=values == value: tensor[own]", "own=value == values: tensor[own]"),
     _plant("reworded", "training/run.py", "lower the optimizer's lr", "try a lower lr"),
     _plant(
         "rewritten",
         "data/batch.py",
-        "return len(self.labels)\n\n\n@dataclass(frozen=True)\nclass DeviceStream",
-        "return self.labels.shape[0]\n\n\n@dataclass(frozen=True)\nclass DeviceStream",
+        "return len(self.labels)\n\n    def each",
+        "return self.labels.shape[0]\n\n    def each",
     ),
 )
 

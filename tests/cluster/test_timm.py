@@ -223,7 +223,7 @@ def test_known_names_are_timms_own(tmp_path, monkeypatch):
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     names = TypeAdapter(timm_names.TimmName)
-    timm_names.weights.cache_clear()
+    timm_names.configurations.cache_clear()
     assert timm_names.architectures() == set(library.list_models())
     assert {name for name in timm_names.weights() if "." in name} > {"resnet50.a1_in1k", "qwen3_vit_306m_enc.qwen3_5_2b"}
     for name in ("resnet50", *library.list_pretrained()):
@@ -238,18 +238,18 @@ def test_known_names_are_timms_own(tmp_path, monkeypatch):
 
 def test_timm_is_asked_once_for_a_version(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    timm_names.weights.cache_clear()
+    timm_names.configurations.cache_clear()
     first = timm_names.weights()
-    timm_names.weights.cache_clear()
+    timm_names.configurations.cache_clear()
     monkeypatch.setattr(timm_names.subprocess, "run", None)
     assert timm_names.weights() == first
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    timm_names.weights.cache_clear()
+    timm_names.configurations.cache_clear()
     (kept,) = (tmp_path / "assay").iterdir()
     kept.write_text('["half')
     assert timm_names.weights() == first
-    timm_names.weights.cache_clear()
+    timm_names.configurations.cache_clear()
 
 
 def test_a_backbone_inside_another_model_starts_from_its_weights_too(tmp_path, published):

@@ -48,7 +48,7 @@ def compare(monkeypatch, today):
     """The comparison with code in which some modules had other hashes, and one more was used by `both`; `differing` canaries come
     out otherwise, and no canary comes by some places."""
 
-    def of(modules, differing=(), places=None, gone=None, both=(), before=None) -> Comparison:
+    def of(modules, differing=(), places=None, gone=None, both=(), before=None, today=today) -> Comparison:
         monkeypatch.setattr(comparing, "untried", lambda *versions: dict(places or {}))
         described = {"after": today, "before": json.loads(json.dumps(today if before is None else before))}
         for name, found in described["before"].items():
@@ -113,6 +113,22 @@ def test_a_plug_that_took_part_in_no_equal_canary_is_blamed_beside_the_changed_o
     comparison = compare([RUN, CLASSIFY], ["mixup"])
     own = comparison.studies["mixup"].plugs - comparison.studies["odin"].plugs - comparison.studies["soups"].plugs
     assert set(comparison.differing["mixup"]) == own | {"protocols/classify"}
+
+
+def test_a_canary_that_is_no_study_speaks_against_what_no_study_has(compare, today):
+    """A hook that computes something else leaves evidence without hooks as it is."""
+    hooks = load_studies(SCALE, only=["hooks"], canaries=True)["hooks"]
+    more = today | {"hooks": {"digest": hooks.digest, "code": study_code(hooks)}}
+    comparison = compare([RUN], ["hooks"], today=more)
+    assert comparison.canaries == ["hooks", *NAMES]
+    blamed = set(comparison.differing["hooks"])
+    assert {"samplers/subset", "objectives/rex"} <= blamed
+    assert not any(blamed & comparison.studies[name].plugs for name in NAMES)
+    proof = comparison.proof
+    assert all(same(proof, today, name, RUN) and not stale(proof, today, name, RUN) for name in NAMES)
+    assert stale(proof, more, "hooks", RUN)
+    assert "worlds/urban_shapes" in compare(["assay.worlds.urban_shapes"], ["hooks"], today=more).differing["hooks"]
+    assert stale(compare([RUN], ["hooks", "mixup"], today=more).proof, today, "mixup", RUN)
 
 
 def test_a_changed_plug_is_not_cleared_by_an_equal_canary(compare, today):

@@ -35,7 +35,9 @@ class Project:
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():
-                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__", "studies", "frozen"))
+                shutil.copytree(
+                    source, root / part, ignore=shutil.ignore_patterns("__pycache__", "studies", "frozen", "canaries")
+                )
             else:
                 shutil.copy(source, root / part)
         (root / "config/studies/training-recipes").mkdir(parents=True)
@@ -124,6 +126,38 @@ def test_planted_changes_are_seen_and_harmless_ones_proven(project):
     assert said["evidence"][block] == {"word": "fresh", "reasons": []}
     assert set(refuted.splitlines()) < set((project.root / "proofs.txt").read_text().splitlines())
     assert project.state == before
+
+
+HARMLESS = (
+    ("data/batch.py", "own=values == value: tensor[own]", "own=value == values: tensor[own]"),
+    (
+        "training/run.py",
+        "forgets = any(map(self.is_at, self.recipe.resets))",
+        "forgets = any(map(self.is_at, [*self.recipe.resets]))",
+    ),
+    (
+        "training/run.py",
+        "for share in filter(self.is_at, self.recipe.snapshots):",
+        "for share in filter(self.is_at, [*self.recipe.snapshots]):",
+    ),
+    ("training/run.py", "len(parts) != self.batches or", "self.batches != len(parts) or"),
+    ("training/together.py", "any(map(self.is_at, self.recipe.snapshots))", "any(map(self.is_at, [*self.recipe.snapshots]))"),
+    ("samplers/weighted.py", "sum(epoch.sizes), replacement=True", "sum([*epoch.sizes]), replacement=True"),
+)
+
+
+def test_changes_of_hooks_that_no_study_uses_are_proven(project):
+    """Evidence of a study without hooks, whose core modules changed in them, against a commit that has no canaries for them.
+    What a wrong hook computes is seen by the same canaries (test_canaries.py)."""
+    project.evidence(project.commit())
+    shutil.copytree(ROOT / "config/canaries", project.root / "config/canaries")
+    for edit in HARMLESS:
+        project.edit(*edit)
+    rc, said = project.prove("--jobs", "2")
+    [outcome] = said["commits"]
+    assert (rc, outcome["failure"], outcome["differing"], outcome["untried"], outcome["recorded"]) == (0, "", {}, {}, True)
+    assert set(outcome["canaries"]) == {"small", "hooks"}
+    assert said["evidence"]["results/ci/observations/small/0-0"] == {"word": "fresh", "reasons": []}
 
 
 def test_a_commit_that_is_not_in_the_clone_is_one_line(project):

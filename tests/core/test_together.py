@@ -461,7 +461,7 @@ def canary():
 
 def test_canaries_are_described_with_what_trains_them_together(monkeypatch):
     few = {name: path for name, path in studies.study_paths().items() if name in ("gpfq-bits", "simsiam")}
-    monkeypatch.setattr(studies, "study_paths", lambda *config: few)
+    monkeypatch.setattr(studies, "study_paths", lambda *config, **more: few)
     told = canary_job.describe(["ci"])["ci"]
     assert "assay.training.packing" not in told["gpfq-bits"]["code"]
     assert told["gpfq-bits"]["canary"].keys() - told["gpfq-bits"]["code"].keys() == {

@@ -104,6 +104,32 @@ def test_climbing_follows_the_loss_and_finds_what_lies_on_its_way():
     assert climb(loss, behind, 1)[0].tolist() == [True]  # roll goes round
 
 
+def by_hand(loss, wrong, steps):
+    """Whether a pose met on the climb fools, and how many are met, by a loop over moves."""
+    at, met = (0, 0, 0, 0), {(0, 0, 0, 0)}
+    for _ in range(steps):
+        near = []
+        for move, axis in product((1, -1), range(4)):
+            place = list(at)
+            place[axis] += move
+            place[0] %= loss.shape[0]
+            near += [tuple(place)] if all(0 <= p < n for p, n in zip(place, loss.shape, strict=True)) else []
+        met |= set(near)
+        at = max(near, key=lambda place: loss[place])
+    return any(wrong[place] for place in met), len(met)
+
+
+def test_climbing_is_what_a_loop_over_moves_finds():
+    draw = np.random.default_rng(0)
+    for _ in range(60):
+        shape = (3, int(draw.integers(2, 6)), *draw.integers(1, 5, 3))
+        loss, wrong, steps = draw.random(shape), draw.random(shape) < 0.15, int(draw.integers(1, 6))
+        found, met = climb(torch.tensor(loss), torch.tensor(wrong), steps)
+        assert [*zip(found.tolist(), met.tolist(), strict=True)] == [
+            by_hand(a, b, steps) for a, b in zip(loss, wrong, strict=True)
+        ]
+
+
 def test_the_axes_but_roll_end():
     loss = torch.zeros(1, 2, 3, 1, 1)
     loss[0, 0, 2] = 1

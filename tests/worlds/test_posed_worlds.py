@@ -45,6 +45,31 @@ def test_turned_outlines_agree_with_a_rasteriser(name):
     assert np.abs(cover - oracle).mean() < 0.012
 
 
+ROUND = {
+    "crescent": lambda u, v: (u**2 + v**2 <= 1) & ((u - 0.55) ** 2 + v**2 >= 0.85**2),
+    "half_disc": lambda u, v: (u**2 + v**2 <= 1) & (v <= 0.1),
+    "pill": lambda u, v: (np.maximum(np.abs(u) - 0.68, 0) ** 2 + v**2) <= 0.32**2,
+}
+
+
+@pytest.mark.vouches("worlds/posed", paper="P167")
+@pytest.mark.parametrize("angles", [(0, 0, 0), (50, -20, 40), (-60, 60, 200)], ids=str)
+@pytest.mark.parametrize("name", ROUND)
+def test_turned_round_outlines_agree_with_counted_points(name, angles):
+    """24 x 24 points a pixel, each asked whether it lies in the object after scipy's rotation is taken back."""
+    size, fine, scale = 16, 24, 0.36
+    yaw, pitch, roll = map(float, angles)
+    centre = np.array([[0.47, 0.55]], np.float32)
+    cover = coverage(np.array([_render.SHAPE_NAMES.index(name)]), centre, pose(yaw, pitch, roll, scale), size)[0]
+    back = np.linalg.inv(Rotation.from_euler("yxz", angles, degrees=True).as_matrix()[:2, :2]) / scale
+    at = (np.arange(size * fine) + 0.5) / (size * fine)
+    dx, dy = np.meshgrid(at - centre[0, 0], at - centre[0, 1])
+    inside = ROUND[name](back[0, 0] * dx + back[0, 1] * dy, back[1, 0] * dx + back[1, 1] * dy)
+    oracle = inside.reshape(size, fine, size, fine).mean(axis=(1, 3))
+    assert abs(cover.sum() / oracle.sum() - 1) < 0.04
+    assert np.abs(cover - oracle).mean() < 0.01
+
+
 def test_facing_the_viewer_is_how_the_world_shapes_draws():
     labels = np.arange(len(OBJECTS))
     centre, scale = np.full((10, 2), 0.5, np.float32), np.full(10, 0.4, np.float32)

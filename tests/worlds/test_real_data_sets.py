@@ -4,6 +4,7 @@ hand."""
 import gzip
 import shutil
 import struct
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from assay.language.recipes import Recipe
 from assay.training import shim  # noqa: F401  (before torchvision)
 from assay.training.trainer import train
 from assay.worlds._collection import centre
+from assay.worlds._imagenet import View, photograph
 
 # isort: split
 from torchvision.datasets import ImageFolder
@@ -314,11 +316,12 @@ def test_photographs_outside_the_folders_of_their_classes_are_refused(make, tiny
     assert "\n" not in str(caught.value)
 
 
-def test_pixels_of_sixteen_bits_are_refused_by_name(tmp_path):
+@pytest.mark.parametrize("read", [partial(centre, shorter=16, size=16), partial(photograph, view=View(16))])
+def test_pixels_of_sixteen_bits_are_refused_by_name(tmp_path, read):
     """Pillow turns them white without a word."""
     Image.fromarray(np.full((40, 40), 30000, np.uint16)).save(tmp_path / "x-ray.png")
     with pytest.raises(DataError, match=r"x-ray\.png: pixels of mode I;16 are not of 8 bits a channel"):
-        centre(tmp_path / "x-ray.png", shorter=16, size=16)
+        read(tmp_path / "x-ray.png")
     for mode in ("L", "LA", "P", "RGB", "RGBA"):
         Image.new(mode, (40, 40)).save(tmp_path / "fine.png")
-        assert centre(tmp_path / "fine.png", shorter=16, size=16).shape == (16, 16, 3)
+        assert read(tmp_path / "fine.png").shape == (16, 16, 3)

@@ -18,6 +18,7 @@ from assay.language.published import Published, PublishedNumber
 from assay.language.recipes import AXES, DEFAULTS, HOOKS, LIST_FIELDS, PLUG_FIELDS, Recipe, recorded, resets
 from assay.language.revised import Revision, check_order, first_repetition, looks_before
 from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
+from assay.language.seeing import SEEN, seen_as
 from assay.language.study import Cell, Study, StudyFile
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -54,6 +55,7 @@ class Compiler:
         self.seeds = seeds or scale.first_look
         self.resolving: list[str] = []
         self.recipes: dict[str, Recipe] = {}
+        self.model: Any = None  # as the study writes it: for whose networks worlds are read at the moment
 
     def study(self) -> Study:
         self._check_names()
@@ -170,6 +172,7 @@ class Compiler:
         if not number.same_as:
             return Published(number, reproduced=False)
         reader = Compiler(self.path, self.file, self.scale_name, self.scale, InFull(self.scale))
+        reader.model = number.same_as.get("model")
         paper = {key: reader._complete(PLUG_FIELDS[key], spec, f"{where}.{key}") for key, spec in number.same_as.items()}
         arms = {reference.arm for reference in number.expression.references()}
         own = [cell.recipe.data for cell in cells if cell.arm in arms]
@@ -178,6 +181,7 @@ class Compiler:
     def _cell(self, arm: str, x: Any) -> Cell:
         where = f"arms.{arm}"
         fields = self._fields(arm, x)
+        self.model = fields.get("model")
         protocol_fields = {key: value for key, value in fields.items() if key in self.protocol_fields}
         parameters = {**self.protocol_parameters, **protocol_fields}
         protocol = self._complete("protocols", {self.protocol_name: parameters}, where)
@@ -242,6 +246,7 @@ class Compiler:
         for key in ("world", "model"):
             if key not in fields:
                 raise self.fail(where, f"no {key} is set; set it in base or in the arm")
+        others, self.model = self.model, fields["model"]
         data: dict[str, Any] = {}
         for field, kind in PLUG_FIELDS.items():
             if field in LIST_FIELDS:
@@ -256,6 +261,7 @@ class Compiler:
             data["reset"] = forgets
         start = fields["start"]
         data["start"] = None if start is None else self._network(start, f"{where}.start").reference
+        self.model = others
         return Recipe(data)
 
     def _plug_spec(self, where: str, kind: str, spec: Any, check: bool = False) -> tuple[str, dict]:
@@ -270,15 +276,28 @@ class Compiler:
 
     def _complete(self, kind: str, spec: Any, where: str) -> dict:
         """A plug in canonical form: all parameters written out, checked, nested plugs and networks resolved."""
-        name, given = self.terms.read(kind, *self._plug_spec(where, kind, spec))
+        named, written = self._plug_spec(where, kind, spec)
+        name, given = self.terms.read(kind, named, written)
         declared = describe(kind, name).parameters
         where = f"{where}.{name}" if not where.endswith(name) else where
+        if kind == "worlds" and declared.keys() >= set(SEEN):
+            given = given | self._seen(set(written if name == named else given), where)
         for key in given:
             if key not in declared:
                 raise self.fail(where, unknown("parameter", key, declared))
         values = {key: self._value(parameter, given, f"{where}.{key}") for key, parameter in declared.items()}
         self._check_amounts(describe(kind, name).constants.get("MOST", {}), values, where)
         return {"plug": f"{kind}/{name}", "parameters": values}
+
+    def _seen(self, chosen: set[str], where: str) -> dict[str, Any]:
+        """How a world reads photographs for the networks it is read for, without what the study chose itself."""
+        if self.model is None:
+            return {}
+        model = self._complete("models", self.model, where)
+        try:
+            return {key: value for key, value in seen_as(model).items() if key not in chosen}
+        except StudyError as error:
+            raise self.fail(where, error) from None
 
     def _check_amounts(self, most: dict[str, int], values: dict[str, Any], where: str) -> None:
         """StudyError where a plug is asked for more than it says that it has, by parameter or by a sum of some."""

@@ -20,10 +20,12 @@ __all__ = ["NAME", "Cell", "Study", "StudyFile", "compile_study", "load_studies"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-def study_paths(config: Path = PROJECT / "config") -> dict[str, Path]:
-    """All study files by study name; names are unique over families. Hidden files are what systems and editors leave."""
+def study_paths(config: Path = PROJECT / "config", canaries: bool = False) -> dict[str, Path]:
+    """All study files by study name; names are unique over families. Hidden files are what systems and editors leave. canaries:
+    also those in config/canaries, which are there for `assay prove` alone."""
     found: dict[str, Path] = {}
-    for path in sorted((config / "studies").glob("[!.]*/[!.]*.yaml")):
+    own = (config / "canaries").glob("[!.]*.yaml") if canaries else ()
+    for path in sorted([*(config / "studies").glob("[!.]*/[!.]*.yaml"), *own]):
         name = path.stem
         if not NAME.fullmatch(name):
             raise StudyError(f"{shown(path)}: a study's file name must match {NAME.pattern}; rename it")
@@ -33,9 +35,11 @@ def study_paths(config: Path = PROJECT / "config") -> dict[str, Path]:
     return found
 
 
-def load_studies(scale: str, config: Path = PROJECT / "config", only: Iterable[str] | None = None) -> dict[str, Study]:
-    """Read, check and compile all studies (or those named) at a scale, sorted by name."""
-    paths = study_paths(config)
+def load_studies(
+    scale: str, config: Path = PROJECT / "config", only: Iterable[str] | None = None, canaries: bool = False
+) -> dict[str, Study]:
+    """Read, check and compile all studies (or those named) at a scale, sorted by name. canaries: see `study_paths`."""
+    paths = study_paths(config, canaries)
     names = sorted(paths) if only is None else list(only)
     for name in names:
         if name not in paths:

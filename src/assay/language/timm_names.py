@@ -1,4 +1,5 @@
-"""The names timm knows, so that a study is checked without importing timm, which brings torch.
+"""The names timm knows, and how photographs are read for their weights, so that a study is checked without importing timm, which
+brings torch.
 
 Architectures are read from timm's source. Names of weights (`resnet50.a1_in1k`) are partly made in loops there, so timm itself
 is asked in a process of its own, once for each version: the answer is kept in the user's cache.
@@ -13,7 +14,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -25,7 +26,10 @@ PREFIX = re.compile(r"^(hf[-_]hub:)?(timm/)?")  # of the same names on the hub
 QUESTION = """
 from assay.training import shim
 import json, timm
-print(json.dumps(sorted(timm.list_models(include_tags=True))))
+from timm.data import resolve_data_config
+from timm.models import get_pretrained_cfg
+names = sorted({*timm.list_models(), *timm.list_models(include_tags=True)})
+print(json.dumps({name: resolve_data_config(pretrained_cfg=get_pretrained_cfg(name).to_dict()) for name in names}))
 """
 
 
@@ -39,24 +43,30 @@ def architectures() -> frozenset[str]:
     return frozenset(name for text in texts for name in REGISTERED.findall(text))
 
 
-@cache
 def weights() -> frozenset[str]:
     """Names of weights as architecture.tag; empty where timm is not installed or cannot be imported."""
+    return frozenset(name for name in configurations() if "." in name)
+
+
+@cache
+def configurations() -> dict[str, dict[str, Any]]:
+    """timm's data configuration by name, of an architecture or of weights: the size, crop and interpolation of the images that
+    it is evaluated on (`timm.data.resolve_model_data_config`); empty where timm is not installed or cannot be imported."""
     if not architectures():
-        return frozenset()
+        return {}
     import importlib.metadata  # which takes longer to import than a study to check
 
-    path = _cache_folder() / f"timm-{importlib.metadata.version('timm')}.json"
+    path = _cache_folder() / f"timm-{importlib.metadata.version('timm')}-configurations.json"
     try:
-        return frozenset(json.loads(path.read_text(encoding="utf-8")))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         pass  # never asked, or half written
     asked = subprocess.run([sys.executable, "-c", QUESTION], capture_output=True, text=True, check=False)
     if asked.returncode:
-        return frozenset()
+        return {}
     with contextlib.suppress(OSError):  # a home that takes no files: asked again next time
         write_atomic(path, asked.stdout)
-    return frozenset(json.loads(asked.stdout))
+    return json.loads(asked.stdout)
 
 
 def _cache_folder() -> Path:

@@ -48,7 +48,8 @@ def timm(
     The classifier stays fresh where the weights' classes are not as many as the world's. drop_rate: dropout before the
     classifier. drop_path_rate: stochastic depth.
 
-    A pretrained model gets images normalised as it was trained with, not by the world's statistics. Its weights are fetched
+    A pretrained model gets images normalised as it was trained with, not by the world's statistics, and photographs read as timm
+    has it for the name (`assay.language.seeing`). Its weights are fetched
     when a training starts (`start_pretrained`), not when the trained network is read back.
     """
     options = {"num_classes": classes, "in_chans": channels, "drop_rate": drop_rate}

@@ -4,7 +4,8 @@
 
 reads FOLDER/task.json and writes FOLDER/result.json. It is how later versions ask this one, so names and meanings stay:
 
-{"describe": ["ci"]}        the studies at these scales: {scale: {study: {"digest": ..., "code": {module: hash}, "canary": ...}}}
+{"describe": ["ci"]}        the studies at these scales: {scale: {study: {"digest": ..., "code": {module: hash}, "canary": ...}}},
+                            at ci with those of config/canaries
 {"measure": ["mixup"]}      train and measure these at the scale ci: {study: {what: sha256}}, of one that fails {"error": line}
 {"again": "mixup"}          train a network of the study, stopped on its way and gone on with: the same form
 {"share": "mixup"}          train it as one of the two processes that torch's variables (RANK, ...) tell of: the same form
@@ -83,9 +84,9 @@ def describe(scales: Iterable[str]) -> dict[str, dict]:
     found: dict[str, dict] = {}
     for scale in scales:
         found[scale] = {}
-        for name in study_paths():
+        for name in study_paths(canaries=scale == SCALE):
             with suppress(StudyError):
-                study = load_studies(scale, only=[name])[name]
+                study = load_studies(scale, only=[name], canaries=True)[name]
                 canary = study_code(replace(study, block_size=TOGETHER))
                 found[scale][name] = {"digest": study.digest, "code": study_code(study), "canary": canary}
     return found
@@ -99,7 +100,7 @@ def _said(name: str, task: Callable[["Study", Path], dict[str, str]], folder: Pa
 
     try:
         torch.set_num_threads(1)
-        found = task(load_studies(SCALE, only=[name])[name], folder)
+        found = task(load_studies(SCALE, only=[name], canaries=True)[name], folder)
     except Exception as error:
         found = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
     print(name, flush=True)

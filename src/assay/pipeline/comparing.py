@@ -6,9 +6,9 @@ from functools import cached_property
 
 from assay.errors import EvidenceError
 from assay.language.plugs import describe, kinds
-from assay.language.recipes import canonical
+from assay.language.recipes import HOOKS, canonical
 from assay.language.studies import load_studies
-from assay.pipeline.canaries import SCALE, cover
+from assay.pipeline.canaries import FAMILY, SCALE, cover
 from assay.pipeline.canary_job import sharable
 from assay.pipeline.sides import PROCESSES, Answer, Runner, Side, Task, merged
 from assay.provenance.changes import Version, untried
@@ -35,7 +35,7 @@ class Comparison:
         common = [name for name in new if old.get(name, {}).get("digest") == new[name]["digest"]]
         if not common:  # such as code that cannot read how the sizes of canaries are written today
             raise EvidenceError(f"{before.name} has no study of scale {SCALE} that is the same there as here; recheck instead")
-        self.studies = load_studies(SCALE, only=common)
+        self.studies = load_studies(SCALE, only=common, canaries=True)
         self.code_before: Code = {name: _canary_code(old[name]) for name in common}
         self.code_after: Code = {name: _canary_code(new[name]) for name in common}
 
@@ -65,22 +65,30 @@ class Comparison:
 
     def _tasks(self) -> list[tuple[dict, int]]:
         """What each side is asked, with numbers of processes: canaries in as few processes as keep all cores busy, since each has
-        to import torch; and, where training changed, one network stopped on its way, and one shared by two processes."""
+        to import torch; and, where training changed, networks stopped on their way, and shared by two processes."""
         watch = {"watch": sorted(self.changed)}
         groups = max(1, min(self.runner.jobs // 2, len(self.canaries)))
         tasks = [({"measure": self.canaries[number::groups]} | watch, 1) for number in range(groups)]
-        if self.trainee:
-            tasks[0][0]["again"] = self.trainee
-            tasks.append(({"share": self.trainee} | watch, PROCESSES))
+        for number, name in enumerate(self.trainees):
+            if number < groups:
+                tasks[number][0]["again"] = name
+            else:
+                tasks.append(({"again": name} | watch, 1))
+            tasks.append(({"share": name} | watch, PROCESSES))
         return tasks
 
     @cached_property
-    def trainee(self) -> str | None:
-        """The smallest canary with a network to be trained in other ways, if what trains it changed."""
+    def trainees(self) -> list[str]:
+        """The canaries with a network to be trained in other ways, if what trains it changed: the smallest of those whose network
+        is trained with hooks, and the smallest of the others."""
         if not any(module.split(".")[1] in TRAINING for module in self.changed):
-            return None
-        able = [name for name in self.canaries if sharable(self.studies[name])]
-        return min(able, key=lambda name: (len(self.studies[name].recipes), name), default=None)
+            return []
+        able = {name: sharable(self.studies[name]) for name in self.canaries}
+        smallest: dict[bool, str] = {}
+        for name in sorted(able, key=lambda name: (len(self.studies[name].recipes), name)):
+            if able[name]:
+                smallest.setdefault(any(able[name].data.get(hook) for hook in HOOKS), name)
+        return sorted(smallest.values())
 
     @cached_property
     def compared(self) -> dict[str, tuple[str, str]]:
@@ -100,15 +108,20 @@ class Comparison:
         """The canaries that came out otherwise, each with the plugs blamed.
 
         All its plugs are: which of them the change works through is not known. But where plugs themselves changed, it is these,
-        and those of the others that take part in no canary that came out equal.
+        and those of the others that take part in no canary that came out equal. Of a canary that is no study, it is beside
+        changed plugs those that no study has: what else it goes through is gone through by studies, which speak for themselves.
         """
+        studied = set().union(*(study.plugs for study in self.studies.values() if study.family != FAMILY))
         equal = {name for name, (old, new) in self.compared.items() if old == new}
         cleared = set().union(*(self.studies[name].plugs for name in equal))
         found = {}
         for name in self.compared.keys() - equal:
             plugs = self.studies[name].plugs
             own = {plug for plug in plugs if self._plug_changed(plug)}
-            found[name] = tuple(sorted(own | (plugs - cleared) if own else plugs))
+            if self.studies[name].family == FAMILY:
+                found[name] = tuple(sorted(own | (plugs - studied)))
+            else:
+                found[name] = tuple(sorted(own | (plugs - cleared) if own else plugs))
         return dict(sorted(found.items()))
 
     def _plug_changed(self, plug: str) -> bool:

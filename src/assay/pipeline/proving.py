@@ -21,7 +21,7 @@ from assay.language.plugs import PACKAGE
 from assay.language.scales import scales
 from assay.language.studies import load_studies, study_paths
 from assay.language.study import Study
-from assay.pipeline.canaries import SCALE
+from assay.pipeline.canaries import FAMILY, SCALE
 from assay.pipeline.comparing import Comparison
 from assay.pipeline.sides import Runner, Side
 from assay.pipeline.worktrees import full_name, worktree
@@ -162,9 +162,13 @@ def _was_made_there(made: Made, comparison: Comparison) -> bool:
 
 
 def _furnish(tree: Path, root: Path) -> None:
-    """Bring into a checked out commit what no commit holds, and the sizes at which canaries run today."""
+    """Bring into a checked out commit what no commit holds, and the sizes at which canaries run today, with those that are no
+    studies, where code that knows of none takes them for some."""
     shutil.copytree(root / DATA, tree / DATA, dirs_exist_ok=True)
     shutil.copy(root / "config" / "scales" / f"{SCALE}.yaml", tree / "config" / "scales")
+    shutil.rmtree(tree / "config" / FAMILY, ignore_errors=True)
+    if (root / "config" / FAMILY).exists():
+        shutil.copytree(root / "config" / FAMILY, tree / "config" / "studies" / FAMILY)
 
 
 def lines(outcome: Outcome) -> list[str]:
