@@ -141,9 +141,9 @@ def test_a_copy_without_its_first_folder(home):
     files = tiny_datasets.cifar10_c()
     lay_out(home / "cifar10-c", {path.partition("/")[2]: content for path, content in files.items()})
     said = refused("cifar10-c")
-    assert "is cifar10-c without its folder CIFAR-10-C; it has no CIFAR-10-C/fog.npy; make that in it, and move all" in said
+    assert "is cifar10-c without its folder CIFAR-10-C; it has no CIFAR-10-C/fog.npy; move all that is in it " in said
     arrays = list((home / "cifar10-c").iterdir())
-    subprocess.run(said.partition("into it: ")[2], shell=True, check=True)
+    subprocess.run(said.partition("into that: ")[2], shell=True, check=True)
     for path in arrays:
         path.rename(path.parent / "CIFAR-10-C" / path.name)
     adopt("cifar10-c")

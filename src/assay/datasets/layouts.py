@@ -63,11 +63,9 @@ class _Seen:
         for folder, found in self.below.items():
             if found == wanted:
                 return f"{name} in a folder of its own, {folder}", f"name that one: {_link(root, folder)}"
-        if own := _common_folder(wanted) if self.bare == wanted else None:
-            return (
-                f"{name} without its folder {own}",
-                f"make that in it, and move all other files into it: mkdir {_quoted(root / own)}",
-            )
+        own = _common_folder(wanted)
+        if own and self.bare == wanted:
+            return f"{name} without its folder {own}", f"move all that is in it into that: mkdir {_quoted(root / own)}"
         for ending, found in self.endings.items():
             if found >= missing:
                 return f"{name} with files that end in {ending}", _renamed(root, ending, min(missing))

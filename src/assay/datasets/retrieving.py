@@ -55,7 +55,8 @@ def retrieve(
     """Bring one data set onto disk, complete and checked, and return its marker.
 
     A folder of its name that is already there, or a link to one, is taken as it is. track: put the archives under DVC's
-    control where the repository is under it. arranged: first do to such a copy what is done after unpacking. DataError says what stands in the way.
+    control where the repository is under it. arranged: first do to such a folder what is done after unpacking. DataError says
+    what stands in the way.
     """
     about = datasets.entry(name)
     try:
@@ -112,7 +113,8 @@ def _check_complete(name: str, about: Entry) -> None:
 
 
 def _adopt(name: str, about: Entry, say: Say, arranged: bool) -> None:
-    """Take a copy that is already there, once it is arranged if that is wanted; files that are used as they are downloaded can be checked, unpacked ones cannot."""
+    """Take a copy that is already there, once it is arranged if that is wanted. Files that are used as they are downloaded can
+    be checked, unpacked ones cannot."""
     root = datasets.folder() / name
     if arranged:
         arrange(about.arrange, root)

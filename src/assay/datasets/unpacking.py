@@ -77,8 +77,8 @@ def arrange(kind: str, folder: Path) -> None:
 
 
 def arrange_validation(folder: Path) -> None:
-    """Sort ImageNet's validation images into a folder a class, val/<wnid>/, by the development kit's ground truth, or by the table
-    of Kaggle's copy, if that is there. What is sorted stays, so that it goes on after an end on the way."""
+    """Sort ImageNet's validation images into a folder a class, val/<wnid>/, by the development kit's ground truth, or by
+    the table of Kaggle's copy, if that is there. What is sorted stays, so that it goes on after an end on the way."""
     images, labels = sorted((folder / "val").glob("*.JPEG")), _validation_labels(folder)
     names = {image.name for image in (*images, *(folder / "val").glob("*/*.JPEG"))}
     if names != labels.keys():
@@ -100,9 +100,7 @@ def _validation_labels(folder: Path) -> dict[str, str]:
         return found
     kit = folder / "ILSVRC2012_devkit_t12"
     if not kit.is_dir():
-        raise DataError(
-            f"{folder}: has neither {kit.name}/ nor {SOLUTION}, which say each image's class; unpack or copy one there"
-        )
+        raise DataError(f"{folder}: has neither {kit.name}/ nor {SOLUTION}, which say each image's class; put one of them there")
     return {f"ILSVRC2012_val_{number:08}.JPEG": wnid for number, wnid in enumerate(validation_wnids(kit / "data"), 1)}
 
 
