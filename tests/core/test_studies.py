@@ -6,8 +6,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from assay.errors import StudyError
 from assay.language.compiling import merge
@@ -71,6 +73,10 @@ def message(folder: Path, **changes) -> str:
         ({"protocol": "clasify"}, "protocol: unknown protocols plug 'clasify'; did you mean 'classify'?"),
         ({"figure": "bras"}, "figure: unknown figures plug 'bras'; did you mean 'bars'?"),
         ({"expect": ["mixpu.top1 > erm.top1"]}, "expect[1]: 'mixpu.top1 > erm.top1': unknown arm 'mixpu'; did you mean 'mixup'?"),
+        (
+            {"controls": ["erm.top1 > 0.3", "erm.top1 > 0.30"]},
+            "controls[2]: 'erm.top1 > 0.30' says what controls[1] says; keep one of the two",
+        ),
         ({"figure": {"bars": {"metrics": []}}}, "figure.bars.metrics: [] is not allowed: name at least 1"),
         (
             {"figure": {"bars": {"metrics": ["top1", "top1"]}}},
@@ -413,12 +419,29 @@ def test_weights_that_are_not_there_are_named(tmp_path):
         "arms.erm.model.timm.weights: 'weights/mine.safetensors' is no file;"
         " bring the .safetensors file there, or name a repository as owner/name"
     )
-    (tmp_path / "mine.safetensors").write_bytes(b"")
+    save_file({"fc.weight": np.zeros((2, 3), np.float32)}, tmp_path / "mine.safetensors")
     there = {"timm": {"name": "resnet18", "weights": str(tmp_path / "mine.safetensors")}}
     study = compiled(tmp_path, base={"world": "shapes", "model": {"squeezed": {"of": there}}})
     assert study.reads == {str(tmp_path / "mine.safetensors")}
     hub = {"timm": {"name": "resnet18", "weights": "timm/resnet18.a1_in1k"}}
     assert compiled(tmp_path, base={"world": "shapes", "model": hub}).reads == set()
+
+
+@pytest.mark.parametrize("named", ["a.pth", "mine/resnet.pt", "/tmp", "resnet18", "https://example.org/a/b", "~/a.bin", "a/b/c"])
+def test_weights_in_another_form_are_refused_before_a_job(tmp_path, named):
+    model = {"timm": {"name": "resnet18", "weights": named}}
+    said = message(tmp_path, base={"world": "shapes", "model": model})
+    assert f"weights: '{named}' is neither a .safetensors file nor a repository as owner/name; write other" in said
+
+
+@pytest.mark.parametrize("kept", [b"", b"junk", b"version https://git-lfs.github.com/spec/v1", slice(0, -4)])
+def test_a_file_of_weights_that_is_cut_or_of_another_kind_is_refused_before_a_job(tmp_path, kept):
+    file = tmp_path / "mine.safetensors"
+    save_file({"fc.weight": np.zeros((2, 3), np.float32)}, file)
+    file.write_bytes(file.read_bytes()[kept] if isinstance(kept, slice) else kept)
+    said = message(tmp_path, base={"world": "shapes", "model": {"timm": {"name": "resnet18", "weights": str(file)}}})
+    assert "mine.safetensors" in said
+    assert "is no readable safetensors file (" in said
 
 
 DIGITS = {"digits": {"train": 1000, "test": 700}}

@@ -19,6 +19,7 @@ from assay.language.published import Published, PublishedNumber
 from assay.language.recipes import AXES, DEFAULTS, HOOKS, LIST_FIELDS, PLUG_FIELDS, Recipe, recorded, resets
 from assay.language.revised import Revision, check_order, first_repetition, looks_before
 from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
+from assay.language.stored import not_a_repository, what_is_wrong
 from assay.language.study import Cell, Study, StudyFile
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -154,12 +155,13 @@ class Compiler:
 
     def _refuse_repeats(self) -> None:
         """StudyError for what is said twice, in one list or under expect and secondary: it would count twice in a correction."""
-        seen: dict[str, str] = {}
-        for group in ("expect", "secondary"):
-            for number, text in enumerate(getattr(self.file, group), 1):
-                first = seen.setdefault(expectations.said_once(text), f"{group}[{number}]")
-                if first != f"{group}[{number}]":
-                    raise self.fail(f"{group}[{number}]", f"'{text}' says what {first} says; keep one of the two")
+        for groups in (("controls",), ("expect", "secondary")):
+            seen: dict[str, str] = {}
+            texts = [(f"{group}[{n}]", text) for group in groups for n, text in enumerate(getattr(self.file, group), 1)]
+            for place, text in texts:
+                first = seen.setdefault(expectations.said_once(text), place)
+                if first != place:
+                    raise self.fail(place, f"'{text}' says what {first} says; keep one of the two")
 
     def _parsed(self, group: str, metrics: dict[str, str]) -> list[expectations.Expectation]:
         found = []
@@ -328,6 +330,10 @@ class Compiler:
             raise self.fail(where, error) from None
         if file and not file.is_file():
             raise self.fail(where, f"'{named}' is no file; bring the .safetensors file there, or name a repository as owner/name")
+        if file and (problem := what_is_wrong(file)):
+            raise self.fail(where, f"'{named}' {problem}")
+        if not file and (problem := not_a_repository(named)):
+            raise self.fail(where, f"{quoted(named)} {problem}")
 
     def _reference(self, parameter: Parameter, item: Any, where: str) -> dict:
         if parameter.plug:
