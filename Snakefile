@@ -51,6 +51,7 @@ rule all:
 
 onstart:
     STOP.watch()
+    logger.addFilter(STOP.lets_through)
     pull_inputs()
     check_data_sets()
     hold_results_folder()

@@ -17,6 +17,7 @@ from assay.language.scales import load_scale
 from assay.language.studies import load_studies
 from assay.networks.plan import Plan
 from assay.pipeline.deciding import decide
+from assay.pipeline.fitting import refuse_unfit
 from assay.pipeline.forecast import Forecast
 from assay.pipeline.rechecking import choose
 from assay.pipeline.sources import Sources
@@ -77,6 +78,7 @@ try:
     if workflow.is_main_process:
         refuse_unfrozen(CONFIG, [STUDIES[name] for name in dict(SOURCES.computed)], say=lambda line: print(line, file=sys.stderr))
         refuse_unrevised(CONFIG, [STUDIES[name] for name in CHOSEN])
+        refuse_unfit([STUDIES[name] for name in dict(SOURCES.computed)])
     ASKED = [(STUDIES[name], blocks) for name, blocks in MEASURED.items()]
     PLAN = Plan(ASKED, SCALE.networks_per_job, beside=STUDIES.values())
     FORECAST = Forecast(PLAN, SCALE, Path(RESULTS, "networks"))

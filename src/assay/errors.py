@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LONGEST = 80  # characters of a value that are shown
+
 
 class AssayError(Exception):
     """An error of the user's input or of stored data, said in one line; shown without a traceback."""
@@ -32,12 +34,18 @@ class PreemptedError(AssayError):
     """A training that was asked to stop and can go on from its checkpoint."""
 
 
+def quoted(value: object) -> str:
+    """A value as it was written, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
 def unknown(what: str, name: object, allowed: Iterable[str]) -> str:
     """Phrase "unknown <what> 'nmae'; did you mean 'name'? (allowed: ...)" with the nearest allowed name."""
     names = sorted(map(str, allowed))
-    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
+    near = get_close_matches(str(name)[:LONGEST], names, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"unknown {what} {str(name)!r}{hint} (allowed: {', '.join(names) or 'none'})"
+    return f"unknown {what} {quoted(str(name))}{hint} (allowed: {', '.join(names) or 'none'})"
 
 
 def reason(error: Exception) -> str:

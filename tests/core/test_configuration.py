@@ -22,6 +22,7 @@ from assay.storage.places import PROJECT
         ({"studies": 3}, "config/config.yaml: key 'studies"),
         ({"studies": "mixpu"}, "config: studies: unknown study 'mixpu'; did you mean 'mixup'?"),
         ({"studies": []}, "config: studies: [] names no study; name some, for example 'studies=[mixup]', or leave it out"),
+        ({"studies": None}, "config: studies: [] names no study; name some"),
         ({"recheck": []}, "config: recheck: [] names no study; name some, for example 'recheck=[mixup]', or leave it out"),
         ({"recheck": "mixpu"}, "config: recheck: unknown study 'mixpu'; did you mean 'mixup'?"),
     ],

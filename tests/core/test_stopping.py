@@ -1,5 +1,6 @@
 """A run that is asked to stop: noted, and handled as before."""
 
+import logging
 import signal
 import subprocess
 import sys
@@ -22,9 +23,13 @@ def handled():
 
 def test_the_first_signal_is_noted_and_each_reaches_who_handled_it(handled):
     stop = Stop()
+    failure, line = (logging.LogRecord("snakemake", level, "", 0, "a job", (), None) for level in (logging.ERROR, logging.INFO))
     assert stop.line == ""
+    assert stop.lets_through(failure)
     stop.watch()
     signal.raise_signal(signal.SIGTERM)
+    assert stop.lets_through(line)
+    assert not stop.lets_through(failure)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert handled == [signal.SIGTERM]
@@ -40,3 +45,11 @@ def test_what_is_ignored_stays_so_and_what_ends_a_process_still_does():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("''\n", -signal.SIGHUP)
+
+
+@pytest.mark.parametrize(("error", "shown"), [("KeyboardInterrupt", False), ("RuntimeError('no')", True)])
+def test_a_job_says_where_it_failed_and_not_where_it_was_stopped(error, shown):
+    code = f"from assay.pipeline.stopping import end_without_traceback\nend_without_traceback()\nraise {error}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if shown else -signal.SIGINT)
+    assert ("Traceback" in done.stderr) == shown

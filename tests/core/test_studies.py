@@ -6,8 +6,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from assay.errors import StudyError
 from assay.language.compiling import merge
@@ -71,6 +73,36 @@ def message(folder: Path, **changes) -> str:
         ({"protocol": "clasify"}, "protocol: unknown protocols plug 'clasify'; did you mean 'classify'?"),
         ({"figure": "bras"}, "figure: unknown figures plug 'bras'; did you mean 'bars'?"),
         ({"expect": ["mixpu.top1 > erm.top1"]}, "expect[1]: 'mixpu.top1 > erm.top1': unknown arm 'mixpu'; did you mean 'mixup'?"),
+        (
+            {"controls": ["erm.top1 > 0.3", "erm.top1 > 0.30"]},
+            "controls[2]: 'erm.top1 > 0.30' says what controls[1] says; keep one of the two",
+        ),
+        ({"figure": {"bars": {"metrics": []}}}, "figure.bars.metrics: [] is not allowed: name at least 1"),
+        (
+            {"figure": {"bars": {"metrics": ["top1", "top1"]}}},
+            "figure.bars.metrics: ['top1', 'top1'] is not allowed: 'top1' is",
+        ),
+        ({"figure": {"bars": {"metrics": ["tpo1"]}}}, "figure.metrics: unknown metric 'tpo1'; did you mean 'top1'?"),
+        ({"figure": {"scatter": {"x": "top1", "y": "tpo1"}}}, "figure.y: unknown metric 'tpo1'; did you mean 'top1'?"),
+        (
+            {"arms": {"erm": {"surgery": {"uniform_soup": {"members": []}}}}},
+            "surgery.uniform_soup.members: [] is not allowed:",
+        ),
+        ({"arms": {"erm": {"world": {"fold": {"of": None}}}}}, "arms.erm.world.fold.of: None names no plug; write a name or {n"),
+        ({"base": {"world": 3, "model": "resnet"}, "sweep": {"world.label_noise": [0.1]}}, "base.world: 3 names no plug"),
+        ({"question": ""}, "key 'question': string should have at least 1 character, got ''"),
+        ({"question": [0] * 999}, f"input should be a valid string, got {[0] * 999!r:.80} ..."),
+        (
+            {"base": {"world": {"shapes": {"size": 10**9}}, "model": "resnet"}},
+            "size: 1000000000 is not allowed: whole",
+        ),
+        ({"base": {"world": "shapes", "model": "resnet", "optimizer": {"sgd": {"lr": 1e308}}}}, "sgd.lr: 1e+308 is not allowed:"),
+        (
+            {"base": {"world": "shapes", "model": "resnet", "optimizer": {"sgd": {"lr": 5e-324}}}},
+            "sgd.lr: 5e-324 is not allowed",
+        ),
+        ({"expect": ["mixup.top1 / 0 > 1"]}, "expect[1]: 'mixup.top1 / 0 > 1', column 1: 'mixup.top1 / 0' divides by zero"),
+        ({"expect": ["mixup.top1 / (2 - 2.0) > 1"]}, "'mixup.top1 / (2 - 2.0)' divides by zero"),
         ({"expect": ["mixup.top > erm.top"]}, "unknown metric 'top'; did you mean 'top1'?"),
         ({"secondary": ["mixpu.top1 > erm.top1"]}, "secondary[1]: 'mixpu.top1 > erm.top1': unknown arm 'mixpu'"),
         (
@@ -387,12 +419,29 @@ def test_weights_that_are_not_there_are_named(tmp_path):
         "arms.erm.model.timm.weights: 'weights/mine.safetensors' is no file;"
         " bring the .safetensors file there, or name a repository as owner/name"
     )
-    (tmp_path / "mine.safetensors").write_bytes(b"")
+    save_file({"fc.weight": np.zeros((2, 3), np.float32)}, tmp_path / "mine.safetensors")
     there = {"timm": {"name": "resnet18", "weights": str(tmp_path / "mine.safetensors")}}
     study = compiled(tmp_path, base={"world": "shapes", "model": {"squeezed": {"of": there}}})
     assert study.reads == {str(tmp_path / "mine.safetensors")}
     hub = {"timm": {"name": "resnet18", "weights": "timm/resnet18.a1_in1k"}}
     assert compiled(tmp_path, base={"world": "shapes", "model": hub}).reads == set()
+
+
+@pytest.mark.parametrize("named", ["a.pth", "mine/resnet.pt", "/tmp", "resnet18", "https://example.org/a/b", "~/a.bin", "a/b/c"])
+def test_weights_in_another_form_are_refused_before_a_job(tmp_path, named):
+    model = {"timm": {"name": "resnet18", "weights": named}}
+    said = message(tmp_path, base={"world": "shapes", "model": model})
+    assert f"weights: '{named}' is neither a .safetensors file nor a repository as owner/name; write other" in said
+
+
+@pytest.mark.parametrize("kept", [b"", b"junk", b"version https://git-lfs.github.com/spec/v1", slice(0, -4)])
+def test_a_file_of_weights_that_is_cut_or_of_another_kind_is_refused_before_a_job(tmp_path, kept):
+    file = tmp_path / "mine.safetensors"
+    save_file({"fc.weight": np.zeros((2, 3), np.float32)}, file)
+    file.write_bytes(file.read_bytes()[kept] if isinstance(kept, slice) else kept)
+    said = message(tmp_path, base={"world": "shapes", "model": {"timm": {"name": "resnet18", "weights": str(file)}}})
+    assert "mine.safetensors" in said
+    assert "is no readable safetensors file (" in said
 
 
 DIGITS = {"digits": {"train": 1000, "test": 700}}
@@ -430,12 +479,12 @@ BASE = {"world": "shapes", "model": "resnet"}
         ({"margin": {"top1": "0.1"}}, "key 'margin.top1': input should be a valid number, got '0.1'"),
         ({"sweep": {"world.label_noise": ["0.1"]}}, "input should be a valid number, got '0.1'"),
         ({"sweep": {"world.label_noise": [True]}}, "input should be a valid number, got True"),
-        ({"base": {**BASE, "budget": {"epochs": 1e300}}}, "1e+300 is not allowed; give a whole number from 0 to 2147483647"),
-        ({"base": {**BASE, "budget": {"length": 1e300}}}, "budget.length: 1e+300 is not allowed; it is at most 2147483647"),
-        ({"base": {**BASE, "budget": {"batch": 2**31}}}, "2147483648 is not allowed; give a whole number from 1 to 2147483647"),
+        ({"base": {**BASE, "budget": {"epochs": 1e300}}}, "1e+300 is not allowed; give a whole number from 0 to 100000"),
+        ({"base": {**BASE, "budget": {"length": 1e300}}}, "budget.length: 1e+300 is not allowed; it is at most 100000"),
+        ({"base": {**BASE, "budget": {"batch": 2**31}}}, "2147483648 is not allowed; give a whole number from 1 to 1000000"),
         (
             {"base": {**BASE, "world": {"shapes": {"train": 10**30}}}},
-            f"{10**30} is not allowed: whole numbers are at most 2147483647",
+            f"{10**30} is not allowed: whole numbers are at most 10000000 here",
         ),
         ({"base": {**BASE, "start": []}}, "unknown network '[]'"),
     ],

@@ -376,9 +376,9 @@ def test_a_copy_that_is_there_is_taken_as_it_is(photos, bring, place, tmp_path, 
 @pytest.mark.parametrize(
     ("files", "found"),
     [
-        (["photos-py/a.bin"], "; it has for example photos-py/a.bin; lay it out like that"),
-        (["train/cat/images/a.jpg", "b.bin"], "; it has for example "),
-        ([".hidden/a.jpg"], ", nor any file; lay it out like that"),
+        (["photos-py/a.bin"], "it has no b.bin; lay out like that what it has, for example photos-py/a.bin, or take it away"),
+        (["train/cat/images/a.jpg", "b.bin"], "it has no train/*/*.jpg; lay out like that what it has, for example "),
+        ([".hidden/a.jpg"], "it has no b.bin; nor any file: lay one out like that, or take it away"),
     ],
 )
 def test_a_copy_in_another_layout_is_not_taken(offer, bring, place, files, found):
@@ -386,7 +386,7 @@ def test_a_copy_in_another_layout_is_not_taken(offer, bring, place, files, found
     for file in files:
         (place / "photos" / file).parent.mkdir(parents=True, exist_ok=True)
         (place / "photos" / file).write_bytes(CONTENT)
-    refused(bring, "photos: is no copy of photos as it is read here: it has no ", found)
+    refused(bring, "photos: is no copy of photos as it is read here; ", found)
     assert not datasets.marker("photos").exists()
     (place / "photos/train/cat").mkdir(parents=True, exist_ok=True)
     for file in ("train/cat/a.jpg", "b.bin"):

@@ -2,12 +2,16 @@
 same bytes as an undisturbed one."""
 
 import os
+import re
 import time
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
 from damages import DAMAGES, MINE
 from pipeline_project import Project
+
+from assay.pipeline.preflight import JobFiles, Preflight
 
 OUTPUTS = (
     "networks/linear-shapes-noisy-*.json",
@@ -120,5 +124,19 @@ def test_files_dated_in_the_future_as_after_a_clock_set_back(tmp_path, finished)
     (tmp_path / "results/ci/observations/tuned/0-0/observations.csv").unlink()
     output = project.run()
     assert "dated in the future (was the clock set back?)" in output
+    assert not re.findall(r"^.*\btrain .*$", output, re.M)
     assert everything(project) == everything(finished)
     assert "jobs to run" not in project.run()
+
+
+def test_what_is_dated_now_is_younger_than_the_scripts_it_was_made_with(tmp_path):
+    """Where one is not, Snakemake trains again what it was made with."""
+    results, state, tomorrow = tmp_path / "ci", tmp_path / ".snakemake", time.time() + 86_400
+    script, outputs = tmp_path / "train.py", (results / "networks/a.json", results / "networks/b.json")
+    for path in (script, *outputs, *(state / "incomplete" / urlsafe_b64encode(str(path).encode()).decode() for path in outputs)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+        os.utime(path, (tomorrow, tomorrow))
+    job = JobFiles(outputs, (), results / "logs/train/a.log", results / "benchmarks/train/a.tsv")
+    Preflight(results, state).check([job], [script])
+    assert script.stat().st_mtime < min(path.stat().st_mtime for path in outputs) <= time.time()

@@ -183,6 +183,8 @@ def test_killed_in_the_middle_of_training_the_next_run_gives_the_same_bytes(proj
         (project.root / "train").unlink()
     if what == "Ctrl-C":
         said = run.communicate(timeout=600)[1]
+        assert b"Error" not in said
+        assert b"KeyboardInterrupt" not in said
         assert b"stopped by SIGINT: what was finished stays, and the same command goes on from there" in said
         assert b"Some jobs failed" not in said
         assert not list(project.root.glob("results/**/*.failed.json"))

@@ -73,6 +73,8 @@ def test_a_home_that_takes_no_cache_is_named_with_what_to_set(site, tmp_path, mo
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     remedy = "it cannot be written: export XDG_CACHE_HOME=/scratch/me/cache, a folder that nodes see too"
     assert problems(site()) == {"caches": f"in {tmp_path}/home/.cache: {remedy}"}
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/caches")  # where root has the right to write, and cannot
+    assert problems(site()) == {"caches": f"in /proc/caches: {remedy}"}
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "not" / "yet"))
     assert problems(site()) == {}
 

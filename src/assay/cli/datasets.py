@@ -15,6 +15,7 @@ commands = typer.Typer()
 def retrieve(
     names: Annotated[list[str] | None, typer.Argument(help="Data sets; none lists what there is.")] = None,
     track: Annotated[bool, typer.Option(help="Put the archives under DVC's control.")] = True,
+    arrange: Annotated[bool, typer.Option("--arrange", help="Sort a flat val/ of ImageNet in a copy that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Download data sets, check and unpack them; without a name, list what there is."""
@@ -24,7 +25,7 @@ def retrieve(
         _list_data_sets(as_json)
         return
     for name in names:
-        retrieve(name, say=typer.echo, track=track)
+        retrieve(name, say=typer.echo, track=track, arranged=arrange)
 
 
 def _list_data_sets(as_json: bool) -> None:

@@ -16,6 +16,7 @@ from assay.language.scales import load_scale, scales
 from assay.language.stretching import stretched
 from assay.language.studies import reader, study_paths
 from assay.language.study import Study
+from assay.pipeline.fitting import unfit
 from assay.storage.places import PROJECT, WORK
 
 
@@ -77,6 +78,7 @@ def _plug_problems(plugs: list, memo: Memo) -> Iterator[str]:
 def _study_problems(config: Path, names: list[str]) -> dict[str, str]:
     """What is wrong with these studies, at the first scale where something is."""
     wrong: dict[str, str] = {}
+    good: list[Study] = []
     texts = Texts(config, WORK if config == PROJECT / "config" else config.parent)
     for scale in scales(config) if names else ():
         try:
@@ -86,9 +88,12 @@ def _study_problems(config: Path, names: list[str]) -> dict[str, str]:
             continue
         for name in names:
             try:
-                _ = name in wrong or texts.check(read(name))
+                if name not in wrong:
+                    texts.check(read(name))
+                    good.append(read(name))
             except StudyError as error:
                 wrong[name] = str(error)
+    wrong = unfit(study for study in good if study.name not in wrong) | wrong
     return {name: wrong[name] for name in names if name in wrong}
 
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -134,7 +135,11 @@ def home() -> Finding:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     remedy = "it cannot be written: export XDG_CACHE_HOME=/scratch/me/cache, a folder that nodes see too"
-    return Finding("caches", f"in {folder}", "" if nearest.is_dir() and os.access(nearest, os.W_OK) else remedy)
+    try:
+        with tempfile.TemporaryDirectory(dir=nearest):  # rights alone do not tell: root has all, on read-only disks, too
+            return Finding("caches", f"in {folder}", "")
+    except OSError:
+        return Finding("caches", f"in {folder}", remedy)
 
 
 def room() -> Finding:

@@ -59,6 +59,16 @@ class Download(BaseModel):
     into: str = Field("", pattern=f"^({FILE})?$", description="the folder of the data set that its contents go to")
 
 
+class OtherLayout(BaseModel):
+    """A layout in which copies of a data set are found, and which is not the one that is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    has: str = Field(pattern=r"^[^/].*[^/]$", description="the pattern of a path that such a copy has")
+    called: str = Field(description="what it is, after the data set's name")
+    mend: str = Field(description="what makes it right, the command last")
+
+
 class Entry(BaseModel):
     """One data set of the table."""
 
@@ -73,6 +83,7 @@ class Entry(BaseModel):
     layout: tuple[Annotated[str, Field(pattern=r"^[^/].*[^/]$")], ...] = Field(
         (), description="patterns of paths that a copy has, each at least once; * stands for a part of one name"
     )
+    other_layouts: tuple[OtherLayout, ...] = Field((), description="layouts of copies that are told how to be made right")
     files: tuple[Download, ...] = Field(min_length=1, description="what it is made of")
 
     @property

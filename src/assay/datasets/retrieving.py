@@ -7,7 +7,6 @@ name when all of them are there, and the marker, written last, is what makes a d
 
 import contextlib
 import fcntl
-import fnmatch
 import hashlib
 import json
 import os
@@ -25,6 +24,7 @@ from assay import datasets
 from assay.datasets import Download, Entry
 from assay.datasets.checksums import checked
 from assay.datasets.installed import published_bytes
+from assay.datasets.layouts import check_layout
 from assay.datasets.unpacking import arrange, remove, unpack
 from assay.errors import DataError, EvidenceError
 from assay.storage.files import read_json, write_atomic
@@ -49,16 +49,19 @@ class _InterruptedError(Exception):
         self.pause = pause
 
 
-def retrieve(name: str, say: Say = print, track: bool = True, pause: Callable[[float], None] = time.sleep) -> Path:
+def retrieve(
+    name: str, say: Say = print, track: bool = True, pause: Callable[[float], None] = time.sleep, arranged: bool = False
+) -> Path:
     """Bring one data set onto disk, complete and checked, and return its marker.
 
     A folder of its name that is already there, or a link to one, is taken as it is. track: put the archives under DVC's
-    control where the repository is under it. DataError says what stands in the way.
+    control where the repository is under it. arranged: first do to such a folder what is done after unpacking. DataError says
+    what stands in the way.
     """
     about = datasets.entry(name)
     try:
         with _alone(name, say):
-            _bring(name, about, say, pause)
+            _bring(name, about, say, pause, arranged)
             if track and any(datasets.archives(name).glob("*")):
                 _track(name, say)
     except OSError as error:
@@ -68,12 +71,12 @@ def retrieve(name: str, say: Say = print, track: bool = True, pause: Callable[[f
     return datasets.marker(name)
 
 
-def _bring(name: str, about: Entry, say: Say, pause: Callable[[float], None]) -> None:
+def _bring(name: str, about: Entry, say: Say, pause: Callable[[float], None], arranged: bool) -> None:
     if datasets.marker(name).exists():
         _check_complete(name, about)
         say(f"{name}: complete in {datasets.folder() / name}")
     elif (datasets.folder() / name).exists():
-        _adopt(name, about, say)
+        _adopt(name, about, say, arranged)
     else:
         _check_space(name, about)
         sums = {file.name: _fetch(name, file, say, pause) for file in about.files}
@@ -109,10 +112,13 @@ def _check_complete(name: str, about: Entry) -> None:
             raise DataError(f"{here.root / path}: missing or not of {size} bytes; {again}")
 
 
-def _adopt(name: str, about: Entry, say: Say) -> None:
-    """Take a copy that is already there; files that are used as they are downloaded can be checked, unpacked ones cannot."""
+def _adopt(name: str, about: Entry, say: Say, arranged: bool) -> None:
+    """Take a copy that is already there, once it is arranged if that is wanted. Files that are used as they are downloaded can
+    be checked, unpacked ones cannot."""
     root = datasets.folder() / name
-    _check_layout(name, about, root)
+    if arranged:
+        arrange(about.arrange, root)
+    check_layout(name, about, root, (path for path, _ in _walk(root)))
     sums = {}
     for file in about.files:
         copy = root / file.into / file.name if file.form == "file" else datasets.archives(name) / file.name
@@ -120,28 +126,6 @@ def _adopt(name: str, about: Entry, say: Say) -> None:
             sums[file.name] = checked(name, file, copy, say)
     say(f"{name}: taking the copy in {root.resolve()}" + ("" if sums else "; its archives are not there to be checked"))
     finish(name, sums, say)
-
-
-def _check_layout(name: str, about: Entry, root: Path) -> None:
-    """DataError for a copy of another version or in another layout, which worlds would not read or read wrongly."""
-    missing = set(about.expected)
-    first = None
-    for path, _ in _walk(root):
-        first = first or path
-        missing = {pattern for pattern in missing if not _matches(path, pattern)}
-        if not missing:
-            return
-    if missing:
-        found = f"; it has for example {first}" if first else ", nor any file"
-        raise DataError(
-            f"{root}: is no copy of {name} as it is read here: it has no {min(missing)}{found}; lay it out like that, or take it"
-            f" away and run: assay retrieve {name}"
-        )
-
-
-def _matches(path: str, pattern: str) -> bool:
-    parts, patterns = path.split("/"), pattern.split("/")
-    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
 def _check_space(name: str, about: Entry) -> None:

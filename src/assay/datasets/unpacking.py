@@ -1,5 +1,6 @@
 """Archives of strangers: unpacked below one folder, regular files only, or refused."""
 
+import csv
 import gzip
 import lzma
 import re
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from assay.errors import DataError
 
+SOLUTION = "LOC_val_solution.csv"  # Kaggle's table of the validation images' classes and boxes
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
 
 
@@ -75,14 +77,36 @@ def arrange(kind: str, folder: Path) -> None:
 
 
 def arrange_validation(folder: Path) -> None:
-    """Sort ImageNet's validation images into a folder a class, val/<wnid>/, by the development kit's ground truth."""
-    images = sorted((folder / "val").glob("*.JPEG"))
-    labels = list(validation_wnids(folder / "ILSVRC2012_devkit_t12" / "data"))
-    if len(images) != len(labels):
-        raise DataError(f"{folder}: {len(images)} validation images, {len(labels)} labels in the development kit; get both again")
-    for image, wnid in zip(images, labels, strict=True):
-        (folder / "val" / wnid).mkdir(exist_ok=True)
-        image.rename(folder / "val" / wnid / image.name)
+    """Sort ImageNet's validation images into a folder a class, val/<wnid>/, by the development kit's ground truth, or by
+    the table of Kaggle's copy, if that is there. What is sorted stays, so that it goes on after an end on the way."""
+    images, labels = sorted((folder / "val").glob("*.JPEG")), _validation_labels(folder)
+    names = {image.name for image in (*images, *(folder / "val").glob("*/*.JPEG"))}
+    if names != labels.keys():
+        source = SOLUTION if (folder / SOLUTION).exists() else "the development kit"
+        raise DataError(f"{folder}: {len(names)} validation images, {len(labels)} labels in {source}; get both again")
+    for image in images:
+        target = folder / "val" / labels[image.name]
+        target.mkdir(exist_ok=True)
+        image.rename(target / image.name)
+
+
+def _validation_labels(folder: Path) -> dict[str, str]:
+    """The class of each validation image, by the file's name."""
+    if (folder / SOLUTION).exists():
+        with open(folder / SOLUTION, newline="") as file:
+            found = {f"{row['ImageId']}.JPEG": row["PredictionString"].split(maxsplit=1)[0] for row in csv.DictReader(file)}
+        for wnid in found.values():
+            _check_wnid(wnid, folder / SOLUTION)
+        return found
+    kit = folder / "ILSVRC2012_devkit_t12"
+    if not kit.is_dir():
+        raise DataError(f"{folder}: has neither {kit.name}/ nor {SOLUTION}, which say each image's class; put one of them there")
+    return {f"ILSVRC2012_val_{number:08}.JPEG": wnid for number, wnid in enumerate(validation_wnids(kit / "data"), 1)}
+
+
+def _check_wnid(wnid: str, source: Path) -> None:
+    if not re.fullmatch(r"n\d{8}", wnid):
+        raise DataError(f"{source}: '{wnid}' is no WordNet id; get the file again")
 
 
 def validation_wnids(kit: Path) -> Iterator[str]:
@@ -93,8 +117,7 @@ def validation_wnids(kit: Path) -> Iterator[str]:
     wnid_of = {int(synset["ILSVRC2012_ID"]): str(synset["WNID"]) for synset in synsets}
     for line in (kit / "ILSVRC2012_validation_ground_truth.txt").read_text().split():
         wnid = wnid_of[int(line)]
-        if not re.fullmatch(r"n\d{8}", wnid):
-            raise DataError(f"{kit / 'meta.mat'}: '{wnid}' is no WordNet id; get the development kit again")
+        _check_wnid(wnid, kit / "meta.mat")
         yield wnid
 
 

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from assay.errors import StudyError, unknown
+from assay.errors import StudyError, quoted, unknown
 from assay.language import expectations
 from assay.language.catalogue import load as load_catalogue
 from assay.language.inputs import shown
+from assay.language.limits import MOST_OF, check_limits, check_list
 from assay.language.metrics import check_metrics
 from assay.language.plugs import Parameter, describe, weights_file
 from assay.language.published import Published, PublishedNumber
@@ -19,10 +20,11 @@ from assay.language.recipes import AXES, DEFAULTS, HOOKS, LIST_FIELDS, PLUG_FIEL
 from assay.language.revised import Revision, check_order, first_repetition, looks_before
 from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
 from assay.language.seeing import SEEN, seen_as
+from assay.language.stored import not_a_repository, what_is_wrong
 from assay.language.study import Cell, Study, StudyFile
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
-LARGEST = 2**31 - 1  # of whole numbers: what computes with them counts in 32 bits in places, or would never end
+METRICS_OF_FIGURES = {"metrics", "x", "y"}  # parameters that name some
 RECIPE_FIELDS = ("world", "model", "budget", *DEFAULTS)
 
 
@@ -74,7 +76,7 @@ class Compiler:
             raise StudyError(f"{info.path}: parameter '{min(clash)}' has the name of a recipe field; rename it")
         cells = tuple(self._cell(arm, x) for arm in self.file.arms for x in self._sweep_values())
         self._check_judgement(info.constants["METRICS"])
-        self._plug_spec("figure", "figures", self.file.figure, check=True)
+        self._check_figure(info.constants["METRICS"])
         networks = {name: self._network(name, "networks") for name in self.file.networks}
         return Study(
             name=self.path.stem,
@@ -114,7 +116,9 @@ class Compiler:
                 if keyword.iskeyword(name):
                     raise self.fail(group, f"'{name}' is a word of Python, which expectations are read as; use another name")
                 if not IDENTIFIER.fullmatch(name):
-                    raise self.fail(group, f"{name!r} cannot be named in an expectation; use lower-case letters, digits and _")
+                    raise self.fail(
+                        group, f"{quoted(name)} cannot be named in an expectation; use lower-case letters, digits and _"
+                    )
         both = set(self.file.arms) & set(self.file.networks)
         if both:
             raise self.fail("networks", f"'{min(both)}' is also an arm; give one of them another name")
@@ -142,14 +146,24 @@ class Compiler:
         except StudyError as error:
             raise self.fail("margin", error) from None
 
+    def _check_figure(self, metrics: dict[str, str]) -> None:
+        """StudyError for a figure that cannot be drawn as it is written, or that names a metric which is not measured."""
+        parameters = self._complete("figures", self.file.figure, "figure")["parameters"]
+        for key in METRICS_OF_FIGURES & parameters.keys():
+            named = parameters[key] if isinstance(parameters[key], list) else [parameters[key]]
+            for name in filter(None, named):
+                if name not in metrics:
+                    raise self.fail(f"figure.{key}", unknown("metric", name, metrics))
+
     def _refuse_repeats(self) -> None:
         """StudyError for what is said twice, in one list or under expect and secondary: it would count twice in a correction."""
-        seen: dict[str, str] = {}
-        for group in ("expect", "secondary"):
-            for number, text in enumerate(getattr(self.file, group), 1):
-                first = seen.setdefault(expectations.said_once(text), f"{group}[{number}]")
-                if first != f"{group}[{number}]":
-                    raise self.fail(f"{group}[{number}]", f"'{text}' says what {first} says; keep one of the two")
+        for groups in (("controls",), ("expect", "secondary")):
+            seen: dict[str, str] = {}
+            texts = [(f"{group}[{n}]", text) for group in groups for n, text in enumerate(getattr(self.file, group), 1)]
+            for place, text in texts:
+                first = seen.setdefault(expectations.said_once(text), place)
+                if first != place:
+                    raise self.fail(place, f"'{text}' says what {first} says; keep one of the two")
 
     def _parsed(self, group: str, metrics: dict[str, str]) -> list[expectations.Expectation]:
         found = []
@@ -218,7 +232,7 @@ class Compiler:
         if not parameter:
             fields[field] = x
         elif field in PLUG_FIELDS and field not in LIST_FIELDS and field in fields:
-            name, parameters = single(fields[field])
+            name, parameters = self._plug_spec(f"base.{field}", PLUG_FIELDS[field], fields[field])
             fields[field] = {name: {**parameters, parameter: x}}
         elif field in ("budget", "draws"):
             fields[field] = {**fields.get(field, {}), parameter: x}
@@ -264,14 +278,12 @@ class Compiler:
         self.model = others
         return Recipe(data)
 
-    def _plug_spec(self, where: str, kind: str, spec: Any, check: bool = False) -> tuple[str, dict]:
+    def _plug_spec(self, where: str, kind: str, spec: Any) -> tuple[str, dict]:
         try:
             name, parameters = single(spec)
             describe(kind, name)
         except (ValueError, StudyError) as error:
             raise self.fail(where, error) from None
-        if check:
-            self._complete(kind, {name: parameters}, where)
         return name, parameters
 
     def _complete(self, kind: str, spec: Any, where: str) -> dict:
@@ -313,17 +325,19 @@ class Compiler:
         value = given.get(parameter.name, parameter.default)
         if (parameter.plug or parameter.parent) and value is None and not parameter.required and parameter.default is None:
             return None
-        if (parameter.plug or parameter.parent) and value is not None:
+        try:
+            if isinstance(value, list) and parameter.name in given:
+                check_list(value, parameter.default, parameter.marks)
+            if not (parameter.plug or parameter.parent):
+                value = parameter.normalise(value)
+                check_limits(parameter.name, value)
+        except ValueError as error:
+            raise self.fail(where, f"{quoted(given[parameter.name])} is not allowed: {error}") from None
+        if parameter.plug or parameter.parent:
             items = value if parameter.many and isinstance(value, list) else [value]
             made = [self._reference(parameter, item, where) for item in items]
             return made if parameter.many else made[0]
-        try:
-            value = self._capped(parameter.name, parameter.normalise(value))
-        except ValueError as error:
-            raise self.fail(where, f"{value!r} is not allowed: {error}") from None
-        for number in value if isinstance(value, list) else [value]:
-            if isinstance(number, int) and abs(number) > LARGEST:
-                raise self.fail(where, f"{number} is not allowed: whole numbers are at most {LARGEST}")
+        value = self._capped(parameter.name, value)
         if parameter.weights and value:
             self._check_weights(value, where)
         return value
@@ -335,6 +349,10 @@ class Compiler:
             raise self.fail(where, error) from None
         if file and not file.is_file():
             raise self.fail(where, f"'{named}' is no file; bring the .safetensors file there, or name a repository as owner/name")
+        if file and (problem := what_is_wrong(file)):
+            raise self.fail(where, f"'{named}' {problem}")
+        if not file and (problem := not_a_repository(named)):
+            raise self.fail(where, f"{quoted(named)} {problem}")
 
     def _reference(self, parameter: Parameter, item: Any, where: str) -> dict:
         if parameter.plug:
@@ -350,30 +368,31 @@ class Compiler:
     def _budget(self, given: Any, where: str) -> dict[str, int]:
         allowed = ("epochs", "length", "batch")
         if not isinstance(given, dict) or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in given.values()):
-            raise self.fail(where, f"{given!r} is not allowed; give numbers for {', '.join(allowed)}")
+            raise self.fail(where, f"{quoted(given)} is not allowed; give numbers for {', '.join(allowed)}")
         for key in given:
             if key not in allowed:
                 raise self.fail(where, unknown("key", key, allowed))
         if "epochs" in given and "length" in given:
             raise self.fail(where, "epochs and length exclude each other; length is a multiple of the scale's epochs")
         length = given.get("length", 1)
-        if abs(length) > LARGEST:
-            raise self.fail(f"{where}.length", f"{length!r} is not allowed; it is at most {LARGEST}")
+        if abs(length) > MOST_OF["epochs"]:
+            raise self.fail(f"{where}.length", f"{quoted(length)} is not allowed; it is at most {MOST_OF['epochs']}")
         epochs = given.get("epochs", round(length * self.terms.budget.epochs))
         batch = given["batch"] * self.terms.batch_times if "batch" in given else self.terms.budget.batch
         for key, value, least in (("epochs", epochs, 0), ("batch", batch, 1)):
-            if not least <= value <= LARGEST or value != int(value):
-                raise self.fail(f"{where}.{key}", f"{value!r} is not allowed; give a whole number from {least} to {LARGEST}")
+            most = MOST_OF[key]
+            if not least <= value <= most or value != int(value):
+                raise self.fail(f"{where}.{key}", f"{quoted(value)} is not allowed; give a whole number from {least} to {most}")
         return {"epochs": self._capped("epochs", int(epochs)), "batch": int(batch)}
 
     def _draws(self, given: Any, where: str) -> dict[str, int]:
         if not isinstance(given, dict):
-            raise self.fail(where, f"{given!r} is not allowed; give a whole number for any of {', '.join(AXES)}")
+            raise self.fail(where, f"{quoted(given)} is not allowed; give a whole number for any of {', '.join(AXES)}")
         for key, value in given.items():
             if key not in AXES:
                 raise self.fail(where, unknown("axis", key, AXES))
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise self.fail(f"{where}.{key}", f"{value!r} is not allowed; give a whole number of at least 0")
+                raise self.fail(f"{where}.{key}", f"{quoted(value)} is not allowed; give a whole number of at least 0")
         return {axis: given.get(axis, 0) for axis in AXES}
 
     def _listed(self, read: Callable[[Any], list], given: Any, where: str) -> list:

@@ -46,6 +46,12 @@ class Config(BaseModel):
         """On a command line, a name of digits is a number."""
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @field_validator("studies", "recheck", mode="before")
+    @classmethod
+    def _nothing(cls, value: Any) -> Any:
+        """Nothing behind the equals sign of a command line names no study."""
+        return [] if value is None else value
+
     @field_validator("studies", "recheck")
     @classmethod
     def _listed(cls, value: str | list[str] | float) -> str | list[str] | float:

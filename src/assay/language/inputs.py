@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from assay.errors import StudyError, unknown
+from assay.errors import StudyError, quoted, unknown
 from assay.storage.places import WORK
 
 DEEPEST = 50  # levels of nesting; the loader written in C crashes Python some thousands further down
@@ -128,13 +128,13 @@ def parse(model: type[BaseModel], data: Any, path: Path) -> Any:
 
 
 def _explain(model: type[BaseModel], problem: dict) -> str:
-    where = ".".join(map(str, problem["loc"]))
+    where = quoted(".".join(map(str, problem["loc"])))[1:-1]
     fields = _fields_at(model, problem["loc"][:-1])
     if problem["type"] == "extra_forbidden":
         return unknown("key", where, fields)
     if problem["type"] == "missing":
         return f"key '{where}' is missing: {fields[problem['loc'][-1]].description or 'required'}"
-    return f"key '{where}': {problem['msg'].lower()}, got {problem['input']!r}"
+    return f"key '{where}': {problem['msg'].lower()}, got {quoted(problem['input'])}"
 
 
 def _fields_at(model: type[BaseModel], loc: Iterable) -> dict:

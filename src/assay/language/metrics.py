@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from assay.errors import StudyError
+from assay.errors import StudyError, quoted
 
 DIRECTIONS = ("higher is better", "lower is better", "neither is better")
 LINE = re.compile(r"(?P<label>\S[^\[\]]*?) \[(?P<unit>[^\[\]]+), (?P<direction>[^\[\],]+)\]: (?P<text>\S.*)", re.DOTALL)
@@ -29,7 +29,7 @@ def read_metric(name: str, line: Any) -> Metric:
     """The parts of a metric's line; StudyError if one is missing."""
     found = LINE.fullmatch(line) if isinstance(line, str) else None
     if found is None:
-        raise StudyError(f"metric '{name}': {line!r} has no label, unit and direction; {WANTED}")
+        raise StudyError(f"metric '{name}': {quoted(line)} has no label, unit and direction; {WANTED}")
     if found["direction"] not in DIRECTIONS:
         raise StudyError(f"metric '{name}': direction {found['direction']!r} is unknown; {WANTED}")
     return Metric(**found.groupdict())

@@ -128,6 +128,7 @@ class Parameter:
     parent: bool
     weights: bool
     many: bool
+    marks: tuple[Any, ...] = ()
 
     @cached_property
     def adapter(self) -> TypeAdapter:
@@ -246,7 +247,7 @@ class PlugInfo:
         plug = next((mark.kind for mark in marks if isinstance(mark, Plug)), None)
         parent = any(isinstance(mark, Parent) or mark is Parent for mark in marks)
         weights = any(isinstance(mark, Weights) for mark in marks)
-        return Parameter(arg.arg, annotation, text, default is None, value, plug, parent, weights, many)
+        return Parameter(arg.arg, annotation, text, default is None, value, plug, parent, weights, many, tuple(marks))
 
 
 def _literals(tree: ast.Module) -> dict[str, Any]:

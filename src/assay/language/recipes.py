@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from assay.errors import StudyError, unknown
+from assay.errors import StudyError, quoted, unknown
 from assay.language.plugs import Parameter, describe, weights_file
 
 PLUG_FIELDS = {
@@ -162,7 +162,7 @@ def _recorded(item: Any) -> list[str]:
         case str():
             raise ValueError(unknown("record", item, RECORDS))
         case _:
-            raise ValueError(f"{item!r} is not allowed; give a list of {', '.join(RECORDS)}")
+            raise ValueError(f"{quoted(item)} is not allowed; give a list of {', '.join(RECORDS)}")
 
 
 def resets(given: Any) -> list[float]:
@@ -178,7 +178,7 @@ def shares(given: Any) -> list[float]:
     items = given if isinstance(given, list) else [given]
     for share in items:
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise ValueError(f"{share!r} is not allowed; give shares of the training from 0 to 1, such as [0, 0.1, 1]")
+            raise ValueError(f"{quoted(share)} is not allowed; give shares of the training from 0 to 1, such as [0, 0.1, 1]")
     return sorted({float(share) for share in items})
 
 

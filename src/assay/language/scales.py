@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from assay.errors import AssayError, StudyError, unknown
+from assay.errors import AssayError, StudyError, quoted, unknown
 from assay.language.inputs import parse, read_yaml, shown
 from assay.language.plugs import describe
 from assay.language.recipes import Recipe, walk
@@ -146,7 +146,7 @@ def single(spec: Any) -> tuple[str, dict[str, Any]]:
         name, parameters = next(iter(spec.items()))
         if isinstance(name, str) and (parameters is None or isinstance(parameters, dict)):
             return name, parameters or {}
-    raise ValueError(f"{spec!r} names no plug; write a name or {{name: {{parameter: value}}}}")
+    raise ValueError(f"{quoted(spec)} names no plug; write a name or {{name: {{parameter: value}}}}")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class StudyFile(_Strict):
     """The keys of a study file (config/studies/<family>/<name>.yaml)."""
 
     paper: str = Field(description="key of the paper in config/papers.json")
-    question: str = Field(description="what the study asks, in a sentence")
+    question: str = Field(min_length=1, description="what the study asks, in a sentence")
     base: dict[str, Any] = Field({}, description="fields shared by all arms")
     networks: dict[str, dict[str, Any]] = Field({}, description="further networks arms start from or learn from, not measured")
     arms: dict[str, dict[str, Any] | None] = Field(description="what is compared: fields on top of base")

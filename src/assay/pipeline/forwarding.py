@@ -7,6 +7,7 @@ from typing import Any
 from assay.forks.aside import own_process
 from assay.forks.client import fork
 from assay.forks.parent import MARK
+from assay.pipeline.stopping import end_without_traceback
 
 
 def forward(snakemake: Any, start: bool = True) -> None:
@@ -15,6 +16,7 @@ def forward(snakemake: Any, start: bool = True) -> None:
     A script calls this before it imports what costs. start: whether to start a parent where there is none; jobs that need no
     torch use one that is there.
     """
+    end_without_traceback()
     if MARK in sys.modules or own_process(snakemake.params.get("device", "cpu"), snakemake.resources.get("gpu", 0)):
         return
     script = sys.modules["__main__"].__dict__.get("__real_file__", sys.argv[0])  # Snakemake says the original's in `__file__`

@@ -95,7 +95,7 @@ class Preflight:
             if not self.act:
                 return
         jobs = list(jobs)
-        self._date_now([*sources, *(path for job in jobs for path in (*job.outputs, *job.networks))])
+        self._date_now(list(sources), [path for job in jobs for path in (*job.outputs, *job.networks)])
         records = Records(self.state)
         for path in records.unreadable:
             self._set_aside(path, "cannot be read")
@@ -120,17 +120,17 @@ class Preflight:
             if path.name != "set-aside" and not path.name.startswith("."):
                 shutil.move(path, self.aside / path.name)
 
-    def _date_now(self, paths: list[Path]) -> None:
-        """Snakemake fails every job that has an input younger than the output it has just written."""
+    def _date_now(self, sources: list[Path], made: list[Path]) -> None:
+        """Snakemake fails every job that has an input younger than the output it has just written, and does a job again whose
+        output is not younger than its script: a file system may give one time to files that are written one after the other."""
         now = time.time()
-        future = [path for path in paths if path.exists() and path.stat().st_mtime > now]
-        if future and self.act:
-            for path in future:
-                os.utime(path)
+        future = [(path, date) for paths, date in ((sources, now - 1), (made, now)) for path in paths if _is_younger(path, now)]
+        for path, date in future if self.act else ():
+            os.utime(path, (date, date))
         if future:
             others = f" and {len(future) - 1} more are" if len(future) > 1 else " is"
             self.findings.append(
-                f"{future[0]}{others} dated in the future (was the clock set back?): {'' if self.act else 'to be '}dated now"
+                f"{future[0][0]}{others} dated in the future (was the clock set back?): {'' if self.act else 'to be '}dated now"
             )
 
     def _clear_the_way(self, paths: Iterable[Path]) -> None:
@@ -194,6 +194,10 @@ class Preflight:
             target = self.aside / path.relative_to(self.results if path.is_relative_to(self.results) else self.state.parent)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, target)
+
+
+def _is_younger(path: Path, now: float) -> bool:
+    return path.exists() and path.stat().st_mtime > now
 
 
 def _vouched_for(path: Path) -> bool:

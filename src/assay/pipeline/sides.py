@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -58,23 +59,32 @@ class Runner:
     def __init__(self, jobs: int, say: Callable[[str], None]):
         self.jobs, self.say = jobs, say
         self.running: set[subprocess.Popen] = set()
+        self.stopped = False
+        self.starting = threading.Lock()  # so that nothing starts once all that runs was killed
         self.numbers = count()
 
     def __enter__(self) -> "Runner":
         return self
 
     def __exit__(self, *error: object) -> None:
-        for process in list(self.running):
-            process.kill()
+        self.stop()
+
+    def stop(self) -> None:
+        """Kill what runs, and have nothing start that was about to."""
+        with self.starting:
+            self.stopped = True
+            for process in self.running:
+                process.kill()
 
     def do(self, tasks: Sequence[Task]) -> list[Answer]:
         """The answers, in the order of the tasks. EvidenceError if one has none."""
+        self.stopped = False
         with ThreadPoolExecutor(self.jobs) as pool:
             try:
                 return list(pool.map(self._do, tasks))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                self.__exit__()
+                self.stop()
                 raise
 
     def _do(self, task: Task) -> Answer:
@@ -101,15 +111,18 @@ class Runner:
         own = {"PYTHONPATH": path, "TMPDIR": str(folder)}  # torch leaves a folder behind in the latter
         environment = {**os.environ, **dict.fromkeys(THREADS, "1"), **variables, **own}
         environment.pop(VARIABLE, None)
-        with open(folder / "log", "w") as log:
+        with open(folder / "log", "w") as log, self.starting:
+            if self.stopped:
+                raise EvidenceError(f"{task.side.name}: stopped")
             process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-        self.running.add(process)
+            self.running.add(process)
         try:
             with process:
                 yield process
         finally:
-            process.kill()
-            self.running.discard(process)
+            with self.starting:
+                process.kill()
+                self.running.discard(process)
 
 
 def merged(answers: Iterable[Answer]) -> Answer:

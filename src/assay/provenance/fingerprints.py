@@ -210,6 +210,11 @@ def _of_numbers(entries: tuple[str, ...], plugs: set[str], weights: Iterable[str
     return code | files | ({TOGETHER: str(together)} if packed else {})
 
 
+def code_of(plugs: Iterable[str]) -> dict[str, str]:
+    """What these plugs alone compute with: hashes by module."""
+    return _code((), frozenset(plugs))
+
+
 @cache
 def _code(entries: tuple[str, ...], plugs: frozenset[str]) -> dict[str, str]:
     """Computed once for what several studies and networks use; nobody changes it."""

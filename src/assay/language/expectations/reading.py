@@ -119,6 +119,8 @@ class _Reader:
                 if isinstance(operation, ast.Sub | ast.Div) and not isinstance(left, ast.Constant):
                     self.refuse_equal(node, [left, right])
                 left, right = (self.term(side, inside=inside, depth=depth + 1) for side in (left, right))
+                if isinstance(operation, ast.Div) and left.references and not right.references and right.value({}) == 0:
+                    raise self.fail(node, f"'{self.source(node)}' divides by zero")
                 return self.folded(node, combined(type(operation), left, right))
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]):
                 return self.function(node, name, argument, inside=inside, depth=depth + 1)
