@@ -14,13 +14,13 @@ from assay.language.catalogue import load as load_catalogue
 from assay.language.inputs import shown
 from assay.language.limits import MOST_OF, check_limits, check_list
 from assay.language.metrics import check_metrics
-from assay.language.plugs import Parameter, describe, weights_file
+from assay.language.plugs import Parameter, describe
 from assay.language.published import Published, PublishedNumber
 from assay.language.recipes import AXES, DEFAULTS, HOOKS, LIST_FIELDS, PLUG_FIELDS, Recipe, recorded, resets
 from assay.language.revised import Revision, check_order, first_repetition, looks_before
 from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
 from assay.language.seeing import SEEN, seen_as
-from assay.language.stored import not_a_repository, what_is_wrong
+from assay.language.stored import check_weights
 from assay.language.study import Cell, Study, StudyFile
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -270,8 +270,8 @@ class Compiler:
                 data[field] = self._complete(kind, fields[field], f"{where}.{field}")
         data["budget"] = self._budget(fields.get("budget", {}), f"{where}.budget")
         data["draws"] = self._draws(fields["draws"], f"{where}.draws")
-        data["record"] = self._listed(recorded, fields["record"], f"{where}.record")
-        if forgets := self._listed(resets, fields["reset"], f"{where}.reset"):
+        data["record"] = self._checked(recorded, fields["record"], f"{where}.record")
+        if forgets := self._checked(resets, fields["reset"], f"{where}.reset"):
             data["reset"] = forgets
         start = fields["start"]
         data["start"] = None if start is None else self._network(start, f"{where}.start").reference
@@ -339,20 +339,8 @@ class Compiler:
             return made if parameter.many else made[0]
         value = self._capped(parameter.name, value)
         if parameter.weights and value:
-            self._check_weights(value, where)
+            self._checked(check_weights, value, where)
         return value
-
-    def _check_weights(self, named: str, where: str) -> None:
-        try:
-            file = weights_file(named)
-        except StudyError as error:
-            raise self.fail(where, error) from None
-        if file and not file.is_file():
-            raise self.fail(where, f"'{named}' is no file; bring the .safetensors file there, or name a repository as owner/name")
-        if file and (problem := what_is_wrong(file)):
-            raise self.fail(where, f"'{named}' {problem}")
-        if not file and (problem := not_a_repository(named)):
-            raise self.fail(where, f"{quoted(named)} {problem}")
 
     def _reference(self, parameter: Parameter, item: Any, where: str) -> dict:
         if parameter.plug:
@@ -395,8 +383,8 @@ class Compiler:
                 raise self.fail(f"{where}.{key}", f"{quoted(value)} is not allowed; give a whole number of at least 0")
         return {axis: given.get(axis, 0) for axis in AXES}
 
-    def _listed(self, read: Callable[[Any], list], given: Any, where: str) -> list:
+    def _checked(self, read: Callable[[Any], Any], given: Any, where: str) -> Any:
         try:
             return read(given)
-        except ValueError as error:
+        except (ValueError, StudyError) as error:
             raise self.fail(where, error) from None

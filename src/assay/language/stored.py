@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from assay.errors import StudyError, quoted
+from assay.language.plugs import weights_file
+
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 WRITER = "safetensors.torch.save_file"
 OTHER_FORMS = (
@@ -23,19 +26,24 @@ OTHER_FORMS = (
 )
 
 
-def not_a_repository(named: str) -> str:
-    """What is wrong with a name that is to be one of a repository of the hub; empty if nothing is."""
-    if REPOSITORY.fullmatch(named) and not named.lower().endswith(OTHER_FORMS):
-        return ""
-    return f"is neither a .safetensors file nor a repository as owner/name; write other forms anew: {WRITER}"
+def check_weights(named: str) -> None:
+    """StudyError for a file that is not there or has not the form of one of weights, and for what can be no name of a repository
+    of the hub."""
+    file = weights_file(named)
+    if file is None:
+        if not REPOSITORY.fullmatch(named) or named.lower().endswith(OTHER_FORMS):
+            raise StudyError(f"{quoted(named)} is neither a .safetensors file nor a repository as owner/name; write other forms anew: {WRITER}")
+    elif not file.is_file():
+        raise StudyError(f"'{named}' is no file; bring the .safetensors file there, or name a repository as owner/name")
+    else:
+        _check_form(named, file)
 
 
-def what_is_wrong(file: Path) -> str:
-    """What is wrong with a local file of weights; empty if it has the form of one."""
+def _check_form(named: str, file: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(file, "numpy"):
-            return ""
+            pass
     except (OSError, SafetensorError) as error:
-        return f"is no readable safetensors file ({error}); bring it again, or write it anew: {WRITER}"
+        raise StudyError(f"'{named}' is no readable safetensors file ({error}); bring it again, or write it anew: {WRITER}") from None
