@@ -32,7 +32,8 @@ def check_weights(named: str) -> None:
     file = weights_file(named)
     if file is None:
         if not REPOSITORY.fullmatch(named) or named.lower().endswith(OTHER_FORMS):
-            raise StudyError(f"{quoted(named)} is neither a .safetensors file nor a repository as owner/name; write other forms anew: {WRITER}")
+            neither = "is neither a .safetensors file nor a repository as owner/name"
+            raise StudyError(f"{quoted(named)} {neither}; write other forms anew: {WRITER}")
     elif not file.is_file():
         raise StudyError(f"'{named}' is no file; bring the .safetensors file there, or name a repository as owner/name")
     else:
@@ -46,4 +47,5 @@ def _check_form(named: str, file: Path) -> None:
         with safe_open(file, "numpy"):
             pass
     except (OSError, SafetensorError) as error:
-        raise StudyError(f"'{named}' is no readable safetensors file ({error}); bring it again, or write it anew: {WRITER}") from None
+        again = f"bring it again, or write it anew: {WRITER}"
+        raise StudyError(f"'{named}' is no readable safetensors file ({error}); {again}") from None
