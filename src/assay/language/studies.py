@@ -23,7 +23,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 def study_paths(config: Path = PROJECT / "config") -> dict[str, Path]:
     """All study files by study name; names are unique over families. Hidden files are what systems and editors leave."""
     found: dict[str, Path] = {}
-    for path in sorted((config / "studies").glob("[!.]*/[!.]*.yaml")):
+    for path in sorted((config / "studies").glob("[!.]*/[!.]*.yaml"), key=lambda path: path.parts):  # paths compare slowly
         name = path.stem
         if not NAME.fullmatch(name):
             raise StudyError(f"{shown(path)}: a study's file name must match {NAME.pattern}; rename it")
