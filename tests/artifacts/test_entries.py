@@ -213,7 +213,7 @@ def test_the_entries_of_some_studies_are_all_but_those_of_others(tmp_path):
     entries = by_key(block("a"), block("b"), block("b", block="5-9"), block("b-2"), retired, card(1))
     write_entries(entries, tmp_path)
     path = tmp_path / MANIFEST
-    spaced = path.read_text().replace('"key":"laptop/studies/b-2', '"key": "laptop/studies/b-2')  # written by hand: kept, to be safe
+    spaced = path.read_text().replace('"key":"laptop/studies/b-2', '"key": "laptop/studies/b-2')  # by hand: kept
     path.write_text(spaced)
     everything = read_entries(tmp_path)
     assert {entry.study or entry.retired for entry in read_entries(tmp_path, ["b"]).values()} == {"b", "b-2", None}
