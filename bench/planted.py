@@ -66,7 +66,7 @@ WRONG = (
         "objective", "training/objective.py", "return self.function(network, batch)", "return 2 * self.function(network, batch)"
     ),
     _plant("normalised", "training/network.py", "(images - self.mean) / self.std", "images - self.mean"),
-    _plant("arm", "measuring/arm.py", 'seed_of("measure", self._session.study.name,', 'seed_of("measure", self.name,'),
+    _plant("arm", "measuring/arm.py", 'seed_of("measure", self._root,', 'seed_of("measure", self.name,'),
     _plant("observed", "measuring/observing.py", "for key in sorted(rows) for row", "for key in sorted(rows)[::-1] for row"),
     _plant("evaluated", "measuring/evaluate.py", "return batched(network, images,", "return batched(network, images * 0.99,"),
 )
@@ -89,8 +89,8 @@ HARMLESS = (
     _plant(
         "rewritten",
         "data/batch.py",
-        "return len(self.labels)\n\n\n@dataclass(frozen=True)\nclass DeviceStream",
-        "return self.labels.shape[0]\n\n\n@dataclass(frozen=True)\nclass DeviceStream",
+        "return len(self.labels)\n\n    def each(",
+        "return self.labels.shape[0]\n\n    def each(",
     ),
 )
 
