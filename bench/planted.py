@@ -96,8 +96,8 @@ HARMLESS = (
     _plant(
         "rewritten",
         "data/batch.py",
-        "return len(self.labels)\n\n    def each",
-        "return self.labels.shape[0]\n\n    def each",
+        "return len(self.labels)\n\n    def each(",
+        "return self.labels.shape[0]\n\n    def each(",
     ),
 )
 

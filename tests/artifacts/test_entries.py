@@ -206,3 +206,16 @@ def test_of_several_platforms_the_one_archived_first_comes_first_each_with_its_b
         HERE: ["0-4", "5-9", "10-14"],
     }
     assert list(found) == [ELSEWHERE, HERE]
+
+
+def test_the_entries_of_some_studies_are_all_but_those_of_others(tmp_path):
+    retired = block("b").model_copy(update={"key": "laptop/retired/b/0123abcd", "files": {}, "seen": 5})
+    entries = by_key(block("a"), block("b"), block("b", block="5-9"), block("b-2"), retired, card(1))
+    write_entries(entries, tmp_path)
+    path = tmp_path / MANIFEST
+    spaced = path.read_text().replace('"key":"laptop/studies/b-2', '"key": "laptop/studies/b-2')  # by hand: kept
+    path.write_text(spaced)
+    everything = read_entries(tmp_path)
+    assert {entry.study or entry.retired for entry in read_entries(tmp_path, ["b"]).values()} == {"b", "b-2", None}
+    assert read_entries(tmp_path, ["b"]) == {key: entry for key, entry in everything.items() if "/a/" not in key}
+    assert list(read_entries(tmp_path, [])) == ["laptop/studies/b-2/0-4-0123abcd", "laptop/worlds/shapes-0123abcd"]

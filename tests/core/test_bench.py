@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from assay.errors import StudyError
+from assay.storage.places import PACKAGE
 
-RUNNER = Path(__file__).parents[2] / "bench" / "run_bars.py"
+BENCH = Path(__file__).parents[2] / "bench"
+RUNNER = BENCH / "run_bars.py"
 BAR = {
     "name": "a job beyond its work",
     "value": 0.2,
@@ -111,3 +113,16 @@ def test_slow_topics_run_only_by_name_and_unknown_ones_are_named(bench):
 )
 def test_a_bar_is_met_on_its_side_of_the_limit(bench, sense, value, met):
     assert bench.met({"sense": sense, "value": value, "limit": 1}) is met
+
+
+def test_every_change_that_is_planted_fits_the_code_it_is_planted_in(tmp_path, monkeypatch):
+    """Or `python bench/planted.py` would find out when somebody needs it."""
+    monkeypatch.syspath_prepend(BENCH)
+    import planted
+
+    for plant in (*planted.WRONG, *planted.HARMLESS, *planted.PLUGS.values()):
+        path = tmp_path / "assay" / plant.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((PACKAGE / plant.file).read_bytes())
+        assert planted.planted(plant, tmp_path) == {path: (PACKAGE / plant.file).read_text()}
+        compile(path.read_text(), plant.file, "exec")

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from assay import cli
 from assay.cli import authoring, common, finding, looking, overview, showing
 from assay.cli import studies as listing
-from assay.language import inputs, studies
+from assay.language import reading, studies
 from assay.language.plugs import PlugInfo
 from assay.overview import coverage
 
@@ -27,7 +27,7 @@ from assay.overview import coverage
 def tree(tmp_path, monkeypatch):
     tree = Tree(tmp_path).complete()
     config = tmp_path / "config"
-    monkeypatch.setattr(inputs, "WORK", tmp_path)
+    monkeypatch.setattr(reading, "WORK", tmp_path)
     for module in (listing, showing, authoring):
         for place in ("PROJECT", "WORK"):
             monkeypatch.setattr(module, place, tmp_path, raising=False)

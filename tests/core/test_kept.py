@@ -199,6 +199,9 @@ def test_notes_hold_for_the_very_bytes_of_a_file(tmp_path, monkeypatch):
     assert made == ["one", "one", "two"]
 
 
+STUDY = "arms: {erm: {}, mixup: {alpha: 1}}\nmargin: 0.1\n"
+
+
 class Project:
     """A project whose check is kept: two studies, one scale, two plugs."""
 
@@ -234,6 +237,8 @@ def project(tmp_path, monkeypatch):
     assert not memo.complete
     for name in ("one", "two"):
         memo.add(name, [f"{name} may be short"], name == "one")
+    project.write("config/studies/f/one.yaml", STUDY)
+    memo.add("one", ["one may be short"], True)
     memo.plugs = {f"a/{plug}": {f"a/{plug}.py": kept.sum_of(tmp_path / f"assay/a/{plug}.py")} for plug in "pq"}
     memo.save({"a/q.py": memo.plugs["a/q"]["a/q.py"]}, 2, "judged before")
     yield project
@@ -276,6 +281,46 @@ def test_what_changed_is_checked_again(project, file, sound):
     assert not memo.complete
     if sound is not None:
         assert set(memo.sound) == sound
+
+
+WORDED = {
+    "a comment": ("# why\n" + STUDY, True),
+    "other spaces and quotes": ("arms:\n  'erm': {}\n  mixup: {alpha: 1}\nmargin:   0.1", True),
+    "a number": (STUDY.replace("0.1", "0.2"), False),
+    "a number that is no longer whole": (STUDY.replace("1}", "1.0}"), False),
+    "a number as text": (STUDY.replace("0.1", "'0.1'"), False),
+    "another order, in which another arm is first": ("arms: {mixup: {alpha: 1}, erm: {}}\nmargin: 0.1\n", False),
+    "a key twice": (STUDY + "margin: 0.1\n", False),
+    "no YAML": (STUDY + "]", False),
+}
+
+
+@pytest.mark.parametrize("change", WORDED)
+def test_a_text_that_reads_as_the_same_data_is_as_right_as_it_was(project, change):
+    text, same = WORDED[change]
+    path = project.root / "config/studies/f/one.yaml"
+    times = path.stat()
+    project.write("config/studies/f/one.yaml", text)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as with a clock that was set back
+    memo = memos.Memo(project.root / "config")
+    assert (memo.complete, memo.reworded, set(memo.sound)) == (same, same, {"one", "two"} if same else {"two"})
+    memo.keep()
+    again = memos.Memo(project.root / "config")
+    assert (again.complete, again.reworded) == (same, False)
+
+
+def test_a_study_in_another_family_is_checked_again(project):
+    project.write("config/studies/g/one.yaml", STUDY)
+    (project.root / "config/studies/f/one.yaml").unlink()
+    assert set(memos.Memo(project.root / "config").sound) == {"two"}
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "another checksum", "no text"])
+def test_where_the_memo_is_damaged_all_is_checked_again(project, damage):
+    path = project.root / "kept" / memos.MEMO
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    memo = memos.Memo(project.root / "config")
+    assert (memo.sound, memo.plugs, memo.complete) == ({}, {}, False)
 
 
 def test_a_check_that_finds_nothing_changed_imports_nothing_slow():

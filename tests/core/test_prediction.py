@@ -5,7 +5,7 @@ import json
 import pytest
 from project_tree import Tree
 
-from assay.artifacts.entries import MANIFEST
+from assay.artifacts.entries import MANIFEST, read_entries
 from assay.language.blocks import Block
 from assay.language.scales import load_scale
 from assay.language.studies import load_studies
@@ -185,3 +185,10 @@ def test_other_jobs_cost_by_their_outputs_and_the_studies_shown(tree, monkeypatc
     assert found.other("figure", 4, 40) == 3.0
     assert found.other("report", 1, 40) == 6.0
     assert found.other("new", 1, 40) == prediction.UNKNOWN[0]
+
+
+def test_every_processor_that_the_archive_has_records_of_was_probed():
+    """Or its seconds would count here as they are."""
+    blocks = [entry for entry in read_entries().values() if entry.study]
+    assert blocks
+    assert {entry.platform["cpu"] for entry in blocks} <= prediction.PROBED.keys()

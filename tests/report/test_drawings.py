@@ -43,6 +43,6 @@ def test_keys_tell_what_drawings_are_made_from_and_with(monkeypatch):
         drawings.key_of("mixup", {"lines": {}}),
         drawings.key_of("soups", {"bars": {}}),
     }
-    monkeypatch.setattr(drawings, "version", lambda name: "another")
+    monkeypatch.setattr(drawings, "_versions", lambda: ["another"])
     keys.add(drawings.key_of("mixup", {"bars": {}}))
     assert len(keys) == 4

@@ -13,18 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import synthetic
+from jinja2 import FileSystemLoader
 
 from assay import report
 from assay.errors import StudyError
 from assay.evidence.tables import Observation
-from assay.language import catalogue
+from assay.language import catalogue, kept
 from assay.language.plugs import find
 from assay.pipeline.sources import Sources
 from assay.report.atlas import Entry, Row, by_family, claim_counts
 from assay.report.download import parquet
 from assay.report.methods import prose
 from assay.report.page import as_table
-from assay.report.site import recipe_diffs
+from assay.report.site import make_environment, recipe_diffs
 
 STUDIES = [*synthetic.VERDICTS, "hostile", "aum", "blurpool"]
 VOID = {"meta", "link", "img", "input", "br"}
@@ -497,3 +498,29 @@ def test_secondary_expectations_stand_apart_from_the_claim(pages):
     claim, beside = page.split("Beside the claim")
     assert "treated.top1 > shuffled.top1" in beside
     assert "treated.top1 > shuffled.top1" not in claim
+
+
+def test_templates_are_compiled_once_and_again_where_they_changed_or_what_is_kept_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "FOLDER", str(tmp_path / "kept"))
+    (tmp_path / "page.html").write_text("{{ 1 + 1 }}")
+
+    def compiled() -> tuple[str, int]:
+        """What the page says, and how many templates were compiled for it."""
+        environment, made = make_environment(), []
+        environment.loader = FileSystemLoader(tmp_path)
+        compile_it = environment.compile
+        environment.compile = lambda *given, **named: made.append(given) or compile_it(*given, **named)
+        return environment.get_template("page.html").render(), len(made)
+
+    assert [compiled(), compiled()] == [("2", 1), ("2", 0)]
+    (tmp_path / "page.html").write_text("{{ 1 + 2 }}")
+    assert [compiled(), compiled()] == [("3", 1), ("3", 0)]
+    for path in (tmp_path / "kept/templates").iterdir():
+        path.write_bytes(b"damaged")
+    assert [compiled(), compiled()] == [("3", 1), ("3", 0)]
+
+
+def test_where_no_template_can_be_kept_all_are_compiled(tmp_path, monkeypatch):
+    (tmp_path / "kept").write_text("no folder")
+    monkeypatch.setattr(kept, "FOLDER", str(tmp_path / "kept"))
+    assert make_environment().bytecode_cache is None

@@ -17,13 +17,14 @@ measured, the hashes of the code, commit, date and platform, and the checksums o
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from assay.artifacts.lines import study_of
 from assay.errors import ArtifactError
 from assay.language.blocks import Block
 from assay.language.recipes import canonical
@@ -136,22 +137,26 @@ def retired_key(scale: str, study: str, judged: str, root: str) -> str:
     return f"{scale}/retired/{study}/{hashlib.sha256(f'{root} {judged}'.encode()).hexdigest()[:8]}"
 
 
-def read_entries(root: Path = WORK) -> dict[str, Entry]:
-    """All entries by key, in order; none before anything was archived. ArtifactError names a line that is no entry."""
+def read_entries(root: Path = WORK, studies: Collection[str] | None = None) -> dict[str, Entry]:
+    """All entries by key, in order, or all but those of other studies than these; none before anything was archived.
+    ArtifactError names a line that is no entry."""
     try:
         text = (root / MANIFEST).read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{MANIFEST}: cannot be read ({error}); restore it: git checkout {MANIFEST}") from None
-    return {key: entry for key, (_, _, entry) in sorted(_lines(text).items())}
+    return {key: entry for key, (_, _, entry) in sorted(_lines(text, studies if studies is None else frozenset(studies)).items())}
 
 
 @cache
-def _lines(text: str) -> dict[str, tuple[int, str, Entry]]:
-    """The lines that count, by key: number, text and entry."""
+def _lines(text: str, studies: frozenset[str] | None = None) -> dict[str, tuple[int, str, Entry]]:
+    """The lines that count, by key: number, text and entry. With studies, but for lines that are another study's."""
     found: dict[str, tuple[int, str, Entry]] = {}
-    entries = [(number, line, _entry(number, line)) for number, line in enumerate(text.splitlines(), 1)]
+    numbered = enumerate(text.splitlines(), 1)
+    if studies is not None:
+        numbered = ((number, line) for number, line in numbered if study_of(line.encode()) in (None, *studies))
+    entries = [(number, line, _entry(number, line)) for number, line in numbered]
     replaced = {(entry.key, gone) for _, _, entry in entries for gone in entry.replaces}
     for number, line, entry in entries:
         if (entry.key, _digest(line)) in replaced:

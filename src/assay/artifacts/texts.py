@@ -6,24 +6,30 @@ this is checked here: `assay check` and a run of judged draws refuse a study who
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from assay.artifacts.entries import Entry, read_entries
-from assay.data.seeds import ROOT_NAME
 from assay.errors import EvidenceError, StudyError
 from assay.language.blocks import Block
 from assay.language.configuration import Config, results_folder
 from assay.language.draws import JUDGED, made_under
 from assay.language.inputs import shown
 from assay.language.looks import next_look
+from assay.language.plugs import constants_of
 from assay.language.revised import seen_under
 from assay.language.scales import load_scale, scales
 from assay.language.seeds import seeds_path
 from assay.language.study import Study
 from assay.storage.files import read_json
-from assay.storage.places import PROJECT, WORK
+from assay.storage.places import PACKAGE, PROJECT, WORK
+
+
+@cache
+def root_name() -> str:
+    """ROOT_NAME of assay.data.seeds, from its source: to import it takes numpy, which takes longer than checking a study."""
+    return constants_of(PACKAGE / "data" / "seeds.py")["ROOT_NAME"]
 
 
 @dataclass(frozen=True)
@@ -41,23 +47,29 @@ class Seen:
 
     @property
     def is_of_root(self) -> bool:
-        return self.root in ("", ROOT_NAME)
+        return self.root in ("", root_name())
 
 
 class Texts:
-    """What is known of a project's studies. Scales that conclude nothing do not count, nor do trial draws."""
+    """What is known of a project's studies, or of these. Scales that conclude nothing do not count, nor do trial draws."""
 
-    def __init__(self, config: Path = PROJECT / "config", root: Path = WORK):
-        self.config, self.root = config, root
+    def __init__(self, config: Path = PROJECT / "config", root: Path = WORK, only: Collection[str] | None = None):
+        self.config, self.root, self.only = config, root, only
+        self._conclusive: dict[str, bool] = {}  # scales whose files were read: most have nothing measured here
 
     @cached_property
     def _scales(self) -> list[str]:
-        return [name for name in scales(self.config) if load_scale(name, self.config).conclusive]
+        return scales(self.config)
+
+    def _concludes(self, scale: str) -> bool:
+        if scale not in self._conclusive:
+            self._conclusive[scale] = load_scale(scale, self.config).conclusive
+        return self._conclusive[scale]
 
     @cached_property
     def _archived(self) -> dict[str, list[Entry]]:
         found: dict[str, list[Entry]] = {}
-        for entry in read_entries(self.root).values():
+        for entry in read_entries(self.root, self.only).values():
             if name := entry.study or entry.retired:
                 found.setdefault(name, []).append(entry)
         return found
@@ -72,7 +84,8 @@ class Texts:
 
     def _here(self, study: str) -> Iterator[Seen]:
         for scale in self._scales:
-            for path in sorted((self.root / results_folder(scale) / "observations" / study).glob("*-*/provenance.json")):
+            found = sorted((self.root / results_folder(scale) / "observations" / study).glob("*-*/provenance.json"))
+            for path in found if found and self._concludes(scale) else ():
                 try:
                     said, block = read_json(path), Block.named(path.parent.name)
                 except (EvidenceError, StudyError):

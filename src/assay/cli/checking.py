@@ -48,6 +48,7 @@ def check(config: Path = PROJECT / "config") -> Found:
     """Check every study at every scale, every recipe and every plug, as far as it is not known to be right."""
     memo = Memo(config)
     if memo.complete:
+        memo.keep()
         return memo.found
     from assay.cli.looking import look
 

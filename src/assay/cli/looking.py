@@ -1,7 +1,7 @@
 """What is not known to be right is looked at: studies at every scale, recipes, plugs, records of trials. No torch."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from assay.artifacts.texts import Texts
@@ -19,6 +19,8 @@ from assay.language.study import Study
 from assay.pipeline.fitting import unfit
 from assay.storage.places import PROJECT, WORK
 
+Reader = Callable[[str], Study]
+
 
 def look(memo: Memo, config: Path) -> Found:
     """Check what the memo does not know, and put into it what is right."""
@@ -26,9 +28,10 @@ def look(memo: Memo, config: Path) -> Found:
     problems = list(_plug_problems(plugs, memo))
     paths = study_paths(config)
     unsure = [name for name in paths if name not in memo.sound]
-    wrong = _study_problems(config, unsure)
+    readers = {scale: _reader(scale, config, paths) for scale in (scales(config) if unsure else ())}
+    wrong = _study_problems(config, unsure, readers)
     damaged, said = {}, {name: (each["warnings"], each["before"]) for name, each in memo.sound.items()}
-    for study in _readable(config, Config().scale, unsure):
+    for study in _readable(readers.get(Config().scale), unsure):
         try:
             said[study.name] = [*warnings_of(study, config), *stretched(study)], was_before(study, config)
         except StudyError as error:
@@ -47,12 +50,23 @@ def look(memo: Memo, config: Path) -> Found:
     )
 
 
-def _readable(config: Path, scale: str, names: Iterator[str]) -> Iterator[Study]:
-    with contextlib.suppress(StudyError):
-        read = reader(scale, config)
-        for name in names:
-            with contextlib.suppress(StudyError):
-                yield read(name)
+def _reader(scale: str, config: Path, paths: Mapping[str, Path]) -> Reader:
+    """What reads a study at a scale; at one that is itself wrong it says so of each."""
+    try:
+        return reader(scale, config, paths)
+    except StudyError as error:
+        problem = str(error)
+
+    def says_why(_name: str) -> Study:
+        raise StudyError(problem)
+
+    return says_why
+
+
+def _readable(read: Reader | None, names: list[str]) -> Iterator[Study]:
+    for name in names if read else ():
+        with contextlib.suppress(StudyError):
+            yield read(name)
 
 
 def _plug_problems(plugs: list, memo: Memo) -> Iterator[str]:
@@ -75,17 +89,12 @@ def _plug_problems(plugs: list, memo: Memo) -> Iterator[str]:
             yield str(error)
 
 
-def _study_problems(config: Path, names: list[str]) -> dict[str, str]:
+def _study_problems(config: Path, names: list[str], readers: Mapping[str, Reader]) -> dict[str, str]:
     """What is wrong with these studies, at the first scale where something is."""
     wrong: dict[str, str] = {}
     good: list[Study] = []
-    texts = Texts(config, WORK if config == PROJECT / "config" else config.parent)
-    for scale in scales(config) if names else ():
-        try:
-            read = reader(scale, config)
-        except StudyError as error:
-            wrong = dict.fromkeys(names, str(error)) | wrong
-            continue
+    texts = Texts(config, WORK if config == PROJECT / "config" else config.parent, names)
+    for read in readers.values():
         for name in names:
             try:
                 if name not in wrong:

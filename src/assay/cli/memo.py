@@ -1,21 +1,24 @@
 """What `assay check` found right, and what of it did not change since, as fast as all files can be read.
 
 .snakemake/compiled/check.json holds the digests of all that was found right, and what was said of it. No module that takes long
-to import is imported before something is to be checked; what was wrong is checked again each time.
+to import is imported before something is to be checked; what was wrong is checked again each time. A study whose text changed
+and reads as the same data, as where a comment did, is as right as it was.
 """
 
 import hashlib
+import json
 import os
 import re
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from assay.artifacts.lines import study_of
 from assay.language import kept
 from assay.storage.places import PACKAGE, PROJECT, WORK
 
 MEMO = "check.json"
 STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-ARCHIVED = re.compile(rb'"key":"[^/"]+/(?:studies|retired)/([^/"]+)/')
 NO_MODULE = re.compile(r"[A-Za-z]\w*(-\w+)+\.py")  # written as a plug, and found by nobody
 
 
@@ -52,8 +55,8 @@ class _Files:
         try:
             with open(os.path.join(WORK, "archive.jsonl"), "rb") as file:
                 for line in file:
-                    if match := ARCHIVED.search(line):
-                        found.setdefault(match[1].decode(), hashlib.sha256()).update(line)
+                    if study := study_of(line):
+                        found.setdefault(study, hashlib.sha256()).update(line)
         except OSError:
             return {}
         return {name: total.hexdigest() for name, total in found.items()}
@@ -61,25 +64,48 @@ class _Files:
     def terms(self) -> list[str]:
         """Digests of what everything depends on: the code that checks, the scales, which modules there are."""
         scales = kept.digest_of(self.config, [f"{folder}/{name}.yaml" for folder in ("scales", "seeds") for name in self.scales])
-        code = kept.digest_of(
-            PACKAGE, ["cli/memo.py", "cli/looking.py", "artifacts/texts.py", "artifacts/entries.py", "data/seeds.py"]
-        )
+        artifacts = [f"artifacts/{name}.py" for name in ("texts", "entries", "lines")]
+        code = kept.digest_of(PACKAGE, ["cli/memo.py", "cli/looking.py", *artifacts, "data/seeds.py"])
         packages = kept.digest_of(PACKAGE, [name for name in self.modules if name.endswith("__init__.py")])
         said = [kept.sum_of(os.path.join(self.config, name)) for name in ("papers.json", "frozen/before.json")]
         return [kept.compiler(), scales, code, packages, hashlib.sha256(" ".join(self.modules).encode()).hexdigest(), *said]
 
-    def of_study(self, name: str) -> str:
-        """One digest of a study's file, the records of its trials, and what was measured of it."""
-        own = kept.digest_of(self.config, [self.studies[name], *self.records.get(name, ())])
-        return f"{own} {self.archived.get(name, '')} {self._measured(name)}".rstrip()
+    def text(self, name: str) -> str:
+        """A digest of a study's file."""
+        return kept.sum_of(os.path.join(self.config, self.studies[name]))
+
+    def data(self, name: str) -> str:
+        """A digest of what a study's file reads as, in its order; empty if it cannot be read, or changes meanwhile."""
+        from assay.errors import StudyError
+        from assay.language.reading import read_yaml
+
+        before = self.text(name)
+        try:
+            read = read_yaml(Path(self.config, self.studies[name]))
+        except StudyError:
+            return ""
+        as_checked = json.dumps(read, default=str)  # as assay.language.inputs.parse takes it
+        return hashlib.sha256(as_checked.encode()).hexdigest() if before == self.text(name) else ""
+
+    def beside(self, name: str) -> str:
+        """One digest of where a study's file lies, the records of its trials, and what was measured of it."""
+        own = kept.digest_of(self.config, self.records[name]) if name in self.records else ""
+        return f"{self.studies[name]} {own} {self.archived.get(name, '')} {self._measured(name)}"
+
+    @cached_property
+    def _observed(self) -> dict[str, list[str]]:
+        """The folders of the blocks that were measured here, by study, at every scale."""
+        found: dict[str, list[str]] = {}
+        for scale in self.scales:
+            root = os.path.join(WORK, "results", scale, "observations")
+            for study in os.listdir(root) if os.path.isdir(root) else ():
+                found.setdefault(study, []).append(os.path.join(root, study))
+        return found
 
     def _measured(self, name: str) -> str:
         """One digest of what vouches for the study's blocks here, at every scale; empty where there are none."""
-        found = []
-        for scale in self.scales:
-            folder = os.path.join(WORK, "results", scale, "observations", name)
-            if os.path.isdir(folder):
-                found += [f"{folder}/{block}/provenance.json" for block in os.listdir(folder)]
+        folders = filter(os.path.isdir, self._observed.get(name, ()))
+        found = [f"{folder}/{block}/provenance.json" for folder in folders for block in os.listdir(folder)]
         return kept.digest_of("/", found) if found else ""
 
 
@@ -110,12 +136,21 @@ class Memo:
         self.plugs = {plug: needs for plug, needs in self.data["plugs"].items() if hold(needs)}
         self.scales = self.data["scales"] if hold(self.data["scales"]) else {}
         studies = self.data["studies"] if self.scales else {}
+        self.reworded = False
         self.sound = {name: each for name, each in studies.items() if name in self.files.studies and self._holds(name, each)}
         whole = len(self.plugs) == self.data["count"] and set(self.sound) == set(self.files.studies)
         self.complete = whole and self.files.names_are_good
 
     def _holds(self, name: str, said: dict[str, Any]) -> bool:
-        return said["sum"] == self.files.of_study(name) and self.files.sums.hold(said["needs"])
+        if said["beside"] != self.files.beside(name) or not self.files.sums.hold(said["needs"]):
+            return False
+        text = self.files.text(name)
+        if said["text"] == text:
+            return True
+        if not text or said["data"] != self.files.data(name):
+            return False
+        said["text"], self.reworded = text, True
+        return True
 
     @property
     def found(self) -> Found:
@@ -131,7 +166,13 @@ class Memo:
         needs = [(kept.read(f"{scale}/{name}.json") or {}).get("needs") for scale in self.files.scales] if self.kept else []
         if needs and all(needs):
             files = {path: value for each in needs for plug in each.values() for path, value in plug.items()}
-            self.sound[name] = {"sum": self.files.of_study(name), "needs": files, "warnings": warnings, "before": before}
+            own = {"text": self.files.text(name), "data": self.files.data(name), "beside": self.files.beside(name)}
+            self.sound[name] = own | {"needs": files, "warnings": warnings, "before": before}
+
+    def keep(self) -> None:
+        """Keep what holds, where texts changed that read as they did."""
+        if self.reworded:
+            self.save(self.scales, self.data["count"], self.data["why"])
 
     def save(self, scales: dict[str, str], count: int, why: str) -> None:
         """Keep it. scales: the files of plugs that the scales name; count: of all plugs; why: said of studies from before."""

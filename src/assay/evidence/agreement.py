@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.special import stdtrit
 
 from assay.evidence.tables import Evidence, Observation
 from assay.language.draws import made_under
@@ -90,6 +89,8 @@ def _difference(key: tuple, archived: Sequence[float], recomputed: Sequence[floa
 
 def explained(archived: Sequence[float], recomputed: Sequence[float], means: int) -> float:
     """The difference of two means that seeds explain; nothing is explained by a single seed."""
+    from scipy.special import stdtrit  # a quarter of a core-second, in every run's main process, which compares nothing
+
     n = len(archived)
     if n == 1:
         return 0.0

@@ -2,6 +2,7 @@
 
 .snakemake/compiled/<scale>/<study>.json    a checksum of the line below it; what it rests on, and what the study compiled to
 .snakemake/compiled/check.json              the same of what `assay check` found nothing wrong with
+.snakemake/compiled/templates/              the report's templates, as Jinja keeps them
 
 A file is used only if everything that compiling read is, byte for byte, what it was: the study, the scale, each plug with the
 files whose constants it imports, the code that compiles, the packages it uses. Nothing is told by times. A file that is damaged,
@@ -85,11 +86,16 @@ def read(name: str, folder: str = "") -> Any:
         return None
 
 
+def keeps() -> bool:
+    """Whether anything is kept: an installed package leaves nothing in a folder that Snakemake has not worked in."""
+    return CHECKOUT is not None or os.path.isdir(WORK / ".snakemake")
+
+
 def write(name: str, data: Any, folder: str = "") -> None:
     """Keep data under a name, whole or not at all; where nothing can be written, nothing is kept."""
     path = os.path.join(folder or FOLDER, name)
-    if CHECKOUT is None and not os.path.isdir(WORK / ".snakemake"):
-        return  # an installed package leaves nothing in a folder that Snakemake has not worked in
+    if not keeps():
+        return
     text = json.dumps(data, separators=(",", ":")).encode()
     temporary = f"{path}.{os.getpid()}.tmp"
     try:

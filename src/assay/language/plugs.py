@@ -250,6 +250,11 @@ class PlugInfo:
         return Parameter(arg.arg, annotation, text, default is None, value, plug, parent, weights, many, tuple(marks))
 
 
+def constants_of(path: Path) -> dict[str, Any]:
+    """The constants in capitals of a module that is not imported, where their value is a literal."""
+    return _literals(parsed(path))
+
+
 def _literals(tree: ast.Module) -> dict[str, Any]:
     """A module's constants in capitals whose value is a literal."""
     found = {}

@@ -29,20 +29,21 @@ from assay.storage.places import WORK, project_of
 # methods, to read and write. Seen over 14 jobs of three studies at scale ci, on an EPYC that was busy otherwise; a run under way
 # corrects them by what its jobs take, as where each job imports the libraries itself, which takes four seconds more.
 STARTS = {"train": 0.5, "measure": 0.7, "recheck": 0.8}
-# Of other jobs: to start, for each output, for each study shown.
+# Of other jobs: to start, for each output, for each study shown. Seen at 3, 40 and 160 studies on that EPYC.
 OTHERS = {
     "world": (0.35, 0.0, 0.0),
-    "figure": (0.4, 0.6, 0.0),
-    "archived_figures": (0.6, 0.5, 0.0),
+    "figure": (0.4, 0.25, 0.0),
+    "archived_figures": (0.6, 0.3, 0.0),
     "figures": (0.6, 0.4, 0.0),
-    "judge": (0.4, 0.0, 0.05),
-    "report": (2.5, 0.0, 0.3),
+    "judge": (0.35, 0.0, 0.02),
+    "report": (1.4, 0.0, 0.18),
     TARGET: (0.0, 0.0, 0.0),
 }
 SAME = "the same processor"
 UNKNOWN = (2.0, 0.0, 0.0)
 PLAN_FILE = "ASSAY_PLAN_FILE"  # names the file that a dry run writes its forecast to, as JSON, in place of a line
-# Seconds of `probe` on processors of which the archive has records.
+# Seconds of `probe` on the processors that the archive's records are of, when idle: evidence of another one brings a line of its
+# own. A processor is known by what it calls itself, so that two of one name count as equal.
 PROBED = {"AMD EPYC": 0.0020}
 
 

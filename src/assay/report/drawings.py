@@ -8,6 +8,7 @@ file of another key, or whose bytes are not those of its checksum, counts as non
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ LIBRARIES = ("matplotlib", "numpy", "pandas", "pillow")  # what figures are draw
 
 def key_of(*made_from: Any) -> str:
     """A digest of what a drawing is made from, by its repr, and of the libraries that draw."""
-    return hashlib.sha256(repr((made_from, [version(name) for name in LIBRARIES])).encode()).hexdigest()
+    return hashlib.sha256(repr((made_from, _versions())).encode()).hexdigest()
+
+
+@cache
+def _versions() -> list[str]:
+    return [version(name) for name in LIBRARIES]
 
 
 def kept(folder: Path, keys: Mapping[str, str]) -> dict[str, bytes]:

@@ -1,6 +1,8 @@
 """The report as a folder that opens from disk: index.html, a page for each study, figures and tables beside them."""
 
+import contextlib
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -8,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from assay.errors import EvidenceError, StudyError
 from assay.evidence.summary import curves, plain, summarise
 from assay.judging.answers import answer
 from assay.judging.tabulating import tabulate
+from assay.language import kept
 from assay.language.catalogue import Catalogue, Paper
 from assay.language.published import PublishedNumber
 from assay.pipeline.rechecking import read_rechecks, summary
@@ -93,6 +96,7 @@ def make_environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_compiled_templates(),
     )
     helpers = (
         words.number,
@@ -112,6 +116,15 @@ def make_environment() -> Environment:
     environment.filters["method_page"] = address
     environment.globals.update(plural=words.plural, strip=plots.strip)
     return environment
+
+
+def _compiled_templates() -> BytecodeCache | None:
+    """Where templates are kept compiled, which takes as long as writing a study's page; None where nothing can be kept."""
+    folder = os.path.join(kept.FOLDER, "templates")
+    with contextlib.suppress(OSError):
+        if kept.keeps():
+            os.makedirs(folder, exist_ok=True)
+    return FileSystemBytecodeCache(folder) if os.access(folder, os.W_OK) else None
 
 
 def read_entry(sources: Sources, study: StudyView, catalogue: Catalogue, verdicts: dict[str, Any]) -> Entry:
