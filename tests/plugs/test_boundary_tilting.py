@@ -13,6 +13,7 @@ from assay.errors import StudyError
 from assay.models.linear import Linear
 from assay.models.mlp import MLP
 from assay.protocols.boundary_tilting import boundary_tilting
+from assay.surgery._heads import NEVER, without_classifier
 from assay.surgery.linear_svm import linear_svm
 from assay.surgery.nearest_centroid import nearest_centroid
 from assay.surgery.svm_head import svm_head
@@ -67,6 +68,15 @@ def test_a_class_without_samples_is_never_answered(fit):
     logits = fitted(others)
     assert (logits[:, 1:].amax(1) < 0).any()
     assert set(logits.argmax(1).tolist()) == {1, 2, 3}
+
+
+@pytest.mark.vouches("surgery/nearest_centroid", paper="P029")
+def test_a_network_without_classifier_answers_the_same_to_all_images():
+    given = network(4)
+    emptied, head = without_classifier(given)
+    assert (emptied(torch.rand(5, 1, 3, 3)) == NEVER).all()
+    assert head is emptied.model.fc
+    assert given.model.fc.weight.abs().min() > 0
 
 
 @pytest.mark.vouches("surgery/linear_svm", paper="P029")

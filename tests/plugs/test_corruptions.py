@@ -362,6 +362,8 @@ def test_elastic_transform_reads_displaced_positions():
         for channel in range(3):
             expected = ndimage.map_coordinates(image[channel], [down, across], order=1, mode="reflect")
             np.testing.assert_allclose(seen[channel], expected, atol=1e-5)
+    # The authors' anchors: a third of the side from the centre.
+    np.testing.assert_allclose(ANCHORS, 0.5 + np.array([[1, 1], [1, -1], [-1, -1]]) / 3)
     jitter = 0.05 * torch.randn(4, 3, 2)
     for affine, moved in zip(jittered(jitter).numpy(), (torch.tensor(ANCHORS) + jitter).numpy(), strict=True):
         expected = transform.estimate_transform("affine", np.array(ANCHORS), moved).params[:2]

@@ -81,6 +81,16 @@ def test_polynomial_mutation_has_the_density_that_defines_it():
     assert abs((child != 0.5).float().mean() - 0.1) < 0.01
 
 
+def test_patterns_have_the_shape_asked_for():
+    """A network that reads x alone draws a ramp along the rows, y alone one along the columns."""
+    encoding = Cppn((1, 3, 5), hidden=0)
+    for source, expected in ((0, torch.linspace(0, 1, 5).expand(3, 5)), (1, torch.linspace(0, 1, 3)[:, None].expand(3, 5))):
+        wired = torch.zeros(1, 1, 4, dtype=torch.bool)
+        wired[0, 0, source] = True
+        genome = {"weight": torch.ones(1, 1, 4), "wired": wired, "activation": torch.tensor([[3]])}
+        torch.testing.assert_close(encoding.images(genome), expected[None, None])
+
+
 @pytest.mark.vouches("protocols/fooling", paper="P082")
 def test_a_pattern_producing_network_by_hand():
     """A hidden node takes sin(3 x); the output is the hidden node's Gaussian of it plus y, unchanged."""
