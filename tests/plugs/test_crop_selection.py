@@ -118,6 +118,8 @@ def test_flips_of_stripes_by_hand():
     found = dict(crop_selection(arm(LeftEdge()), canvas=canvas, window=12, reach=1))
     assert found["flips"] == pytest.approx(0.75)
     assert found["same_pixels"] == pytest.approx(2 / 8)  # up and down
+    # Of eight steps those up and down keep every answer; from the stripe itself no other does, from beside it one way.
+    assert found["consistency"] == pytest.approx((2 + 5 + 8 + 5) / 32)
     still = dict(crop_selection(arm(LeftEdge()), canvas=canvas, window=12, reach=1, select="detail"))
     assert still["flips"] == 0
     assert still["cyclic_flips"] == 0

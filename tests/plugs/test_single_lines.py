@@ -91,7 +91,9 @@ def test_smoothgrads_noise_is_another_in_each_channel():
 def test_the_maps_of_allconv_have_half_the_resolution():
     model = AllConv(3, 5, 12, width=2)
     assert model.forward_features(torch.rand(2, 3, 12, 12)).shape == (2, 8, 6, 6)
-    assert [layer.stride for layer in model.stack if isinstance(layer, nn.Conv2d)] == [(1, 1), (2, 2), (1, 1), (1, 1)]
+    layers = [layer for layer in model.stack if isinstance(layer, nn.Conv2d)]
+    assert [layer.stride for layer in layers] == [(1, 1), (2, 2), (1, 1), (1, 1)]
+    assert [layer.out_channels for layer in layers] == [2, 4, 8, 8]
 
 
 def test_a_grey_image_has_the_spectrum_of_its_equal_channels():

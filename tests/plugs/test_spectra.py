@@ -146,6 +146,7 @@ def test_both_players_minimise_the_binary_cross_entropies_of_the_game_and_move_o
     torch.manual_seed(3)
     made = objective.sample(network, batch).detach()
     real, fake = objective.discriminator(centred(batch.images)), objective.discriminator(centred(made))
+    assert real.shape == (16, 1)
     ones, zeros = torch.ones_like(real), torch.zeros_like(fake)
     expected = F.binary_cross_entropy_with_logits(real, ones) + F.binary_cross_entropy_with_logits(fake, zeros)
     torch.testing.assert_close(found, expected)
