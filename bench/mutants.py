@@ -40,7 +40,7 @@ LIBRARIES = (
     *("assay.training.shim", "torchvision", "timm", "captum.attr", "scipy.stats", "skimage.transform", "sklearn.svm"),
     *("pytest", "hypothesis", "dvc.api"),
 )
-FOLDERS = ("plugs", "worlds", "contracts")  # whose tests are about plugs
+FOLDERS = ("plugs", "worlds", "contracts", "cluster")  # whose tests are about plugs
 SECONDS = 240  # of processor time for the tests of one mutant, and ten times as many on the clock; one that hangs is noticed
 GUARD = 1e-5
 PASSED = "passed"
@@ -375,7 +375,9 @@ def about() -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Written:
-    """A test function as its file has it: its name for pytest, its text, and what its file imports of the project."""
+    """A test function as its file has it: its name for pytest, its text with what it uses of its file, and what the file
+    imports of the project.
+    """
 
     name: str
     text: str
@@ -390,12 +392,32 @@ def test_functions() -> Iterator[Written]:
     for path in sorted(path for folder in FOLDERS for path in Path(ROOT, "tests", folder).glob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         imports = frozenset(node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module)
+        shared = dict(named_texts(tree))
         for owner in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))):
             inside = f"::{owner.name}" if isinstance(owner, ast.ClassDef) else ""
             for node in owner.body:
                 if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                    text = ast.unparse(node)
+                    text = with_used(ast.unparse(node), shared)
                     yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", text, imports)
+
+
+def named_texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """What a test file defines for its tests: functions, fixtures, classes and constants."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name) | ast.ClassDef(name) | ast.Assign([ast.Name(name)]):
+                yield name, ast.unparse(node)
+
+
+def with_used(text: str, shared: dict[str, str]) -> str:
+    """The text, the shared ones whose names it has, those whose names they have, and so on."""
+    used, waiting = {}, [text]
+    while waiting:
+        words = set(re.findall(r"\w+", waiting.pop()))
+        new = {name: shared[name] for name in words & shared.keys() - used.keys()}
+        used.update(new)
+        waiting.extend(new.values())
+    return "\n".join([text, *used.values()])
 
 
 def wanted(tests: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:

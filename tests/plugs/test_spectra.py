@@ -197,8 +197,10 @@ def test_maps_grow_where_the_generator_says(up, sizes):
 
 
 def test_generators_refuse_sizes_they_cannot_reach():
-    with pytest.raises(StudyError, match="power of two"):
-        Generator(1, 1, 12)
+    assert Generator(1, 1, 8)(torch.randn(2, 32)).shape == (2, 1, 8, 8)
+    for size in (4, 12):
+        with pytest.raises(StudyError, match="power of two of at least 8"):
+            Generator(1, 1, size)
 
 
 # Metrics and protocol
