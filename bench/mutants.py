@@ -348,8 +348,8 @@ class Told:
 
 
 def about() -> dict[str, tuple[str, ...]]:
-    """The tests about each module: those that vouch for a plug, name it, or have a case of its name; of what plugs share, those
-    about the plugs that reach it.
+    """The tests about each module: those that vouch for a plug, use or name it, or have a case of its name; of what plugs share,
+    those that use it, and those about the plugs that reach it.
     """
     from assay.language.plugs import everything
     from assay.overview.coverage import vouches
@@ -365,40 +365,56 @@ def about() -> dict[str, tuple[str, ...]]:
     written = list(test_functions())
     found: dict[str, set[str]] = {}
     for plug in everything():
-        tests = [*by_plug.get(f"{plug.kind}/{plug.name}", ()), *(each.name for each in written if each.names(plug))]
+        tests = [*by_plug.get(f"{plug.kind}/{plug.name}", ()), *(each.name for each in written if each.is_about(plug))]
         tests += [test for test in cases.get(plug.name, ()) if test.partition("[")[0] not in tests]
         shared = {name for name in computing_closure(plug.module) if name.rpartition(".")[2].startswith("_")}
         for module in {plug.module, *shared}:
             found.setdefault(module, set()).update(tests)
+    for test in written:
+        for module in test.modules & found.keys():
+            found[module].add(test.name)
     return {module: tuple(sorted(tests)) for module, tests in found.items()}
 
 
 @dataclass(frozen=True)
 class Written:
-    """A test function as its file has it: its name for pytest, its text with what it uses of its file, and what the file
-    imports of the project.
+    """A test function as its file has it: its name for pytest, its text with what it uses of its file, and the modules of the
+    project that the text uses.
     """
 
     name: str
     text: str
-    imports: frozenset[str]
+    modules: frozenset[str]
 
-    def names(self, plug: "PlugInfo") -> bool:
-        by_name = plug.module in self.imports and re.search(rf"\b{plug.definition.name}\b", self.text)
-        return bool(by_name) or f"'{plug.name}'" in self.text
+    def is_about(self, plug: "PlugInfo") -> bool:
+        return plug.module in self.modules or f"'{plug.name}'" in self.text
 
 
 def test_functions() -> Iterator[Written]:
     for path in sorted(path for folder in FOLDERS for path in Path(ROOT, "tests", folder).glob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        imports = frozenset(node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module)
-        shared = dict(named_texts(tree))
+        imported, shared = modules_by_name(tree), dict(named_texts(tree))
         for owner in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))):
             inside = f"::{owner.name}" if isinstance(owner, ast.ClassDef) else ""
             for node in owner.body:
                 if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                     text = with_used(ast.unparse(node), shared)
-                    yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", text, imports)
+                    used = frozenset().union(*(imported[word] for word in words(text) & imported.keys()))
+                    yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", text, used)
+
+
+def modules_by_name(tree: ast.Module) -> dict[str, set[str]]:
+    """The modules that each imported name may be, or be of."""
+    return {
+        alias.asname or alias.name: {node.module, f"{node.module}.{alias.name}"}
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
 
 
 def named_texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -413,8 +429,7 @@ def with_used(text: str, shared: dict[str, str]) -> str:
     """The text, the shared ones whose names it has, those whose names they have, and so on."""
     used, waiting = {}, [text]
     while waiting:
-        words = set(re.findall(r"\w+", waiting.pop()))
-        new = {name: shared[name] for name in words & shared.keys() - used.keys()}
+        new = {name: shared[name] for name in words(waiting.pop()) & shared.keys() - used.keys()}
         used.update(new)
         waiting.extend(new.values())
     return "\n".join([text, *used.values()])
