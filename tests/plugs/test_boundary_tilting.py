@@ -134,6 +134,20 @@ def test_a_boundary_tilted_by_hand_has_that_angle_and_the_distance_it_predicts(d
 
 
 @pytest.mark.vouches("protocols/boundary_tilting", paper="P029")
+def test_the_pictures_are_the_nearest_undecided_images_and_the_weights():
+    given, trained, kept = world(), network(), {}
+    measured = arm(given, trained)
+    measured.keep = kept.__setitem__
+    list(boundary_tilting(measured))
+    moved = kept["on_the_boundary"]
+    logits = trained(moved.float())
+    torch.testing.assert_close(logits[:, 0], logits[:, 1])
+    path, w = (moved - given.test.images[:6]).flatten(1), kept["weights"].flatten()
+    assert torch.nn.functional.cosine_similarity(path, w[None]).abs().min() > 1 - 1e-6  # straight there
+    assert w.abs().max() == 1
+
+
+@pytest.mark.vouches("protocols/boundary_tilting", paper="P029")
 def test_the_nearest_centroid_is_not_tilted():
     given = world()
     found = dict(boundary_tilting(arm(given, nearest_centroid(network(), bench(given)))))

@@ -127,6 +127,7 @@ def test_flips_of_stripes_by_hand():
 
 
 def test_a_canvas_without_room_is_refused():
+    assert list(crop_selection(arm(LeftEdge()), canvas=partial(canvas, side=14), window=12))
     with pytest.raises(StudyError, match="raise size in canvas"):
         list(crop_selection(arm(LeftEdge()), canvas=partial(canvas, side=13), window=12))
 

@@ -110,9 +110,12 @@ def observed(network: Network, reference: Network, world) -> dict[str, float]:
         world=to_tensors(world, CPU),
         device=CPU,
         generator=lambda *names: torch.Generator().manual_seed(0),
-        keep=lambda name, array: None,
+        keep=lambda name, array: kept.__setitem__(name, array),
     )
-    return dict(agreement_with(arm, reference=SimpleNamespace(network=reference)))
+    kept = {}
+    found = dict(agreement_with(arm, reference=SimpleNamespace(network=reference)))
+    assert torch.equal(kept["training_images"], arm.world.train.images[:10])
+    return found
 
 
 @pytest.mark.vouches("protocols/agreement_with", paper="P214")

@@ -156,6 +156,7 @@ def test_localisation_keeps_the_filters_of_the_first_layer():
 def test_the_first_filters_are_those_that_see_pixels(channels):
     layers = [nn.Conv2d(channels, 4, 3), nn.Conv2d(4, 2, 3), nn.Conv2d(2, 5, 3)]
     assert torch.equal(first_filters(nn.Sequential(*layers)), layers[0].weight)
+    assert not first_filters(nn.Sequential(*layers)).requires_grad
     assert first_filters(nn.Sequential(*layers[1:])) is None
 
 
