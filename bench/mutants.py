@@ -6,7 +6,8 @@
 
 The operators are fixed: a sign turned, a constant changed, a comparison negated, a statement left out, a detach left out,
 training mode for evaluation. Left alone are parameters' defaults, which recipes spell out, numbers below 1e-5, which guard
-against rounding, and what raises errors. A module is mutated in memory; no file changes. It fails where 5% or more survive.
+against rounding, what raises errors, and how many pictures are kept or rows computed at once. A module is mutated in memory; no
+file changes. It fails where 5% or more survive.
 """
 
 import argparse
@@ -35,6 +36,7 @@ os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what is installed beside c
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS_LEFT_OUT = ("figures",)  # they compute no numbers
+NAMES_LEFT_OUT = ("PICTURES", "SHOWN", "ROWS_AT_ONCE", "CHUNK")  # how many are shown, or computed at once
 # Imported once, before processes are forked; the first makes the second importable.
 LIBRARIES = (
     *("assay.training.shim", "torchvision", "timm", "captum.attr", "scipy.stats", "skimage.transform", "sklearn.svm"),
@@ -225,11 +227,20 @@ def statements(tree: ast.AST) -> Iterator[ast.stmt]:
     """Statements in which numbers are computed: no imports, docstrings or errors."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.stmt) and not isinstance(child, ast.Import | ast.ImportFrom | ast.Raise):
-            if not (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)):
+            if not computes_nothing(child):
                 yield child
             yield from statements(child)
         elif isinstance(child, ast.excepthandler | ast.match_case):
             yield from statements(child)
+
+
+def computes_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(ast.Constant()):
+            return True
+        case ast.Assign([ast.Name(name)]):
+            return name in NAMES_LEFT_OUT
+    return False
 
 
 def expressions(statement: ast.stmt) -> Iterator[tuple[tuple, ast.AST]]:

@@ -160,6 +160,8 @@ def test_without_projections_the_features_are_looked_at():
     rows = dict(self_supervised(arm(own), neighbours=64))
     z = F.normalize(own.features(arm(own).world.test.images), dim=1)
     assert rows["output_std"] == pytest.approx(float(z.std(0, correction=0).mean()), abs=1e-6)
+    assert rows["spread"] == pytest.approx(rows["output_std"] * z.shape[1] ** 0.5)
+    assert rows["spread"] > 0.1
     assert "train_loss" not in rows
 
 
