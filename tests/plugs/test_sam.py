@@ -140,6 +140,8 @@ def test_sharpness_is_the_rise_of_the_loss_along_its_gradient_and_leaves_the_wei
     network, images = Bowl(0.7), torch.full((64, 1, 1, 1), 2.0).double()
     expected = F.softplus(torch.tensor(-2 * 0.6)) - F.softplus(torch.tensor(-2 * 0.7))
     assert sharpness(network, images, torch.ones(64, dtype=torch.long), 0.1) == pytest.approx(float(expected), rel=1e-6)
+    many = images.repeat(3, 1, 1, 1)  # three batches, each from the same weights
+    assert sharpness(network, many, torch.ones(192, dtype=torch.long), 0.1) == pytest.approx(float(expected), rel=1e-6)
     assert float(network.slope) == pytest.approx(0.7)
     assert network.slope.grad is None
 
