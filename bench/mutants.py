@@ -3,6 +3,7 @@
     python bench/mutants.py                           three mutants a module, at places drawn by the seed
     python bench/mutants.py metrics attacks/pgd       of these folders and modules
     python bench/mutants.py --each 10 --seed 2 scores
+    python bench/mutants.py --again OUTPUT            those alone that survived in an earlier run
 
 The operators are fixed: a sign turned, a constant changed, a comparison negated, a statement left out, a detach left out,
 training mode for evaluation. Left alone are parameters' defaults, which recipes spell out, numbers below 1e-5, which guard
@@ -109,6 +110,111 @@ EQUAL: dict[tuple[str, str], str] = {
         "loss = (-1 if targeted else 1) * sample_shortfalls(network, moved, labels)"
         " -> loss = (-1 if targeted else 2) * sample_shortfalls(network, moved, labels)",
     ): "losses are compared with each other alone",
+    (
+        "assay.attacks.deepfool",
+        "images = images.detach().requires_grad_(True) -> images = images.requires_grad_(True)",
+    ): "what it is given is a copy, and what it returns is detached",
+    (
+        "assay.attacks.fgsm",
+        "return within(images + eps * input_gradient(network, images, labels).sign(), clip).detach()"
+        " -> return within(images + eps * input_gradient(network, images, labels).sign(), clip)",
+    ): "the gradient comes without a graph, and images have none",
+    (
+        "assay.attributions.deconvnet",
+        "return Deconvolution(network).attribute(images, targets).detach()"
+        " -> return Deconvolution(network).attribute(images, targets)",
+    ): "captum's maps have no gradient",
+    (
+        "assay.attributions.integrated_gradients",
+        "return IntegratedGradients(network).attribute(images, baselines, targets, n_steps=steps, method='riemann_mid"
+        "dle', internal_batch_size=rows).to(images.dtype).detach()"
+        " -> return IntegratedGradients(network).attribute(images, baselines, targets, n_steps=steps, method='riemann"
+        "_middle', internal_batch_size=rows).to(images.dtype)",
+    ): "captum's maps have no gradient",
+    (
+        "assay.attributions.lrp",
+        "return LRP(model).attribute(inputs.detach().clone(), targets).detach()"
+        " -> return LRP(model).attribute(inputs.clone(), targets).detach()",
+    ): "images have no gradient, and their statistics are no parameters",
+    (
+        "assay.augment._draws",
+        "return dirichlet(concentration, count, 2, generator)[:, 0]"
+        " -> return dirichlet(concentration, count, 2, generator)[:, 1]",
+    ): "both parts are equally distributed",
+    (
+        "assay.augment.cutout",
+        "side = batch.images.shape[-1] -> side = batch.images.shape[-2]",
+    ): "images are square",
+    (
+        "assay.augment.noise",
+        "return replace(batch, images=(images + strength * drawn).clamp(0, 1))"
+        " -> return replace(batch, images=(images - strength * drawn).clamp(0, 1))",
+    ): "noise and its opposite are equally likely",
+    (
+        "assay.corruptions.gaussian_noise",
+        "return (images + deviation * noise).clamp(0, 1) -> return (images - deviation * noise).clamp(0, 1)",
+    ): "noise and its opposite are equally likely",
+    (
+        "assay.corruptions.motion_blur",
+        "return _common.streak(images, degrees, sigma).clamp(0, 1) -> return _common.streak(images, degrees, sigma).clamp(0, 2)",
+    ): "a weighted mean of values up to 1 is at most 1, but for rounding",
+    (
+        "assay.corruptions.scale",
+        "return _digits.read_through(images, matrix.expand(len(images), -1, -1)).clamp(0, 1)"
+        " -> return _digits.read_through(images, matrix.expand(len(images), -1, -1)).clamp(0, 2)",
+    ): "a bilinear mean of values up to 1 is at most 1, but for rounding",
+    (
+        "assay.corruptions.zoom_blur",
+        "return ((images + sum((_common.zoom(images, factor) for factor in factors))) / (steps + 2)).clamp(0, 1)"
+        " -> return ((images + sum((_common.zoom(images, factor) for factor in factors))) / (steps + 2)).clamp(0, 2)",
+    ): "a mean of images is at most 1, but for rounding",
+    (
+        "assay.metrics.box_overlap",
+        "return (0, 0, 0, 0) -> return (0, 0, 1, 0)",
+    ): "a box without height is empty, whatever its width",
+    (
+        "assay.objectives.advprop",
+        "generator = torch.Generator(batch.images.device).manual_seed(int(torch.randint(2 ** 31, ())))"
+        " -> generator = torch.Generator(batch.images.device).manual_seed(int(torch.randint(2 ** 32, ())))",
+    ): "any seed serves",
+    (
+        "assay.protocols._filters",
+        "return band_pass(images, 0, cutoff) -> return band_pass(images, 1, cutoff)",
+    ): "the mean stays anyway, and no frequency lies between it and 1",
+    (
+        "assay.protocols._memo",
+        "weights = {name: value.detach() for name, value in network.named_parameters()}"
+        " -> weights = {name: value for name, value in network.named_parameters()}",
+    ): "what is returned is detached",
+    (
+        "assay.protocols._rewrites",
+        "mixing = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)"
+        " -> mixing = nn.Conv2d(weight.shape[1], weight.shape[1], 1, bias=False)",
+    ): "the weights that are put in next decide how many channels come out",
+    (
+        "assay.protocols.explainability",
+        "HALVINGS = 30 -> HALVINGS = 31",
+    ): "the bisection's interval is 2e-8 wide by then",
+    (
+        "assay.protocols.spectra",
+        "model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))"
+        " -> model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1001))",
+    ): "a bound that the fit stays below",
+    (
+        "assay.protocols.transfer",
+        "start = [weight.detach().clone() for weight in weights] -> start = [weight.clone() for weight in weights]",
+    ): "copied back without a gradient",
+    (
+        "assay.protocols.zoom",
+        "return F.interpolate(images, size=(size, size), mode='bilinear', antialias=True, align_corners=False).clamp("
+        "0, 1)"
+        " -> return F.interpolate(images, size=(size, size), mode='bilinear', antialias=True, align_corners=False).cl"
+        "amp(0, 2)",
+    ): "a weighted mean of values up to 1 is at most 1, but for rounding",
+    (
+        "assay.scores.odin",
+        "images = images.detach().requires_grad_(True) -> images = images.requires_grad_(True)",
+    ): "parts of images are tensors of their own, and predictions follow no gradient",
 }
 
 
@@ -456,11 +562,25 @@ def wanted(tests: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
 
 
 def drawn(module: str, each: int, seed: int) -> list[Mutant]:
-    from assay.provenance.fingerprints import module_path
-
-    tree = ast.parse(module_path(module).read_text(encoding="utf-8"))
+    tree = parsed(module)
     found = list(places(tree))
     return [mutant(module, tree, place) for place in random.Random(f"{seed} {module}").sample(found, min(each, len(found)))]
+
+
+def parsed(module: str) -> ast.Module:
+    from assay.provenance.fingerprints import module_path
+
+    return ast.parse(module_path(module).read_text(encoding="utf-8"))
+
+
+def survivors(output: str) -> list[tuple[str, list[Mutant]]]:
+    """The mutants that this output of an earlier run calls survivors, by module, as far as their statements are still there."""
+    changes: dict[str, set[str]] = {}
+    for module, change in re.findall(rf"{SURVIVED} ([\w.]+):\d+ \w+: (.+)", output):
+        changes.setdefault(module, set()).add(change)
+    trees = {module: parsed(module) for module in changes}
+    planted = {module: [mutant(module, tree, place) for place in places(tree)] for module, tree in trees.items()}
+    return [(module, [each for each in planted[module] if each.change in changes[module]]) for module in sorted(changes)]
 
 
 def main() -> int:
@@ -468,9 +588,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="folders of plugs, or plugs such as attacks/pgd")
     parser.add_argument("--each", type=int, default=3, help="mutants a module")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", type=Path, metavar="OUTPUT", help="plant what survived in an earlier run, by its output")
     given = parser.parse_args()
     tests = about()
-    chosen = [(module, drawn(module, given.each, given.seed)) for module in wanted(tests, given.names)]
+    if given.again:
+        chosen = survivors(given.again.read_text(encoding="utf-8"))
+    else:
+        chosen = [(module, drawn(module, given.each, given.seed)) for module in wanted(tests, given.names)]
     for library in LIBRARIES:
         importlib.import_module(library)
     for name in [name for name in sys.modules if name.split(".")[0] == "assay"]:
