@@ -293,6 +293,18 @@ def test_stones_are_as_bright_as_other_surfaces():
         assert image.mean() == pytest.approx(0.5, abs=0.02), surfaces.SURFACES[index]
 
 
+def test_surfaces_have_their_threads_and_grain():
+    """Six threads across and down, four bands of wood, and streaks of metal along the rows, by numpy's spectrum."""
+    spectra = {}
+    for index, name in enumerate(surfaces.SURFACES):
+        images = surfaces._surfaces(Draw("surface"), np.full(200, index), 32).mean(1)
+        spectra[name] = (np.abs(np.fft.fft2(images - images.mean((1, 2), keepdims=True))) ** 2).mean(0)[:17, :17]
+    strongest = {name: np.unravel_index(power.argmax(), power.shape) for name, power in spectra.items()}
+    assert strongest["weave"] == (6, 6)
+    assert strongest["wood"] == (0, 4)
+    assert spectra["metal"][:, 1:].max() < 1e-6 * spectra["metal"].max()
+
+
 def test_grey_digits_are_repeated_over_channels():
     grey, coloured = (digits(Draw("w"), size=8, train=20, test=10, channels=channels) for channels in (1, 3))
     assert coloured.train.images.shape == (20, 3, 8, 8)
