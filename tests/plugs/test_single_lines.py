@@ -33,6 +33,7 @@ from assay.surgery._averaging import soup
 from assay.training.network import Network, Trained
 from assay.worlds import defects as surfaces
 from assay.worlds import fractals
+from assay.worlds._sources import arrays
 from assay.worlds.cue_conflict import _another
 from assay.worlds.digits import digits
 from assay.worlds.dsd import dsd
@@ -182,6 +183,9 @@ def test_collections_are_as_large_as_their_authors_say():
     assert sizes("cifar10") == sizes("cifar100") == sizes("cifar10_c") == {"train": 50_000, "test": 10_000}
     assert sizes("idx") == {"train": 60_000, "test": 10_000}
     assert sizes("imagenet") == sizes("imagenet_c") == {"train": 1_281_167, "test": 50_000}
+    clothes, numerals = arrays("fashion_mnist.npz"), arrays("mnist.npz")
+    assert sizes("fashion_mnist") == {part: len(clothes[f"{part}_labels"]) for part in ("train", "test")}
+    assert sizes("mnist") == {"train + test": len(numerals["labels"])}
 
 
 def test_a_classifier_makes_no_images_whose_spectra_could_be_taken():

@@ -135,6 +135,13 @@ def test_fractals_reproduce_the_sierpinski_triangle():
     np.testing.assert_allclose(shares, [3 / 8, 3 / 8, 2 / 8], atol=0.05)
 
 
+def test_a_fractals_picture_is_the_logarithm_of_numpys_histogram():
+    points = np.random.default_rng(0).normal(size=(3, 500, 2)).astype(np.float32)
+    for picture, (x, y) in zip(fractals._density(points, 9), points.transpose(0, 2, 1), strict=True):
+        counts = np.log1p(np.histogram2d(y, x, bins=9)[0])
+        np.testing.assert_allclose(picture, counts / counts.max(), rtol=1e-6)
+
+
 def test_fractals_are_turned_and_mirrored_as_their_factors_say():
     """A right angle turned by 90 degrees, clockwise on screen as y points down, and one mirrored left to right."""
     points = np.array([[[0, 0], [2, 0], [0, 1]]], np.float64) + 5
