@@ -37,7 +37,9 @@ from assay.worlds._sources import arrays
 from assay.worlds.cue_conflict import _another
 from assay.worlds.digits import digits
 from assay.worlds.dsd import dsd
+from assay.worlds.fashion_mnist import fashion_mnist
 from assay.worlds.frequency_cues import frequency_cues
+from assay.worlds.mnist import mnist
 from assay.worlds.noise_images import noise_images
 from assay.worlds.random_labels import random_labels
 from assay.worlds.shapes import shapes
@@ -328,7 +330,12 @@ def test_random_labels_have_a_stream_of_their_own():
     assert np.array_equal(labels, Draw("w").under("random_labels")("label").integers(0, 10, 40))
 
 
-@pytest.mark.parametrize(("world", "options"), [(spectrum_noise, {"size": 8}), (frequency_cues, {"size": 16}), (dsd, {})])
+@pytest.mark.parametrize(
+    ("world", "options"),
+    [(spectrum_noise, {"size": 8}), (frequency_cues, {"size": 16}), (dsd, {}), (digits, {}), (mnist, {}), (fashion_mnist, {})],
+)
 def test_worlds_refuse_splits_smaller_than_their_classes(world, options):
     with pytest.raises(StudyError, match="test = 1 cannot be used"):
-        world(Draw("w"), train=8, test=1, **options)
+        world(Draw("w"), train=20, test=1, **options)
+    with pytest.raises(StudyError, match="train = 1 cannot be used"):
+        world(Draw("w"), train=1, test=20, **options)

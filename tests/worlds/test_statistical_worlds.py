@@ -94,6 +94,15 @@ def test_shifted_patterns_are_cyclic_shifts_of_one_pattern_a_class(make):
         np.testing.assert_allclose(spectra, np.broadcast_to(spectra[0], spectra.shape), atol=1e-3)
 
 
+def test_every_shift_of_a_pattern_is_as_likely(make):
+    """Shifts are read off the peak of the correlation with the pattern that is not shifted."""
+    still, moved = (make("frequency_cues", train=1600, shift=shift).train.factors["low_pattern"] for shift in (False, True))
+    correlation = np.fft.ifft2(np.fft.fft2(moved) * np.fft.fft2(still).conj()).real
+    offsets = np.unravel_index(correlation.reshape(1600, -1).argmax(axis=1), (16, 16))
+    for along in offsets:
+        assert stats.chisquare(np.bincount(along, minlength=16)).pvalue > 1e-4
+
+
 @pytest.mark.vouches("worlds/dead_leaves", paper="P466")
 def test_dead_leaves_have_a_natural_spectrum(make):
     """Power falls about as 1 / f^2 between the largest leaves and the pixel, as in photographs (Lee, Mumford and Huang 2001)."""
