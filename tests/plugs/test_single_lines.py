@@ -339,3 +339,9 @@ def test_worlds_refuse_splits_smaller_than_their_classes(world, options):
         world(Draw("w"), train=20, test=1, **options)
     with pytest.raises(StudyError, match="train = 1 cannot be used"):
         world(Draw("w"), train=1, test=20, **options)
+
+
+@pytest.mark.parametrize("world", [mnist, fashion_mnist])
+def test_a_split_of_one_image_a_class_is_enough(world):
+    for split in world(Draw("w"), train=10, test=10).splits().values():
+        assert sorted(split.labels) == list(range(10))
