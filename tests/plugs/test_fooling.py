@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import nn
 
+from assay.attacks import _evolution
 from assay.attacks._evolution import Cppn, Direct, Fresh, activated, climb, evolve, polynomial, shuffled_pixels, static
 from assay.data.batch import to_tensors
 from assay.data.seeds import Draw
@@ -158,6 +159,21 @@ def test_the_further_class_holds_images_that_the_network_is_sure_of():
     assert world.train.labels[60:].tolist() == [10] * 20
     sure = source(torch.from_numpy(world.train.images[60:])).softmax(1)[range(20), [*range(10)] * 2]
     assert sure.median() > 0.9
+
+
+@pytest.mark.vouches("worlds/with_fooling_class", paper="P082")
+def test_images_of_the_further_class_are_encoded_as_asked(monkeypatch):
+    encodings = []
+
+    def found(network, encoding, classes, generations, children, generator, runs):
+        encodings.append(type(encoding))
+        return torch.zeros(runs, classes, *encoding.shape)
+
+    monkeypatch.setattr(_evolution, "evolve", found)
+    source = Trained(Network(nn.Flatten(), torch.zeros(1), torch.ones(1)))
+    for method in ("direct", "cppn"):
+        with_fooling_class(Draw("x", 0), source=source, of=partial(digits, train=20, test=20), method=method)
+    assert encodings == [Direct, Cppn]
 
 
 @pytest.mark.vouches("protocols/fooling", paper="P082")
