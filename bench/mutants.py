@@ -215,6 +215,57 @@ EQUAL: dict[tuple[str, str], str] = {
         "assay.scores.odin",
         "images = images.detach().requires_grad_(True) -> images = images.requires_grad_(True)",
     ): "parts of images are tensors of their own, and predictions follow no gradient",
+    (
+        "assay.worlds._scene",
+        "turn = draw('turn').random((count, 1)) + np.arange(slots) / slots"
+        " -> turn = draw('turn').random((count, 1)) - np.arange(slots) / slots",
+    ): "objects go round the other way, and all but the first are alike",
+    (
+        "assay.worlds._scene",
+        "return np.clip(np.where(rises, up, down), 0.05, 0.95).astype(np.float32)"
+        " -> return np.clip(np.where(rises, up, down), 0.05, 1.9).astype(np.float32)",
+    ): "no luminance chosen exceeds 0.95",
+    (
+        "assay.worlds.dead_leaves",
+        "window = np.ceil(2 ** (np.ceil(2 * np.log2(2 * radius * size + 3)) / 2)).astype(int)"
+        " -> window = np.ceil(2 ** (np.ceil(2 * np.log2(3 * radius * size + 3)) / 2)).astype(int)",
+    ): "a wider window holds the same leaf",
+    (
+        "assay.worlds.defects",
+        "wood = np.float32(0.5) + np.float32(0.5) * np.sin(_render.TAU * (4 * x + soft + phase[:, :1]))"
+        " -> wood = np.float32(0.5) + np.float32(0.5) * np.sin(_render.TAU * (4 * x + soft - phase[:, :1]))",
+    ): "a phase and its opposite are equally likely",
+    (
+        "assay.worlds.faces",
+        "pairs = np.stack([draw('face').permutation(half), half + draw('other').permutation(half)], axis=1).reshape(-"
+        "1)"
+        " -> pairs = np.stack([draw('face').permutation(half), half + draw('other').permutation(half)], axis=1).resha"
+        "pe(-2)",
+    ): "numpy takes any negative length for what is left",
+    (
+        "assay.worlds.pick_classes",
+        "number = np.full(len(world.classes), -1) -> number = np.full(len(world.classes), -2)",
+    ): "classes that are not picked are left out by the sign alone",
+    (
+        "assay.worlds.pose_grid",
+        "return np.ascontiguousarray(np.stack(arrays, axis=1).reshape(-1, *arrays[0].shape[1:]))"
+        " -> return np.ascontiguousarray(np.stack(arrays, axis=1).reshape(-1, *arrays[1].shape[1:]))",
+    ): "there are two rolls or more, whose arrays have one shape",
+    (
+        "assay.worlds.urban_shapes",
+        "return _scene.Objects(shape=np.stack([core, small], axis=1), position=np.array([[[0.5, 0.45], [0.5, 0.855]]]"
+        ", np.float32) + jitter, scale=np.stack([between(draw('scale'), count, (0.22, 0.29)), np.full(count, 0.125, n"
+        "p.float32)], axis=1), rotation=between(draw('rotation'), 2 * count, (-30, 30)).reshape(count, 2), texture=np"
+        ".stack([draw('texture').integers(0, len(_render.TEXTURES), count), np.zeros(count, np.int64)], axis=1), cycl"
+        "es=between(draw('cycles'), 2 * count, (2.5, 6)).reshape(count, 2), hue=np.stack([between(draw('hue'), count,"
+        " (0, 1)), np.array(CO_OBJECT_HUE, np.float32)[co_object]], axis=1))"
+        " -> return _scene.Objects(shape=np.stack([core, small], axis=1), position=np.array([[[0.5, 0.45], [0.5, 0.85"
+        "5]]], np.float32) + jitter, scale=np.stack([between(draw('scale'), count, (0.22, 0.29)), np.full(count, 0.12"
+        "5, np.float32)], axis=1), rotation=between(draw('rotation'), 2 * count, (-30, 30)).reshape(count, 2), textur"
+        "e=np.stack([draw('texture').integers(0, len(_render.TEXTURES), count), np.zeros(count, np.int64)], axis=1), "
+        "cycles=between(draw('cycles'), 2 * count, (2.5, 6)).reshape(count, 2), hue=np.stack([between(draw('hue'), co"
+        "unt, (0, 2)), np.array(CO_OBJECT_HUE, np.float32)[co_object]], axis=1))",
+    ): "hues are turns",
 }
 
 
