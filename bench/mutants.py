@@ -26,8 +26,11 @@ import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import yaml
 
 if TYPE_CHECKING:
     from assay.language.plugs import PlugInfo
@@ -49,224 +52,7 @@ GUARD = 1e-5
 PASSED = "passed"
 NOTICED, SURVIVED = "noticed", "SURVIVED"
 LIMIT = 0.05  # share that may survive
-# Mutants that compute the same, by module and change, and why.
-EQUAL: dict[tuple[str, str], str] = {
-    (
-        "assay.metrics.svcca",
-        "return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).clip(0, 1).mean())"
-        " -> return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).clip(0, 2).mean())",
-    ): "singular values of a product of orthonormal bases are at most 1, but for rounding",
-    (
-        "assay.corruptions.pixelate",
-        "support = max(scale, 1.0) / 2 -> support = max(scale, 2.0) / 2",
-    ): "pixels further away than half a cell are left out by their distance anyway",
-    (
-        "assay.corruptions.translate",
-        "return _digits.read_through(images, unturned, shift).clamp(0, 1)"
-        " -> return _digits.read_through(images, unturned, shift).clamp(0, 2)",
-    ): "a bilinear mean of values up to 1 is at most 1, but for rounding",
-    (
-        "assay.corruptions.fog",
-        "return ((images + thick * cloud) * largest / (largest + thick)).clamp(0, 1)"
-        " -> return ((images + thick * cloud) * largest / (largest + thick)).clamp(0, 2)",
-    ): "images scaled back to their own maximum are at most 1, but for rounding",
-    (
-        "assay.corruptions._sequences",
-        "return (zoomed.cumsum(0) / counts.reshape(-1, 1, 1, 1, 1)).clamp(0, 1)"
-        " -> return (zoomed.cumsum(0) / counts.reshape(-1, 1, 1, 1, 1)).clamp(0, 2)",
-    ): "a mean of images is at most 1, but for rounding",
-    ("assay.metrics.knn", "neighbours = min(neighbours, len(bank)) -> pass"): "a slice ends where its row does",
-    (
-        "assay.attributions.guided_backprop",
-        "return GuidedBackprop(network).attribute(images, targets).detach()"
-        " -> return GuidedBackprop(network).attribute(images, targets)",
-    ): "captum's maps have no gradient",
-    ("assay.surgery._heads", "NEVER = -1000000.0 -> NEVER = -2000000.0"): "either lies below every logit there is",
-    (
-        "assay.augment.flip",
-        "mirrored = _draws.signs(len(batch), generator) > 0 -> mirrored = _draws.signs(len(batch), generator) <= 0",
-    ): "the coin's other side",
-    (
-        "assay.attacks.random_direction",
-        "return within(images + eps * steepest(noise, 'l2'), clip) -> return within(images - eps * steepest(noise, 'l2'), clip)",
-    ): "directions and their opposites are equally likely",
-    (
-        "assay.protocols.shift_consistency",
-        "places = [(down, right) for down in range(answers.shape[1]) for right in range(answers.shape[2])]"
-        " -> places = [(down, right) for down in range(answers.shape[2]) for right in range(answers.shape[2])]",
-    ): "as many shifts go down as right",
-    (
-        "assay.scores.coin",
-        "seed = seed_of('coin', len(samples.labels), float(samples.images[0].double().sum()))"
-        " -> seed = seed_of('coin', len(samples.labels), float(samples.images[1].double().sum()))",
-    ): "any seed serves that depends on the images",
-    (
-        "assay.worlds.with_fooling_class",
-        "generator = torch.Generator(source.network.mean.device).manual_seed(int(draw('fooling').integers(2 ** 31)))"
-        " -> generator = torch.Generator(source.network.mean.device).manual_seed(int(draw('fooling').integers(2 ** 32)))",
-    ): "any seed serves",
-    (
-        "assay.attacks.pgd",
-        "loss = (-1 if targeted else 1) * sample_shortfalls(network, moved, labels)"
-        " -> loss = (-1 if targeted else 2) * sample_shortfalls(network, moved, labels)",
-    ): "losses are compared with each other alone",
-    (
-        "assay.attacks.deepfool",
-        "images = images.detach().requires_grad_(True) -> images = images.requires_grad_(True)",
-    ): "what it is given is a copy, and what it returns is detached",
-    (
-        "assay.attacks.fgsm",
-        "return within(images + eps * input_gradient(network, images, labels).sign(), clip).detach()"
-        " -> return within(images + eps * input_gradient(network, images, labels).sign(), clip)",
-    ): "the gradient comes without a graph, and images have none",
-    (
-        "assay.attributions.deconvnet",
-        "return Deconvolution(network).attribute(images, targets).detach()"
-        " -> return Deconvolution(network).attribute(images, targets)",
-    ): "captum's maps have no gradient",
-    (
-        "assay.attributions.integrated_gradients",
-        "return IntegratedGradients(network).attribute(images, baselines, targets, n_steps=steps, method='riemann_mid"
-        "dle', internal_batch_size=rows).to(images.dtype).detach()"
-        " -> return IntegratedGradients(network).attribute(images, baselines, targets, n_steps=steps, method='riemann"
-        "_middle', internal_batch_size=rows).to(images.dtype)",
-    ): "captum's maps have no gradient",
-    (
-        "assay.attributions.lrp",
-        "return LRP(model).attribute(inputs.detach().clone(), targets).detach()"
-        " -> return LRP(model).attribute(inputs.clone(), targets).detach()",
-    ): "images have no gradient, and their statistics are no parameters",
-    (
-        "assay.augment._draws",
-        "return dirichlet(concentration, count, 2, generator)[:, 0]"
-        " -> return dirichlet(concentration, count, 2, generator)[:, 1]",
-    ): "both parts are equally distributed",
-    (
-        "assay.augment.cutout",
-        "side = batch.images.shape[-1] -> side = batch.images.shape[-2]",
-    ): "images are square",
-    (
-        "assay.augment.noise",
-        "return replace(batch, images=(images + strength * drawn).clamp(0, 1))"
-        " -> return replace(batch, images=(images - strength * drawn).clamp(0, 1))",
-    ): "noise and its opposite are equally likely",
-    (
-        "assay.corruptions.gaussian_noise",
-        "return (images + deviation * noise).clamp(0, 1) -> return (images - deviation * noise).clamp(0, 1)",
-    ): "noise and its opposite are equally likely",
-    (
-        "assay.corruptions.motion_blur",
-        "return _common.streak(images, degrees, sigma).clamp(0, 1) -> return _common.streak(images, degrees, sigma).clamp(0, 2)",
-    ): "a weighted mean of values up to 1 is at most 1, but for rounding",
-    (
-        "assay.corruptions.scale",
-        "return _digits.read_through(images, matrix.expand(len(images), -1, -1)).clamp(0, 1)"
-        " -> return _digits.read_through(images, matrix.expand(len(images), -1, -1)).clamp(0, 2)",
-    ): "a bilinear mean of values up to 1 is at most 1, but for rounding",
-    (
-        "assay.corruptions.zoom_blur",
-        "return ((images + sum((_common.zoom(images, factor) for factor in factors))) / (steps + 2)).clamp(0, 1)"
-        " -> return ((images + sum((_common.zoom(images, factor) for factor in factors))) / (steps + 2)).clamp(0, 2)",
-    ): "a mean of images is at most 1, but for rounding",
-    (
-        "assay.metrics.box_overlap",
-        "return (0, 0, 0, 0) -> return (0, 0, 1, 0)",
-    ): "a box without height is empty, whatever its width",
-    (
-        "assay.objectives.advprop",
-        "generator = torch.Generator(batch.images.device).manual_seed(int(torch.randint(2 ** 31, ())))"
-        " -> generator = torch.Generator(batch.images.device).manual_seed(int(torch.randint(2 ** 32, ())))",
-    ): "any seed serves",
-    (
-        "assay.protocols._filters",
-        "return band_pass(images, 0, cutoff) -> return band_pass(images, 1, cutoff)",
-    ): "the mean stays anyway, and no frequency lies between it and 1",
-    (
-        "assay.protocols._memo",
-        "weights = {name: value.detach() for name, value in network.named_parameters()}"
-        " -> weights = {name: value for name, value in network.named_parameters()}",
-    ): "what is returned is detached",
-    (
-        "assay.protocols._rewrites",
-        "mixing = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)"
-        " -> mixing = nn.Conv2d(weight.shape[1], weight.shape[1], 1, bias=False)",
-    ): "the weights that are put in next decide how many channels come out",
-    (
-        "assay.protocols.explainability",
-        "HALVINGS = 30 -> HALVINGS = 31",
-    ): "the bisection's interval is 2e-8 wide by then",
-    (
-        "assay.protocols.spectra",
-        "model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))"
-        " -> model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1001))",
-    ): "a bound that the fit stays below",
-    (
-        "assay.protocols.transfer",
-        "start = [weight.detach().clone() for weight in weights] -> start = [weight.clone() for weight in weights]",
-    ): "copied back without a gradient",
-    (
-        "assay.protocols.zoom",
-        "return F.interpolate(images, size=(size, size), mode='bilinear', antialias=True, align_corners=False).clamp("
-        "0, 1)"
-        " -> return F.interpolate(images, size=(size, size), mode='bilinear', antialias=True, align_corners=False).cl"
-        "amp(0, 2)",
-    ): "a weighted mean of values up to 1 is at most 1, but for rounding",
-    (
-        "assay.scores.odin",
-        "images = images.detach().requires_grad_(True) -> images = images.requires_grad_(True)",
-    ): "parts of images are tensors of their own, and predictions follow no gradient",
-    (
-        "assay.worlds._scene",
-        "turn = draw('turn').random((count, 1)) + np.arange(slots) / slots"
-        " -> turn = draw('turn').random((count, 1)) - np.arange(slots) / slots",
-    ): "objects go round the other way, and all but the first are alike",
-    (
-        "assay.worlds._scene",
-        "return np.clip(np.where(rises, up, down), 0.05, 0.95).astype(np.float32)"
-        " -> return np.clip(np.where(rises, up, down), 0.05, 1.9).astype(np.float32)",
-    ): "no luminance chosen exceeds 0.95",
-    (
-        "assay.worlds.dead_leaves",
-        "window = np.ceil(2 ** (np.ceil(2 * np.log2(2 * radius * size + 3)) / 2)).astype(int)"
-        " -> window = np.ceil(2 ** (np.ceil(2 * np.log2(3 * radius * size + 3)) / 2)).astype(int)",
-    ): "a wider window holds the same leaf",
-    (
-        "assay.worlds.defects",
-        "wood = np.float32(0.5) + np.float32(0.5) * np.sin(_render.TAU * (4 * x + soft + phase[:, :1]))"
-        " -> wood = np.float32(0.5) + np.float32(0.5) * np.sin(_render.TAU * (4 * x + soft - phase[:, :1]))",
-    ): "a phase and its opposite are equally likely",
-    (
-        "assay.worlds.faces",
-        "pairs = np.stack([draw('face').permutation(half), half + draw('other').permutation(half)], axis=1).reshape(-"
-        "1)"
-        " -> pairs = np.stack([draw('face').permutation(half), half + draw('other').permutation(half)], axis=1).resha"
-        "pe(-2)",
-    ): "numpy takes any negative length for what is left",
-    (
-        "assay.worlds.pick_classes",
-        "number = np.full(len(world.classes), -1) -> number = np.full(len(world.classes), -2)",
-    ): "classes that are not picked are left out by the sign alone",
-    (
-        "assay.worlds.pose_grid",
-        "return np.ascontiguousarray(np.stack(arrays, axis=1).reshape(-1, *arrays[0].shape[1:]))"
-        " -> return np.ascontiguousarray(np.stack(arrays, axis=1).reshape(-1, *arrays[1].shape[1:]))",
-    ): "there are two rolls or more, whose arrays have one shape",
-    (
-        "assay.worlds.urban_shapes",
-        "return _scene.Objects(shape=np.stack([core, small], axis=1), position=np.array([[[0.5, 0.45], [0.5, 0.855]]]"
-        ", np.float32) + jitter, scale=np.stack([between(draw('scale'), count, (0.22, 0.29)), np.full(count, 0.125, n"
-        "p.float32)], axis=1), rotation=between(draw('rotation'), 2 * count, (-30, 30)).reshape(count, 2), texture=np"
-        ".stack([draw('texture').integers(0, len(_render.TEXTURES), count), np.zeros(count, np.int64)], axis=1), cycl"
-        "es=between(draw('cycles'), 2 * count, (2.5, 6)).reshape(count, 2), hue=np.stack([between(draw('hue'), count,"
-        " (0, 1)), np.array(CO_OBJECT_HUE, np.float32)[co_object]], axis=1))"
-        " -> return _scene.Objects(shape=np.stack([core, small], axis=1), position=np.array([[[0.5, 0.45], [0.5, 0.85"
-        "5]]], np.float32) + jitter, scale=np.stack([between(draw('scale'), count, (0.22, 0.29)), np.full(count, 0.12"
-        "5, np.float32)], axis=1), rotation=between(draw('rotation'), 2 * count, (-30, 30)).reshape(count, 2), textur"
-        "e=np.stack([draw('texture').integers(0, len(_render.TEXTURES), count), np.zeros(count, np.int64)], axis=1), "
-        "cycles=between(draw('cycles'), 2 * count, (2.5, 6)).reshape(count, 2), hue=np.stack([between(draw('hue'), co"
-        "unt, (0, 2)), np.array(CO_OBJECT_HUE, np.float32)[co_object]], axis=1))",
-    ): "hues are turns",
-}
+EQUAL = Path(__file__).with_suffix(".yaml")
 
 
 @dataclass(frozen=True)
@@ -662,15 +448,22 @@ def main() -> int:
     return int(survived >= LIMIT * max(len(fates), 1))
 
 
+@cache
+def equal() -> dict[tuple[str, str], str]:
+    """Why mutants compute the same, by module and change."""
+    listed = yaml.safe_load(EQUAL.read_text(encoding="utf-8"))
+    return {(f"assay.{module}", each["change"]): each["reason"] for module, found in listed.items() for each in found}
+
+
 def tried(module: str, changes: list[Mutant], tests: tuple[str, ...]) -> Iterator[str]:
     """What became of each mutant that is not equal, said on the way."""
     if not tests:
         print(f"{module}: no test that passes is about it", flush=True)
         return
-    path = Path(ROOT, "src", *module.split(".")).with_suffix(".py")
+    path, reasons = Path(ROOT, "src", *module.split(".")).with_suffix(".py"), equal()
     for each in changes:
         fate = SURVIVED if len(passing(tests, Planted(module, path, each.source))) == len(tests) else NOTICED
-        reason = EQUAL.get((module, each.change)) if fate == SURVIVED else None
+        reason = reasons.get((module, each.change)) if fate == SURVIVED else None
         print(f"{f'equal ({reason})' if reason else fate} {module}:{each.line} {each.operator}: {each.change}", flush=True)
         if not reason:
             yield fate
