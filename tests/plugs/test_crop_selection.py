@@ -79,6 +79,7 @@ def test_the_same_crop_is_chosen_as_often_as_the_windows_share_the_best_one():
 @pytest.mark.vouches("protocols/crop_selection", paper="P128")
 def test_circular_shifts_cannot_change_what_is_chosen():
     images = torch.rand(6, 3, 8, 8, generator=generator())
+    assert wrapped(images).shape == (6, 3, 15, 15)  # eight crops along each axis, every shift once
     crops = selected(wrapped(images), 8, central_detail)
     for shift in ((1, 0), (3, 5), (-1, -1)):
         assert selected(wrapped(images.roll(shift, (2, 3))), 8, central_detail).equal(crops)
