@@ -399,3 +399,13 @@ def test_starts_are_uniform_in_the_ball():
     shares = (round_ones.flatten(1).norm(dim=1) / 0.1) ** 4
     assert stats.kstest(shares.numpy(), stats.uniform().cdf).pvalue > 1e-3
     assert abs((round_ones > 0).double().mean() - 0.5) < 4 * 0.5 / 4000**0.5
+
+
+@pytest.mark.vouches("attacks/pgd", paper="P098")
+def test_a_targeted_step_is_as_long_as_another_and_goes_the_other_way():
+    """Of a two-class linear network: along the difference of the weights, towards the label or away from it."""
+    network, given, labels = linear(), small(), torch.arange(30) % 2
+    towards = (network[1].weight[1] - network[1].weight[0]).sign().reshape(1, 3, 4, 4) * (2 * labels - 1).reshape(-1, 1, 1, 1)
+    for targeted, way in ((True, towards), (False, -towards)):
+        moved = pgd(network, given, labels, generator(), eps=0.1, steps=1, step=0.01, random_start=False, targeted=targeted)
+        torch.testing.assert_close(moved, given + 0.01 * way)

@@ -1,5 +1,6 @@
 """Augmentations that make views, against torchvision's definitions and by what must not change."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -116,6 +117,8 @@ def test_grey_images_are_torchvisions_and_as_many_as_asked_for(batch):
     share = (some == some[:, :1]).flatten(1).all(1).float().mean()
     assert 0.1 < share < 0.4
     assert torch.equal(grayscale(batch, seeded(), probability=0).images, batch.images)
+    one_channel = replace(batch, images=batch.images[:, :1])
+    assert torch.equal(grayscale(one_channel, seeded(), probability=1).images, one_channel.images)
 
 
 @pytest.mark.vouches("augment/views", paper="P232")
