@@ -3,10 +3,12 @@
     python bench/mutants.py                           three mutants a module, at places drawn by the seed
     python bench/mutants.py metrics attacks/pgd       of these folders and modules
     python bench/mutants.py --each 10 --seed 2 scores
+    python bench/mutants.py --again OUTPUT            those alone that survived in an earlier run
 
 The operators are fixed: a sign turned, a constant changed, a comparison negated, a statement left out, a detach left out,
 training mode for evaluation. Left alone are parameters' defaults, which recipes spell out, numbers below 1e-5, which guard
-against rounding, and what raises errors. A module is mutated in memory; no file changes. It fails where 5% or more survive.
+against rounding, what raises errors, and how many pictures are kept or rows computed at once. A module is mutated in memory; no
+file changes. It fails where 5% or more survive.
 """
 
 import argparse
@@ -24,8 +26,11 @@ import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import yaml
 
 if TYPE_CHECKING:
     from assay.language.plugs import PlugInfo
@@ -35,79 +40,19 @@ os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what is installed beside c
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS_LEFT_OUT = ("figures",)  # they compute no numbers
+NAMES_LEFT_OUT = ("PICTURES", "SHOWN", "ROWS_AT_ONCE", "CHUNK")  # how many are shown, or computed at once
 # Imported once, before processes are forked; the first makes the second importable.
 LIBRARIES = (
     *("assay.training.shim", "torchvision", "timm", "captum.attr", "scipy.stats", "skimage.transform", "sklearn.svm"),
     *("pytest", "hypothesis", "dvc.api"),
 )
-FOLDERS = ("plugs", "worlds", "contracts")  # whose tests are about plugs
+FOLDERS = ("plugs", "worlds", "contracts", "cluster")  # whose tests are about plugs
 SECONDS = 240  # of processor time for the tests of one mutant, and ten times as many on the clock; one that hangs is noticed
 GUARD = 1e-5
 PASSED = "passed"
 NOTICED, SURVIVED = "noticed", "SURVIVED"
 LIMIT = 0.05  # share that may survive
-# Mutants that compute the same, by module and change, and why.
-EQUAL: dict[tuple[str, str], str] = {
-    (
-        "assay.metrics.svcca",
-        "return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).clip(0, 1).mean())"
-        " -> return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).clip(0, 2).mean())",
-    ): "singular values of a product of orthonormal bases are at most 1, but for rounding",
-    (
-        "assay.corruptions.pixelate",
-        "support = max(scale, 1.0) / 2 -> support = max(scale, 2.0) / 2",
-    ): "pixels further away than half a cell are left out by their distance anyway",
-    (
-        "assay.corruptions.translate",
-        "return _digits.read_through(images, unturned, shift).clamp(0, 1)"
-        " -> return _digits.read_through(images, unturned, shift).clamp(0, 2)",
-    ): "a bilinear mean of values up to 1 is at most 1, but for rounding",
-    (
-        "assay.corruptions.fog",
-        "return ((images + thick * cloud) * largest / (largest + thick)).clamp(0, 1)"
-        " -> return ((images + thick * cloud) * largest / (largest + thick)).clamp(0, 2)",
-    ): "images scaled back to their own maximum are at most 1, but for rounding",
-    (
-        "assay.corruptions._sequences",
-        "return (zoomed.cumsum(0) / counts.reshape(-1, 1, 1, 1, 1)).clamp(0, 1)"
-        " -> return (zoomed.cumsum(0) / counts.reshape(-1, 1, 1, 1, 1)).clamp(0, 2)",
-    ): "a mean of images is at most 1, but for rounding",
-    ("assay.metrics.knn", "neighbours = min(neighbours, len(bank)) -> pass"): "a slice ends where its row does",
-    (
-        "assay.attributions.guided_backprop",
-        "return GuidedBackprop(network).attribute(images, targets).detach()"
-        " -> return GuidedBackprop(network).attribute(images, targets)",
-    ): "captum's maps have no gradient",
-    ("assay.surgery._heads", "NEVER = -1000000.0 -> NEVER = -2000000.0"): "either lies below every logit there is",
-    (
-        "assay.augment.flip",
-        "mirrored = _draws.signs(len(batch), generator) > 0 -> mirrored = _draws.signs(len(batch), generator) <= 0",
-    ): "the coin's other side",
-    (
-        "assay.attacks.random_direction",
-        "return within(images + eps * steepest(noise, 'l2'), clip) -> return within(images - eps * steepest(noise, 'l2'), clip)",
-    ): "directions and their opposites are equally likely",
-    (
-        "assay.protocols.shift_consistency",
-        "places = [(down, right) for down in range(answers.shape[1]) for right in range(answers.shape[2])]"
-        " -> places = [(down, right) for down in range(answers.shape[2]) for right in range(answers.shape[2])]",
-    ): "as many shifts go down as right",
-    (
-        "assay.scores.coin",
-        "seed = seed_of('coin', len(samples.labels), float(samples.images[0].double().sum()))"
-        " -> seed = seed_of('coin', len(samples.labels), float(samples.images[1].double().sum()))",
-    ): "any seed serves that depends on the images",
-    (
-        "assay.worlds.with_fooling_class",
-        "generator = torch.Generator(source.network.mean.device).manual_seed(int(draw('fooling').integers(2 ** 31)))"
-        " -> generator = torch.Generator(source.network.mean.device).manual_seed(int(draw('fooling').integers(2 ** 32)))",
-    ): "any seed serves",
-    (
-        "assay.attacks.pgd",
-        "loss = (-1 if targeted else 1) * sample_shortfalls(network, moved, labels)"
-        " -> loss = (-1 if targeted else 2) * sample_shortfalls(network, moved, labels)",
-    ): "losses are compared with each other alone",
-}
+EQUAL = Path(__file__).with_suffix(".yaml")
 
 
 @dataclass(frozen=True)
@@ -225,11 +170,20 @@ def statements(tree: ast.AST) -> Iterator[ast.stmt]:
     """Statements in which numbers are computed: no imports, docstrings or errors."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.stmt) and not isinstance(child, ast.Import | ast.ImportFrom | ast.Raise):
-            if not (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)):
+            if not computes_nothing(child):
                 yield child
             yield from statements(child)
         elif isinstance(child, ast.excepthandler | ast.match_case):
             yield from statements(child)
+
+
+def computes_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(ast.Constant()):
+            return True
+        case ast.Assign([ast.Name(name)]):
+            return name in NAMES_LEFT_OUT
+    return False
 
 
 def expressions(statement: ast.stmt) -> Iterator[tuple[tuple, ast.AST]]:
@@ -348,8 +302,8 @@ class Told:
 
 
 def about() -> dict[str, tuple[str, ...]]:
-    """The tests about each module: those that vouch for a plug, name it, or have a case of its name; of what plugs share, those
-    about the plugs that reach it.
+    """The tests about each module: those that vouch for a plug, use or name it, or have a case of its name; of what plugs share,
+    those that use it, and those about the plugs that reach it.
     """
     from assay.language.plugs import everything
     from assay.overview.coverage import vouches
@@ -365,37 +319,74 @@ def about() -> dict[str, tuple[str, ...]]:
     written = list(test_functions())
     found: dict[str, set[str]] = {}
     for plug in everything():
-        tests = [*by_plug.get(f"{plug.kind}/{plug.name}", ()), *(each.name for each in written if each.names(plug))]
+        tests = [*by_plug.get(f"{plug.kind}/{plug.name}", ()), *(each.name for each in written if each.is_about(plug))]
         tests += [test for test in cases.get(plug.name, ()) if test.partition("[")[0] not in tests]
         shared = {name for name in computing_closure(plug.module) if name.rpartition(".")[2].startswith("_")}
         for module in {plug.module, *shared}:
             found.setdefault(module, set()).update(tests)
+    for test in written:
+        for module in test.modules & found.keys():
+            found[module].add(test.name)
     return {module: tuple(sorted(tests)) for module, tests in found.items()}
 
 
 @dataclass(frozen=True)
 class Written:
-    """A test function as its file has it: its name for pytest, its text, and what its file imports of the project."""
+    """A test function as its file has it: its name for pytest, its text with what it uses of its file, and the modules of the
+    project that the text uses.
+    """
 
     name: str
     text: str
-    imports: frozenset[str]
+    modules: frozenset[str]
 
-    def names(self, plug: "PlugInfo") -> bool:
-        by_name = plug.module in self.imports and re.search(rf"\b{plug.definition.name}\b", self.text)
-        return bool(by_name) or f"'{plug.name}'" in self.text
+    def is_about(self, plug: "PlugInfo") -> bool:
+        return plug.module in self.modules or f"'{plug.name}'" in self.text
 
 
 def test_functions() -> Iterator[Written]:
     for path in sorted(path for folder in FOLDERS for path in Path(ROOT, "tests", folder).glob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        imports = frozenset(node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module)
+        imported, shared = modules_by_name(tree), dict(named_texts(tree))
         for owner in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))):
             inside = f"::{owner.name}" if isinstance(owner, ast.ClassDef) else ""
             for node in owner.body:
                 if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                    text = ast.unparse(node)
-                    yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", text, imports)
+                    text = with_used(ast.unparse(node), shared)
+                    used = frozenset().union(*(imported[word] for word in words(text) & imported.keys()))
+                    yield Written(f"{path.relative_to(ROOT)}{inside}::{node.name}", text, used)
+
+
+def modules_by_name(tree: ast.Module) -> dict[str, set[str]]:
+    """The modules that each imported name may be, or be of."""
+    return {
+        alias.asname or alias.name: {node.module, f"{node.module}.{alias.name}"}
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
+
+
+def named_texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """What a test file defines for its tests: functions, fixtures, classes and constants."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name) | ast.ClassDef(name) | ast.Assign([ast.Name(name)]):
+                yield name, ast.unparse(node)
+
+
+def with_used(text: str, shared: dict[str, str]) -> str:
+    """The text, the shared ones whose names it has, those whose names they have, and so on."""
+    used, waiting = {}, [text]
+    while waiting:
+        new = {name: shared[name] for name in words(waiting.pop()) & shared.keys() - used.keys()}
+        used.update(new)
+        waiting.extend(new.values())
+    return "\n".join([text, *used.values()])
 
 
 def wanted(tests: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
@@ -408,11 +399,25 @@ def wanted(tests: dict[str, tuple[str, ...]], names: list[str]) -> list[str]:
 
 
 def drawn(module: str, each: int, seed: int) -> list[Mutant]:
-    from assay.provenance.fingerprints import module_path
-
-    tree = ast.parse(module_path(module).read_text(encoding="utf-8"))
+    tree = parsed(module)
     found = list(places(tree))
     return [mutant(module, tree, place) for place in random.Random(f"{seed} {module}").sample(found, min(each, len(found)))]
+
+
+def parsed(module: str) -> ast.Module:
+    from assay.provenance.fingerprints import module_path
+
+    return ast.parse(module_path(module).read_text(encoding="utf-8"))
+
+
+def survivors(output: str) -> list[tuple[str, list[Mutant]]]:
+    """The mutants that this output of an earlier run calls survivors, by module, as far as their statements are still there."""
+    changes: dict[str, set[str]] = {}
+    for module, change in re.findall(rf"{SURVIVED} ([\w.]+):\d+ \w+: (.+)", output):
+        changes.setdefault(module, set()).add(change)
+    trees = {module: parsed(module) for module in changes}
+    planted = {module: [mutant(module, tree, place) for place in places(tree)] for module, tree in trees.items()}
+    return [(module, [each for each in planted[module] if each.change in changes[module]]) for module in sorted(changes)]
 
 
 def main() -> int:
@@ -420,9 +425,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="folders of plugs, or plugs such as attacks/pgd")
     parser.add_argument("--each", type=int, default=3, help="mutants a module")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", type=Path, metavar="OUTPUT", help="plant what survived in an earlier run, by its output")
     given = parser.parse_args()
     tests = about()
-    chosen = [(module, drawn(module, given.each, given.seed)) for module in wanted(tests, given.names)]
+    if given.again:
+        chosen = survivors(given.again.read_text(encoding="utf-8"))
+    else:
+        chosen = [(module, drawn(module, given.each, given.seed)) for module in wanted(tests, given.names)]
     for library in LIBRARIES:
         importlib.import_module(library)
     for name in [name for name in sys.modules if name.split(".")[0] == "assay"]:
@@ -439,15 +448,22 @@ def main() -> int:
     return int(survived >= LIMIT * max(len(fates), 1))
 
 
+@cache
+def equal() -> dict[tuple[str, str], str]:
+    """Why mutants compute the same, by module and change."""
+    listed = yaml.safe_load(EQUAL.read_text(encoding="utf-8"))
+    return {(f"assay.{module}", each["change"]): each["reason"] for module, found in listed.items() for each in found}
+
+
 def tried(module: str, changes: list[Mutant], tests: tuple[str, ...]) -> Iterator[str]:
     """What became of each mutant that is not equal, said on the way."""
     if not tests:
         print(f"{module}: no test that passes is about it", flush=True)
         return
-    path = Path(ROOT, "src", *module.split(".")).with_suffix(".py")
+    path, reasons = Path(ROOT, "src", *module.split(".")).with_suffix(".py"), equal()
     for each in changes:
         fate = SURVIVED if len(passing(tests, Planted(module, path, each.source))) == len(tests) else NOTICED
-        reason = EQUAL.get((module, each.change)) if fate == SURVIVED else None
+        reason = reasons.get((module, each.change)) if fate == SURVIVED else None
         print(f"{f'equal ({reason})' if reason else fate} {module}:{each.line} {each.operator}: {each.change}", flush=True)
         if not reason:
             yield fate

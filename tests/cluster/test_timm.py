@@ -3,6 +3,7 @@
 import pickle
 import re
 import socket
+from functools import partial
 
 import pytest
 import torch
@@ -53,6 +54,19 @@ def test_it_is_timms_model_of_that_name(name, no_network):
     torch.manual_seed(3)
     theirs = create_model(name, num_classes=5, drop_rate=0.1).eval()
     assert torch.equal(ours(IMAGES), theirs(IMAGES))
+
+
+def test_a_drop_path_rate_is_handed_on(no_network):
+    """The same layers are left out by chance as of timm's own model, which without the rate answers otherwise."""
+
+    def in_training(make, **options):
+        torch.manual_seed(3)
+        return make(**options).train()(IMAGES)
+
+    ours = in_training(partial(timm, 3, 5, 160), name="test_vit", drop_path_rate=0.5)
+    theirs = partial(create_model, "test_vit", num_classes=5)
+    assert torch.equal(ours, in_training(theirs, drop_path_rate=0.5))
+    assert not torch.equal(ours, in_training(theirs))
 
 
 @pytest.mark.parametrize("size", [32, 64])

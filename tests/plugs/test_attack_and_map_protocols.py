@@ -21,13 +21,14 @@ from assay.data.seeds import Draw
 from assay.data.world import Split, World
 from assay.errors import StudyError
 from assay.models.allconv import AllConv
+from assay.protocols import ood as ood_module
 from assay.protocols._masking import noise_like
 from assay.protocols.adversarial import adversarial, r_squared
 from assay.protocols.axioms import axioms, gap
 from assay.protocols.localisation import corner_share, discrimination, localisation
 from assay.protocols.ood import ood, outside
 from assay.training.network import Network
-from assay.worlds.shapes import shapes
+from assay.worlds.shapes import _stamp, shapes
 
 CPU = torch.device("cpu")
 
@@ -172,6 +173,19 @@ def test_detection_with_known_scores_and_parameters_chosen_on_the_held_out_set_a
     assert wrong["auroc_far"] == 0
 
 
+@pytest.mark.vouches("protocols/ood", paper="P196")
+def test_parameters_are_chosen_on_the_first_images_of_each_side(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(ood_module, "_choose", lambda arm, score, grid, own, other: asked.update(own=own, other=other) or {})
+    levels = {"own": np.linspace(0.5, 0.6, 30), "other": np.linspace(0.1, 0.4, 20)}
+    given = arm(linear_network(), grey(levels["own"], ("a", "b"))(None))
+    for count, sizes in ((8, (8, 8)), (18, (15, 18))):  # of one's own images half are left to be judged
+        options = {"near": partial(_far_below), "far": [partial(_far_below)], "score": brightness, "tune_count": count}
+        observed(ood(given, tune_on=partial(grey(levels["other"])), **options))
+        for name, size in zip(levels, sizes, strict=True):
+            np.testing.assert_allclose(asked[name].images[:, 0, 0, 0], levels[name][:size], rtol=1e-6)
+
+
 def _far_below(draw):
     return grey(np.linspace(0.1, 0.4, 20))(draw)
 
@@ -242,6 +256,12 @@ def test_shares_of_heat_by_hand():
     heat = torch.zeros(2, 12, 12)
     heat[0, 0, 0], heat[0, 11, 11], heat[1, 5, 5] = 1, 3, 1
     assert corner_share(heat) == pytest.approx(0.125)
+    # As large as the square that the world of shapes paints there, which has one colour.
+    for size in (8, 12, 18, 24):
+        image = np.zeros((1, 3, size, size), np.float32)
+        _stamp(image, np.zeros(1), 2)
+        assert corner_share(torch.from_numpy(image.any(1)).float()) == 1
+        assert corner_share(torch.from_numpy(~image.any(1)).float()) == 0
     own, other = torch.zeros(2, 12, 12), torch.zeros(2, 12, 12)
     own[:, 0, :2], other[:, 1] = 1, 1
     assert discrimination(heat, own, other) == pytest.approx(0.75)

@@ -8,8 +8,10 @@ import foolbox
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import stats
 from torch import nn
 
+from assay.attacks._ball import drawn
 from assay.attacks._gradient import logits_and_gradient, sample_shortfalls
 from assay.attacks._search import smallest
 from assay.attacks.bim import bim
@@ -385,3 +387,25 @@ def test_attacks_within_a_training_see_frozen_weights_and_leave_each_as_it_was()
     assert [weight.requires_grad for weight in network.parameters()] == [False, False, True, True]
     assert network[1].weight.grad is None
     assert network[2].weight.grad.abs().sum() > 0
+
+
+@pytest.mark.vouches("attacks/pgd", paper="P098")
+def test_starts_are_uniform_in_the_ball():
+    """In the max norm every value from -eps to eps, in the Euclidean norm radii whose power of the dimension is uniform."""
+    given = torch.zeros(1000, 1, 2, 2, dtype=torch.float64)
+    values = drawn(given, "linf", 0.1, generator()).flatten().numpy()
+    assert stats.kstest(values, stats.uniform(-0.1, 0.2).cdf).pvalue > 1e-3
+    round_ones = drawn(given, "l2", 0.1, generator())
+    shares = (round_ones.flatten(1).norm(dim=1) / 0.1) ** 4
+    assert stats.kstest(shares.numpy(), stats.uniform().cdf).pvalue > 1e-3
+    assert abs((round_ones > 0).double().mean() - 0.5) < 4 * 0.5 / 4000**0.5
+
+
+@pytest.mark.vouches("attacks/pgd", paper="P098")
+def test_a_targeted_step_is_as_long_as_another_and_goes_the_other_way():
+    """Of a two-class linear network: along the difference of the weights, towards the label or away from it."""
+    network, given, labels = linear(), small(), torch.arange(30) % 2
+    towards = (network[1].weight[1] - network[1].weight[0]).sign().reshape(1, 3, 4, 4) * (2 * labels - 1).reshape(-1, 1, 1, 1)
+    for targeted, way in ((True, towards), (False, -towards)):
+        moved = pgd(network, given, labels, generator(), eps=0.1, steps=1, step=0.01, random_start=False, targeted=targeted)
+        torch.testing.assert_close(moved, given + 0.01 * way)

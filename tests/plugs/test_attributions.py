@@ -365,6 +365,10 @@ def test_pointing_and_box_by_hand():
     np.testing.assert_allclose(box_overlap(heat.numpy(), boxes), [0.5, 0])
     np.testing.assert_allclose(box_overlap(heat.numpy(), boxes, threshold=0.3), [0.25, 0])
     assert box_overlap(np.zeros((1, 4, 4)), boxes[:1]) == 0
+    # Columns 1 to 4 and rows 3 to 5 against columns 2 to 6 and rows 0 to 4: 3 x 2 of 12 + 25 - 6.
+    oblong = np.zeros((1, 8, 8))
+    oblong[0, 3:6, 1:5] = 1
+    assert box_overlap(oblong, np.array([[2, 0, 7, 5]])) == pytest.approx(6 / 31)
 
 
 @pytest.mark.vouches("metrics/rank_correlation", paper="P313")

@@ -13,6 +13,7 @@ from assay.errors import StudyError
 from assay.models.linear import Linear
 from assay.models.mlp import MLP
 from assay.protocols.boundary_tilting import boundary_tilting
+from assay.surgery._heads import NEVER, without_classifier
 from assay.surgery.linear_svm import linear_svm
 from assay.surgery.nearest_centroid import nearest_centroid
 from assay.surgery.svm_head import svm_head
@@ -69,6 +70,15 @@ def test_a_class_without_samples_is_never_answered(fit):
     assert set(logits.argmax(1).tolist()) == {1, 2, 3}
 
 
+@pytest.mark.vouches("surgery/nearest_centroid", paper="P029")
+def test_a_network_without_classifier_answers_the_same_to_all_images():
+    given = network(4)
+    emptied, head = without_classifier(given)
+    assert (emptied(torch.rand(5, 1, 3, 3)) == NEVER).all()
+    assert head is emptied.model.fc
+    assert given.model.fc.weight.abs().min() > 0
+
+
 @pytest.mark.vouches("surgery/linear_svm", paper="P029")
 def test_little_weight_on_the_errors_gives_the_line_through_the_means_of_classes_of_any_size():
     """All samples pull as hard as they may, 80 in all, each side half: w = 40 c (mean of one side - mean of the other)."""
@@ -121,6 +131,20 @@ def test_a_boundary_tilted_by_hand_has_that_angle_and_the_distance_it_predicts(d
     assert found["predicted"] == pytest.approx(np.cos(radians), rel=1e-5)
     assert found["mismatch"] == pytest.approx(0, abs=1e-5)
     assert found["top1"] == found["train_top1"] == 1
+
+
+@pytest.mark.vouches("protocols/boundary_tilting", paper="P029")
+def test_the_pictures_are_the_nearest_undecided_images_and_the_weights():
+    given, trained, kept = world(), network(), {}
+    measured = arm(given, trained)
+    measured.keep = kept.__setitem__
+    list(boundary_tilting(measured))
+    moved = kept["on_the_boundary"]
+    logits = trained(moved.float())
+    torch.testing.assert_close(logits[:, 0], logits[:, 1])
+    path, w = (moved - given.test.images[:6]).flatten(1), kept["weights"].flatten()
+    assert torch.nn.functional.cosine_similarity(path, w[None]).abs().min() > 1 - 1e-6  # straight there
+    assert w.abs().max() == 1
 
 
 @pytest.mark.vouches("protocols/boundary_tilting", paper="P029")

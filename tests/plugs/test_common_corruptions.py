@@ -179,6 +179,10 @@ def test_flips_of_a_hand_worked_network(monkeypatch):
     assert found["flip_probability",] == pytest.approx(2 / 9)
     # The reference flips at every step, and differs from the first frame in five of nine.
     assert found["mfr",] == pytest.approx((1 / 9 + (3 / 9) / (5 / 9)) / 2)
+    # A network that never flips is taken to have one flip in the 90 steps of ten films.
+    found = measured(Ink(-1), Blinking(), perturbations=["brightness", "gaussian_noise"], **settings)
+    assert found["flip_probability",] == 0
+    assert found["mfr",] == pytest.approx((1 / 90 + (1 / 90) / (5 / 9)) / 2)
     # Ten films: the reference has 90 flips between neighbours and 50 from the first frame.
     for at_least, kept, expected in ((50, 2, (1 / 9 + 3 / 5) / 2), (51, 1, 1 / 9), (90, 1, 1 / 9)):
         often = settings | {"corruptions": [partial(faded)], "severities": [1] * 10, "at_least": at_least}

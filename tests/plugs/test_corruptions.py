@@ -13,6 +13,7 @@ from scipy.fft import dct
 from skimage import color, data, filters, transform, util
 
 from assay.corruptions import _common, frost, glass_blur, motion_blur, pixelate, shot_noise, snow
+from assay.corruptions import jpeg_compression as jpeg
 from assay.corruptions.brightness import STEP, brightness
 from assay.corruptions.contrast import FACTOR, contrast
 from assay.corruptions.defocus_blur import RADIUS, SOFTNESS, defocus_blur, disk
@@ -59,8 +60,7 @@ def test_severity_zero_is_the_identity_and_draws_nothing(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_shape_type_and_range_are_kept_and_the_input_is_not_touched(name, channels):
     images = photographs()[:, :channels].clone()
-    for size in (8, 16, 24):
-        given = images[:, :, :size, :size] if size <= 16 else photographs(24)[:, :channels]
+    for given in (images[:, :, :8, :8], images, photographs(24)[:, :channels], images[:, :, :12], images[..., :12]):
         kept = given.clone()
         for severity in range(1, 6):
             spoilt = load("corruptions", name)(given, severity, generator())
@@ -293,6 +293,18 @@ def test_snow_brightens_and_whitens():
 
 
 @pytest.mark.vouches("corruptions/snow", paper="P095")
+def test_snow_whitens_by_hand_and_falls_at_45_degrees_either_way(monkeypatch):
+    images, luminous = photographs(), luma(photographs())[:, None]
+    whitened = 0.7 * images + 0.3 * torch.maximum(images, 1.5 * luminous + 0.5)
+    torch.testing.assert_close(snow.covered(images, torch.zeros_like(luminous), 0.3), whitened.clamp(0, 1))
+    asked = []
+    monkeypatch.setattr(_common, "streak", lambda flakes, degrees, sigma: asked.extend(degrees.tolist()) or flakes)
+    snow.fallen(torch.zeros(2000, 1, 4, 4), 1, generator())
+    assert stats.kstest(asked, stats.uniform(45, 90).cdf).pvalue > 1e-3
+    assert 45 <= min(asked) < max(asked) <= 135
+
+
+@pytest.mark.vouches("corruptions/snow", paper="P095")
 def test_snow_falls_in_two_layers_one_upside_down():
     flakes = torch.zeros(1, 1, 4, 4)
     flakes[..., 0, 1] = 0.5
@@ -362,6 +374,8 @@ def test_elastic_transform_reads_displaced_positions():
         for channel in range(3):
             expected = ndimage.map_coordinates(image[channel], [down, across], order=1, mode="reflect")
             np.testing.assert_allclose(seen[channel], expected, atol=1e-5)
+    # The authors' anchors: a third of the side from the centre.
+    np.testing.assert_allclose(ANCHORS, 0.5 + np.array([[1, 1], [1, -1], [-1, -1]]) / 3)
     jitter = 0.05 * torch.randn(4, 3, 2)
     for affine, moved in zip(jittered(jitter).numpy(), (torch.tensor(ANCHORS) + jitter).numpy(), strict=True):
         expected = transform.estimate_transform("affine", np.array(ANCHORS), moved).params[:2]
@@ -410,6 +424,15 @@ def in_pil(image: np.ndarray, quality: int) -> np.ndarray:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer)).astype(float)
+
+
+@pytest.mark.vouches("corruptions/jpeg_compression", paper="P095")
+def test_tables_are_those_libjpeg_writes_at_half_quality():
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=50)
+    tables = Image.open(buffer).quantization
+    for ours, theirs in ((jpeg.LUMA, tables[0]), (jpeg.CHROMA, tables[1])):
+        np.testing.assert_array_equal(ours, np.reshape(theirs, (8, 8)))
 
 
 @pytest.mark.vouches("corruptions/jpeg_compression", paper="P095")

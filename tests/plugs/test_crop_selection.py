@@ -79,6 +79,7 @@ def test_the_same_crop_is_chosen_as_often_as_the_windows_share_the_best_one():
 @pytest.mark.vouches("protocols/crop_selection", paper="P128")
 def test_circular_shifts_cannot_change_what_is_chosen():
     images = torch.rand(6, 3, 8, 8, generator=generator())
+    assert wrapped(images).shape == (6, 3, 15, 15)  # eight crops along each axis, every shift once
     crops = selected(wrapped(images), 8, central_detail)
     for shift in ((1, 0), (3, 5), (-1, -1)):
         assert selected(wrapped(images.roll(shift, (2, 3))), 8, central_detail).equal(crops)
@@ -118,6 +119,8 @@ def test_flips_of_stripes_by_hand():
     found = dict(crop_selection(arm(LeftEdge()), canvas=canvas, window=12, reach=1))
     assert found["flips"] == pytest.approx(0.75)
     assert found["same_pixels"] == pytest.approx(2 / 8)  # up and down
+    # Of eight steps those up and down keep every answer; from the stripe itself no other does, from beside it one way.
+    assert found["consistency"] == pytest.approx((2 + 5 + 8 + 5) / 32)
     still = dict(crop_selection(arm(LeftEdge()), canvas=canvas, window=12, reach=1, select="detail"))
     assert still["flips"] == 0
     assert still["cyclic_flips"] == 0
@@ -125,6 +128,7 @@ def test_flips_of_stripes_by_hand():
 
 
 def test_a_canvas_without_room_is_refused():
+    assert list(crop_selection(arm(LeftEdge()), canvas=partial(canvas, side=14), window=12))
     with pytest.raises(StudyError, match="raise size in canvas"):
         list(crop_selection(arm(LeftEdge()), canvas=partial(canvas, side=13), window=12))
 

@@ -14,7 +14,7 @@ from assay.errors import StudyError
 from assay.protocols._filters import band_pass, high_pass, low_pass
 from assay.protocols.cue_conflict import cue_conflict, shape_bias
 from assay.worlds import _render
-from assay.worlds.cue_conflict import PATTERNS
+from assay.worlds.cue_conflict import PATTERNS, PLAIN, _surface
 from assay.worlds.cue_conflict import cue_conflict as world_of_cues
 
 CLEAR = {"noise": 0.0, "distractors": 0, "contrast": (0.35, 0.35), "texture_contrast": (0.5, 0.5), "size": 48}
@@ -75,6 +75,15 @@ def test_the_turn_of_a_pattern_is_not_the_turn_of_its_shape(world):
     correlation = np.corrcoef(flat)[np.triu_indices(len(flat), 1)]
     assert abs(correlation).max() < 0.95
     assert abs(correlation.mean()) < 0.3
+
+
+def test_objects_differ_from_their_ground_towards_the_middle_of_grey():
+    """By the contrast given, so that neither clips; and no two classes have one pattern."""
+    luminance = np.array([0.2, 0.4, 0.49, 0.51, 0.6, 0.8], np.float32)
+    scene, plain = SimpleNamespace(luminance=luminance), np.full(6, PLAIN)
+    images = _surface(Draw("w"), scene, np.zeros(6, np.float32), plain, (0.2, 0.2), (0.5, 0.5), 4)
+    np.testing.assert_allclose(images.mean((1, 2, 3)), [0.4, 0.6, 0.69, 0.31, 0.4, 0.6], atol=1e-6)
+    assert len(set(PATTERNS)) == len(PATTERNS)
 
 
 @pytest.mark.vouches("protocols/cue_conflict", paper="P098")

@@ -56,14 +56,14 @@ def world(columns: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> 
 NAMES = ("a", "b", "c", "d")
 
 
-def observed(column: int, sieve: int, pool: World, unknown: World) -> dict[str, float]:
+def observed(column: int, sieve: int, pool: World, unknown: World, kept: dict | None = None) -> dict[str, float]:
     arm = FakeArm(
         network=network(column),
         trained=SimpleNamespace(records={}),
         world=to_tensors(pool, CPU),
         make=lambda plug: to_tensors(plug(None), CPU),
         generator=lambda *names: torch.Generator().manual_seed(len(names)),
-        keep=lambda *given: None,
+        keep=({} if kept is None else kept).__setitem__,
     )
     worlds = {"pool": partial(lambda draw: pool), "unknown": partial(lambda draw: unknown)}
     return {
@@ -106,6 +106,14 @@ def test_unknown_images_that_look_known_cannot_be_told(worlds):
     found = observed(0, 0, *worlds)  # the fifth kept lies within the half that looks known
     assert found["aupr"] == pytest.approx(1 / 6, abs=0.01)
     assert found["aupr_random"] > 0.5
+
+
+def test_of_two_unknown_images_the_surest_is_kept(worlds):
+    """A fifth of two is none, so one: the second, whose value the filter knows."""
+    pool, kept = worlds[0], {}
+    observed(0, 0, pool, world(np.array([[1.5, 0], [1, 0]]), np.full(2, 4), (*NAMES, "e")), kept)
+    np.testing.assert_allclose(kept["unknown"][:, 0, 0], [[0.1, 0]])
+    assert len(kept["filtered"]) == 10
 
 
 def test_a_filter_that_fails_on_nothing_is_refused(worlds):

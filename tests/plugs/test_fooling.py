@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import nn
 
+from assay.attacks import _evolution
 from assay.attacks._evolution import Cppn, Direct, Fresh, activated, climb, evolve, polynomial, shuffled_pixels, static
 from assay.data.batch import to_tensors
 from assay.data.seeds import Draw
@@ -81,6 +82,16 @@ def test_polynomial_mutation_has_the_density_that_defines_it():
     assert abs((child != 0.5).float().mean() - 0.1) < 0.01
 
 
+def test_patterns_have_the_shape_asked_for():
+    """A network that reads x alone draws a ramp along the rows, y alone one along the columns."""
+    encoding = Cppn((1, 3, 5), hidden=0)
+    for source, expected in ((0, torch.linspace(0, 1, 5).expand(3, 5)), (1, torch.linspace(0, 1, 3)[:, None].expand(3, 5))):
+        wired = torch.zeros(1, 1, 4, dtype=torch.bool)
+        wired[0, 0, source] = True
+        genome = {"weight": torch.ones(1, 1, 4), "wired": wired, "activation": torch.tensor([[3]])}
+        torch.testing.assert_close(encoding.images(genome), expected[None, None])
+
+
 @pytest.mark.vouches("protocols/fooling", paper="P082")
 def test_a_pattern_producing_network_by_hand():
     """A hidden node takes sin(3 x); the output is the hidden node's Gaussian of it plus y, unchanged."""
@@ -148,6 +159,21 @@ def test_the_further_class_holds_images_that_the_network_is_sure_of():
     assert world.train.labels[60:].tolist() == [10] * 20
     sure = source(torch.from_numpy(world.train.images[60:])).softmax(1)[range(20), [*range(10)] * 2]
     assert sure.median() > 0.9
+
+
+@pytest.mark.vouches("worlds/with_fooling_class", paper="P082")
+def test_images_of_the_further_class_are_encoded_as_asked(monkeypatch):
+    encodings = []
+
+    def found(network, encoding, classes, generations, children, generator, runs):
+        encodings.append(type(encoding))
+        return torch.zeros(runs, classes, *encoding.shape)
+
+    monkeypatch.setattr(_evolution, "evolve", found)
+    source = Trained(Network(nn.Flatten(), torch.zeros(1), torch.ones(1)))
+    for method in ("direct", "cppn"):
+        with_fooling_class(Draw("x", 0), source=source, of=partial(digits, train=20, test=20), method=method)
+    assert encodings == [Direct, Cppn]
 
 
 @pytest.mark.vouches("protocols/fooling", paper="P082")

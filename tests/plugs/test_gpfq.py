@@ -71,6 +71,17 @@ def test_every_choice_leaves_the_smallest_residual_the_alphabet_allows():
 
 
 @pytest.mark.vouches("surgery/gpfq", paper="P174")
+def test_the_scale_of_the_inputs_changes_no_weight():
+    """The recursion divides by ||Y_t||^2; only a feature that is always 0 has no aim, and gets weight 0."""
+    x, y, weights = inputs()
+    options = {"bits": 2, "sparsity": "none", "threshold": 0.0}
+    made = greedy_path(weights, moments(x, y), 1.5, **options)
+    assert torch.equal(greedy_path(weights, moments(x / 64, y / 64), 1.5, **options), made)
+    y[:, 3] = 0
+    assert (greedy_path(weights, moments(x, y), 1.5, **options)[:, 3] == 0).all()
+
+
+@pytest.mark.vouches("surgery/gpfq", paper="P174")
 @pytest.mark.vouches("surgery/msq", paper="P174")
 def test_orthogonal_features_leave_nothing_to_make_up_for():
     """With X = Y and orthogonal columns the residual never points along the next feature, so GPFQ is rounding to nearest."""

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from assay.attacks.few_pixels import few_pixels
@@ -85,6 +86,7 @@ def test_labels_are_drawn_without_a_look_at_the_images_which_move_towards_them(s
     # Independent of what is shown: as often right as by chance, within four deviations.
     right = (made.train.labels == clean.train.labels[row]).mean()
     assert abs(right - 0.1) < 4 * (0.1 * 0.9 / len(row)) ** 0.5
+    assert stats.chisquare(np.bincount(made.train.labels, minlength=10)).pvalue > 1e-4
     size = np.linalg.norm((made.train.images - untouched.train.images).reshape(len(row), -1), axis=1)
     assert size.max() <= 1.5 + 1e-5
     assert size.mean() > 0.5
@@ -110,9 +112,12 @@ def observed(network: Network, reference: Network, world) -> dict[str, float]:
         world=to_tensors(world, CPU),
         device=CPU,
         generator=lambda *names: torch.Generator().manual_seed(0),
-        keep=lambda name, array: None,
+        keep=lambda name, array: kept.__setitem__(name, array),
     )
-    return dict(agreement_with(arm, reference=SimpleNamespace(network=reference)))
+    kept = {}
+    found = dict(agreement_with(arm, reference=SimpleNamespace(network=reference)))
+    assert torch.equal(kept["training_images"], arm.world.train.images[:10])
+    return found
 
 
 @pytest.mark.vouches("protocols/agreement_with", paper="P214")

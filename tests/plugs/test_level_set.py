@@ -135,6 +135,19 @@ def test_the_protocol_reports_the_walks(linear, way):
         assert found["ssim"] > 0.9
 
 
+def test_the_least_on_a_way_is_looked_for_from_end_to_end():
+    """Logits (4 x - 2) ** 2 and 0 of a plain image of level x: undecided at a half, surer towards both ends."""
+
+    def network(images):
+        valley = (4 * images.mean((1, 2, 3)) - 2) ** 2
+        return torch.stack([valley, torch.zeros_like(valley)], 1)
+
+    levels = torch.tensor([[0.0, 1.0], [0.0, 0.25], [1.0, 0.75], [0.9, 0.1]])
+    sources, ends = levels.T[..., None, None, None].expand(2, 4, *SHAPE)
+    least = least_between(network, sources, ends, torch.zeros(4, dtype=torch.long))
+    torch.testing.assert_close(least, torch.tensor([0.0, 1.0, 1.0, 0.0]).double().sigmoid())
+
+
 def test_likeness_of_an_image_with_itself_and_with_its_negative():
     images = torch.from_numpy(np.random.default_rng(0).random((3, *SHAPE)))
     assert likeness(images, images) == pytest.approx(1)

@@ -50,6 +50,15 @@ def test_deepfool_measures_the_distance_and_its_overshoot_in_one_step(arm):
     assert found["top1"] == pytest.approx(float((arm.network(arm.world.test.images).argmax(1) == 0).double().mean()))
 
 
+def test_the_pictures_are_the_first_images_across_the_boundary_and_their_way_there(arm):
+    kept = {}
+    shown = SimpleNamespace(**{**vars(arm), "keep": kept.__setitem__})
+    list(minimal_perturbation(shown, attack=partial(deepfool, clip=False), images=COUNT))
+    first = arm.world.test.images[:6]
+    torch.testing.assert_close(kept["perturbed"] - kept["perturbation"], first)
+    assert (arm.network(kept["perturbed"]).argmax(1) != arm.network(first).argmax(1)).all()
+
+
 @pytest.mark.vouches("protocols/minimal_perturbation", paper="P164")
 def test_an_attack_with_a_size_gets_the_smallest_that_fools(arm):
     """A sign step needs |f| / ||w||_1 in every pixel, sqrt(48) times that in length; the Euclidean one needs the distance."""

@@ -2,17 +2,18 @@
 and scikit-learn."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import log_loss, precision_score, recall_score, roc_auc_score
+from sklearn.metrics import log_loss, precision_score, recall_score, roc_auc_score, zero_one_loss
 
-from assay.data.batch import TensorSplit, TensorWorld
+from assay.data.batch import TensorSplit, TensorWorld, to_tensors
 from assay.data.seeds import Draw
 from assay.errors import StudyError
 from assay.models.linear import Linear
-from assay.protocols.mislabelled import detection
+from assay.protocols.mislabelled import detection, mislabelled
 from assay.scores._flagging import Judgement, judge
 from assay.scores.aum import aum
 from assay.scores.confident_learning import confident_class, confident_learning
@@ -213,3 +214,24 @@ def test_detection_agrees_with_scikit_learn():
     assert found["recall"] == pytest.approx(recall_score(wrong, suspicion > 0))
     assert found["flagged"] == pytest.approx((suspicion > 0).mean())
     assert found["noise"] == pytest.approx(wrong.mean())
+
+
+@pytest.mark.vouches("protocols/mislabelled", paper="P234")
+def test_what_was_judged_is_kept_beside_the_error_of_the_arms_network():
+    draw, kept = Draw("world", 0, 0), {}
+    world = to_tensors(digits(draw, **DIGITS), torch.device("cpu"))
+    wrong = world.train.labels != world.train.factors["clean_label"]
+    model = Linear(1, 10, world.test.images.shape[-1])
+    arm = SimpleNamespace(
+        network=Network(model, torch.zeros(1), torch.ones(1)).eval(),
+        world=world,
+        make=lambda plug: to_tensors(plug(draw), torch.device("cpu")),
+        keep=kept.__setitem__,
+    )
+    found = dict(mislabelled(arm, judges=[run(0), run(1)], score=aum))
+    with torch.no_grad():
+        answers = model(world.test.images).argmax(1)
+    assert found["error"] == pytest.approx(zero_one_loss(world.test.labels, answers))
+    assert found["auroc"] == found["precision"] == found["recall"] == found["kept"] == 1
+    assert torch.equal(kept["wrong"], wrong)
+    assert torch.equal(kept["suspicion"] > 0, wrong)

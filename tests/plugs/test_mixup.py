@@ -66,14 +66,14 @@ def test_dirichlet_weights_have_the_marginals_of_the_distribution():
 
 def test_crop_cuts_each_image_from_its_reflected_padding():
     torch.manual_seed(0)
-    images = torch.rand(32, 3, 8, 8)
+    images = torch.rand(200, 3, 8, 8)
     given = replace(batch(), images=images)
     cut = crop(given, generator(), share=0.25).images
     padded = np.pad(images.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (8, 8), axis=(2, 3))  # (B, C, 5, 5, 8, 8)
     matches = (windows == cut.numpy()[:, :, None, None]).all((1, 4, 5))
     assert (matches.sum((1, 2)) == 1).all()
-    assert len(np.unique(np.argwhere(matches)[:, 1:], axis=0)) > 10
+    assert matches.any(0).all()  # two pixels either way along each axis
     assert cut.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -181,3 +181,12 @@ def test_lines_reach_no_further_than_their_light():
     assert line[10, 3:21].tolist() == [1] * 18
     assert line[:, [0, 1, 2, 21, 22]].sum() == 0
     assert (line.sum(1) > 0).nonzero().flatten().tolist() == [9, 10, 11]
+
+
+@pytest.mark.parametrize("name", ["rotate", "scale", "shear"])
+@pytest.mark.parametrize("shape", [(12, 20), (20, 12)])
+def test_the_middle_stays_where_it_is(name, shape):
+    """What looks the same upside down still does."""
+    images = torch.rand(8, 1, *shape, generator=generator())
+    moved = load("corruptions", name)(images + images.rot90(2, (2, 3)), 4, generator())
+    torch.testing.assert_close(moved, moved.rot90(2, (2, 3)), atol=1e-5, rtol=0)

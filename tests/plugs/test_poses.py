@@ -77,6 +77,16 @@ def test_shares_of_known_objects(answers):
 
 
 @pytest.mark.vouches("protocols/poses", paper="P167")
+def test_flips_are_counted_between_neighbouring_rolls():
+    """Right at 0 and 270 degrees, wrong at 90 and 180: two of four steps, where every other pose but one would flip."""
+    answers = np.zeros((1, *DIMS), int)
+    answers[0, 1:3] = 1
+    world = grid(answers, np.array([0]))
+    found = {tuple(keys): value for *keys, value in poses(arm(world), grid=world, steps=1)}
+    assert found["flips",] == 0.5
+
+
+@pytest.mark.vouches("protocols/poses", paper="P167")
 def test_transfer_is_of_poses_that_fool_the_source(answers):
     world = grid(answers, np.array([0, 1]))
 

@@ -99,6 +99,8 @@ def test_cutout_blanks_squares_that_may_stick_out():
     corner = covered(torch.tensor([0, 7]), 4, torch.arange(8))
     assert corner.int().tolist() == [[1, 1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1, 1, 1]]
     assert changed.targets is batch.targets
+    smallest = cutout(batch, generator(), share=0.05)
+    assert ((smallest.images != images).all(1).flatten(1).sum(1) == 1).all()
 
 
 @pytest.mark.vouches("models/stochastic_depth", paper="P238")

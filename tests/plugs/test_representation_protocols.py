@@ -4,16 +4,20 @@ from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.linear_model import LinearRegression
 from torch import nn
 
 from assay.data.batch import TensorSplit, TensorWorld
 from assay.errors import StudyError
+from assay.metrics.cka import cka
+from assay.metrics.svcca import svcca
 from assay.models.resnet import resnet
 from assay.objectives.simsiam import SimSiam
-from assay.protocols.convergent import activations, convergent
+from assay.protocols.convergent import activations, convergent, single_prediction
 from assay.protocols.distilled import distilled
 from assay.protocols.self_supervised import self_supervised
 from assay.protocols.soups import soups
@@ -91,6 +95,18 @@ def test_with_other_images_even_the_same_network_hardly_agrees():
     rows = {metric: value for metric, _, value in convergent(arm(own), other=Trained(own), layers=["layer1"], mismatched=True)}
     assert rows["matched"] < 0.5
     assert rows["dense_r2"] < 0.5
+    images = arm(own).world.test.images
+    x, y = (activations(own, each, ["layer1"])["layer1"].numpy() for each in (images, torch.cat([images[-1:], images[:-1]])))
+    assert rows["cka"] == pytest.approx(cka(x, y))
+    assert rows["svcca"] == pytest.approx(svcca(x, y))
+
+
+@pytest.mark.vouches("protocols/convergent", paper="P011")
+def test_what_one_unit_explains_is_the_best_simple_regressions_share():
+    first, second = np.random.default_rng(0).normal(size=(2, 200, 3))
+    second[:, 0] -= 2 * first[:, 1]
+    fits = [[LinearRegression().fit(first[:, [i]], y).score(first[:, [i]], y) for i in range(3)] for y in second.T]
+    assert single_prediction(first, second) == pytest.approx(np.mean([max(row) for row in fits]))
 
 
 def test_activations_are_positions_by_channels_and_unknown_layers_are_named():
@@ -144,6 +160,8 @@ def test_without_projections_the_features_are_looked_at():
     rows = dict(self_supervised(arm(own), neighbours=64))
     z = F.normalize(own.features(arm(own).world.test.images), dim=1)
     assert rows["output_std"] == pytest.approx(float(z.std(0, correction=0).mean()), abs=1e-6)
+    assert rows["spread"] == pytest.approx(rows["output_std"] * z.shape[1] ** 0.5)
+    assert rows["spread"] > 0.1
     assert "train_loss" not in rows
 
 

@@ -155,3 +155,5 @@ def test_svcca_ignores_any_invertible_change_of_basis_and_noise_below_the_share_
     assert svcca(np.concatenate([first, faint], axis=1), first[:, ::-1]) == pytest.approx(1, abs=1e-3)
     assert svcca(rng.normal(size=(5000, 4)), rng.normal(size=(5000, 4))) < 0.06
     assert svcca(first, np.ones((3000, 2))) == 0
+    unit = np.array([[0.5], [-0.5], [0.5], [-0.5]])  # squares that sum to 1 are a spread like any other
+    assert svcca(unit, 3 * unit) == pytest.approx(1)

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from assay.attacks.bim import bim
 from assay.errors import PreemptedError
@@ -15,6 +16,7 @@ from assay.optimizers.adam import adam
 from assay.optimizers.sam import SAM
 from assay.optimizers.sgd import sgd
 from assay.protocols.transfer import fooled, names, sharpness, transfer
+from assay.schedules.cosine import cosine
 from assay.storage.checkpoints import read_checkpoint
 from assay.training.setting import Setting
 from assay.training.trainer import train
@@ -138,6 +140,8 @@ def test_sharpness_is_the_rise_of_the_loss_along_its_gradient_and_leaves_the_wei
     network, images = Bowl(0.7), torch.full((64, 1, 1, 1), 2.0).double()
     expected = F.softplus(torch.tensor(-2 * 0.6)) - F.softplus(torch.tensor(-2 * 0.7))
     assert sharpness(network, images, torch.ones(64, dtype=torch.long), 0.1) == pytest.approx(float(expected), rel=1e-6)
+    many = images.repeat(3, 1, 1, 1)  # three batches, each from the same weights
+    assert sharpness(network, many, torch.ones(192, dtype=torch.long), 0.1) == pytest.approx(float(expected), rel=1e-6)
     assert float(network.slope) == pytest.approx(0.7)
     assert network.slope.grad is None
 
@@ -217,3 +221,13 @@ def test_updates_of_all_parameters_at_once_are_those_of_one_after_the_other(ours
             optimizer.step(loss)
         ends.append(torch.cat([weight.detach().flatten() for weight in network.parameters()]))
     assert torch.equal(*ends)
+
+
+def test_the_cosine_is_torchs_after_a_straight_rise():
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = CosineAnnealingLR(optimizer, 80)
+    for step in range(80):
+        assert cosine(0.2 + step / 100, warmup=0.2) == pytest.approx(theirs.get_last_lr()[0], abs=1e-6)
+        optimizer.step()
+        theirs.step()
+    assert [cosine(progress, warmup=0.2) for progress in (0, 0.05, 0.1)] == pytest.approx([0, 0.25, 0.5])

@@ -1,6 +1,7 @@
 """Single lines of methods that larger tests pass over, each by a case worked by hand or by an invariant."""
 
 from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,6 @@ from assay.corruptions.stripe import stripe
 from assay.data.batch import TensorSplit, TensorWorld
 from assay.data.seeds import Draw
 from assay.errors import StudyError
-from assay.language.plugs import describe
 from assay.metrics.azimuthal_spectrum import azimuthal_spectrum
 from assay.models import timm as timm_models
 from assay.models.allconv import AllConv
@@ -33,10 +33,13 @@ from assay.surgery._averaging import soup
 from assay.training.network import Network, Trained
 from assay.worlds import defects as surfaces
 from assay.worlds import fractals
+from assay.worlds._sources import arrays
 from assay.worlds.cue_conflict import _another
 from assay.worlds.digits import digits
 from assay.worlds.dsd import dsd
+from assay.worlds.fashion_mnist import fashion_mnist
 from assay.worlds.frequency_cues import frequency_cues
+from assay.worlds.mnist import mnist
 from assay.worlds.noise_images import noise_images
 from assay.worlds.random_labels import random_labels
 from assay.worlds.shapes import shapes
@@ -91,7 +94,9 @@ def test_smoothgrads_noise_is_another_in_each_channel():
 def test_the_maps_of_allconv_have_half_the_resolution():
     model = AllConv(3, 5, 12, width=2)
     assert model.forward_features(torch.rand(2, 3, 12, 12)).shape == (2, 8, 6, 6)
-    assert [layer.stride for layer in model.stack if isinstance(layer, nn.Conv2d)] == [(1, 1), (2, 2), (1, 1), (1, 1)]
+    layers = [layer for layer in model.stack if isinstance(layer, nn.Conv2d)]
+    assert [layer.stride for layer in layers] == [(1, 1), (2, 2), (1, 1), (1, 1)]
+    assert [layer.out_channels for layer in layers] == [2, 4, 8, 8]
 
 
 def test_a_grey_image_has_the_spectrum_of_its_equal_channels():
@@ -154,6 +159,7 @@ def test_localisation_keeps_the_filters_of_the_first_layer():
 def test_the_first_filters_are_those_that_see_pixels(channels):
     layers = [nn.Conv2d(channels, 4, 3), nn.Conv2d(4, 2, 3), nn.Conv2d(2, 5, 3)]
     assert torch.equal(first_filters(nn.Sequential(*layers)), layers[0].weight)
+    assert not first_filters(nn.Sequential(*layers)).requires_grad
     assert first_filters(nn.Sequential(*layers[1:])) is None
 
 
@@ -173,10 +179,15 @@ def test_masking_is_told_the_error_under_the_attack(monkeypatch):
 
 
 def test_collections_are_as_large_as_their_authors_say():
-    sizes = {name: describe("worlds", name).constants["MOST"] for name in ("cifar10", "cifar100", "idx", "imagenet")}
-    assert sizes["cifar10"] == sizes["cifar100"] == {"train": 50_000, "test": 10_000}
-    assert sizes["idx"] == {"train": 60_000, "test": 10_000}
-    assert sizes["imagenet"] == {"train": 1_281_167, "test": 50_000}
+    def sizes(name):
+        return import_module(f"assay.worlds.{name}").MOST
+
+    assert sizes("cifar10") == sizes("cifar100") == sizes("cifar10_c") == {"train": 50_000, "test": 10_000}
+    assert sizes("idx") == {"train": 60_000, "test": 10_000}
+    assert sizes("imagenet") == sizes("imagenet_c") == {"train": 1_281_167, "test": 50_000}
+    clothes, numerals = arrays("fashion_mnist.npz"), arrays("mnist.npz")
+    assert sizes("fashion_mnist") == {part: len(clothes[f"{part}_labels"]) for part in ("train", "test")}
+    assert sizes("mnist") == {"train + test": len(numerals["labels"])}
 
 
 def test_a_classifier_makes_no_images_whose_spectra_could_be_taken():
@@ -288,6 +299,18 @@ def test_stones_are_as_bright_as_other_surfaces():
         assert image.mean() == pytest.approx(0.5, abs=0.02), surfaces.SURFACES[index]
 
 
+def test_surfaces_have_their_threads_and_grain():
+    """Six threads across and down, four bands of wood, and streaks of metal along the rows, by numpy's spectrum."""
+    spectra = {}
+    for index, name in enumerate(surfaces.SURFACES):
+        images = surfaces._surfaces(Draw("surface"), np.full(200, index), 32).mean(1)
+        spectra[name] = (np.abs(np.fft.fft2(images - images.mean((1, 2), keepdims=True))) ** 2).mean(0)[:17, :17]
+    strongest = {name: np.unravel_index(power.argmax(), power.shape) for name, power in spectra.items()}
+    assert strongest["weave"] == (6, 6)
+    assert strongest["wood"] == (0, 4)
+    assert spectra["metal"][:, 1:].max() < 1e-6 * spectra["metal"].max()
+
+
 def test_grey_digits_are_repeated_over_channels():
     grey, coloured = (digits(Draw("w"), size=8, train=20, test=10, channels=channels) for channels in (1, 3))
     assert coloured.train.images.shape == (20, 3, 8, 8)
@@ -307,7 +330,18 @@ def test_random_labels_have_a_stream_of_their_own():
     assert np.array_equal(labels, Draw("w").under("random_labels")("label").integers(0, 10, 40))
 
 
-@pytest.mark.parametrize(("world", "options"), [(spectrum_noise, {"size": 8}), (frequency_cues, {"size": 16}), (dsd, {})])
+@pytest.mark.parametrize(
+    ("world", "options"),
+    [(spectrum_noise, {"size": 8}), (frequency_cues, {"size": 16}), (dsd, {}), (digits, {}), (mnist, {}), (fashion_mnist, {})],
+)
 def test_worlds_refuse_splits_smaller_than_their_classes(world, options):
     with pytest.raises(StudyError, match="test = 1 cannot be used"):
-        world(Draw("w"), train=8, test=1, **options)
+        world(Draw("w"), train=20, test=1, **options)
+    with pytest.raises(StudyError, match="train = 1 cannot be used"):
+        world(Draw("w"), train=1, test=20, **options)
+
+
+@pytest.mark.parametrize("world", [mnist, fashion_mnist])
+def test_a_split_of_one_image_a_class_is_enough(world):
+    for split in world(Draw("w"), train=10, test=10).splits().values():
+        assert sorted(split.labels) == list(range(10))

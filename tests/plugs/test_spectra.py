@@ -146,6 +146,7 @@ def test_both_players_minimise_the_binary_cross_entropies_of_the_game_and_move_o
     torch.manual_seed(3)
     made = objective.sample(network, batch).detach()
     real, fake = objective.discriminator(centred(batch.images)), objective.discriminator(centred(made))
+    assert real.shape == (16, 1)
     ones, zeros = torch.ones_like(real), torch.zeros_like(fake)
     expected = F.binary_cross_entropy_with_logits(real, ones) + F.binary_cross_entropy_with_logits(fake, zeros)
     torch.testing.assert_close(found, expected)
@@ -196,8 +197,10 @@ def test_maps_grow_where_the_generator_says(up, sizes):
 
 
 def test_generators_refuse_sizes_they_cannot_reach():
-    with pytest.raises(StudyError, match="power of two"):
-        Generator(1, 1, 12)
+    assert Generator(1, 1, 8)(torch.randn(2, 32)).shape == (2, 1, 8, 8)
+    for size in (4, 12):
+        with pytest.raises(StudyError, match="power of two of at least 8"):
+            Generator(1, 1, size)
 
 
 # Metrics and protocol

@@ -1,10 +1,12 @@
 """Augmentations that make views, against torchvision's definitions and by what must not change."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import stats
 
 from assay.augment.color_jitter import blend, color_jitter, turn_hue
 from assay.augment.flip import flip
@@ -58,6 +60,9 @@ def test_windows_cover_the_shares_of_area_asked_for():
     assert ratio.min() > 0.73
     assert ratio.max() < 1.37
     assert ratio.log().mean().abs() < 0.05
+    # Windows start anywhere from one edge to where they touch the other.
+    for start, extent in ((seen[:, 0, 0, 0] - height / 128, height), (seen[:, 1, 0, 0] - width / 128, width)):
+        assert stats.kstest((start / (1 - extent))[extent < 0.9].numpy(), stats.uniform().cdf).pvalue > 1e-3
 
 
 def test_windows_out_of_order_are_refused(batch):
@@ -112,6 +117,8 @@ def test_grey_images_are_torchvisions_and_as_many_as_asked_for(batch):
     share = (some == some[:, :1]).flatten(1).all(1).float().mean()
     assert 0.1 < share < 0.4
     assert torch.equal(grayscale(batch, seeded(), probability=0).images, batch.images)
+    one_channel = replace(batch, images=batch.images[:, :1])
+    assert torch.equal(grayscale(one_channel, seeded(), probability=1).images, one_channel.images)
 
 
 @pytest.mark.vouches("augment/views", paper="P232")

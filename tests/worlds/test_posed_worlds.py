@@ -135,3 +135,16 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(world, parameters, words):
         world(Draw("world", 0, 0), **parameters)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "low", "high"),
+    [("yaw", -60, 60), ("pitch", -60, 60), ("roll", -360, 360), ("scale", 0.05, 1), ("position", 0, 1)],
+)
+def test_poses_within_the_bounds_are_made_and_those_beyond_refused(parameter, low, high):
+    """Seen from more than 60 degrees an outline hardly shows; a whole turn of roll either way is every roll."""
+    counts = {"size": 8, "train": 10, "test": 10}
+    assert posed(Draw("w"), **counts, **{parameter: (low, high)})
+    for span in ((low - 0.01, high), (low, high + 0.01)):
+        with pytest.raises(StudyError, match=rf"{parameter} = .*\(from, to\) with {low} <= from <= to <= {high}"):
+            posed(Draw("w"), **counts, **{parameter: span})

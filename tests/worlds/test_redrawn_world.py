@@ -1,10 +1,14 @@
 """The world `redrawn`: what it draws anew follows the world's distribution, and nothing else moves."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from assay.data.seeds import Draw
 from assay.errors import StudyError
+from assay.language.plugs import load
 
 
 @pytest.mark.vouches("worlds/redrawn", paper="P220")
@@ -63,3 +67,13 @@ def test_names_that_no_stream_has_are_refused_in_one_line(make):
     assert "\n" not in str(error.value)
     with pytest.raises(StudyError, match=r"keep = object/luminance"):
         make("redrawn", streams=["test"], keep=["object/luminance"])
+
+
+def test_a_redrawn_world_can_be_redrawn_in_turn():
+    """The split that the inner world draws anew is the inner world's, the other one the outer one's."""
+    world = partial(load("worlds", "shapes"), size=8, train=20, test=20)
+    redrawn = load("worlds", "redrawn")
+    train, test = (partial(redrawn, of=world, streams=[part]) for part in ("train", "test"))
+    both = redrawn(Draw("w"), of=train, streams=["test"])
+    assert np.array_equal(both.test.images, test(Draw("w")).test.images)
+    assert not np.array_equal(both.train.images, world(Draw("w")).train.images)

@@ -43,6 +43,27 @@ def test_polygons_agree_with_a_rasteriser(name):
     assert np.abs(cover - oracle).mean() < 0.01
 
 
+@pytest.mark.parametrize(("name", "cells"), [("cross", 5), ("corner", 5), ("tee", 5), ("zigzag", 5), ("comb", 7)])
+def test_letters_are_made_of_nine_equal_cells(name, cells):
+    """Their edges meet at right angles, and they fill so many cells of the nine in their bounding square."""
+    corners = corners_of(name)
+    edges = np.roll(corners, -1, axis=0) - corners
+    assert (np.abs(edges).min(axis=1) < 1e-6).all()
+    sides = np.ptp(corners, axis=0)
+    np.testing.assert_allclose(sides[0], sides[1], rtol=1e-6)
+    steps = (corners - corners.min(axis=0)) / sides[0] * 3
+    np.testing.assert_allclose(steps, steps.round(), atol=1e-5)
+    (x, y), (next_x, next_y) = steps.T, np.roll(steps, -1, axis=0).T
+    assert abs((x * next_y - y * next_x).sum()) / 2 == pytest.approx(cells, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cross", "tee", "comb", "arrow", "hourglass", "rhombus", "kite", "square", "hexagon"])
+def test_shapes_that_are_their_own_mirror_image(name):
+    corners = corners_of(name)
+    apart = np.linalg.norm(corners[:, None] - corners * [-1, 1], axis=2)
+    np.testing.assert_allclose(apart.min(axis=1), 0, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", POLYGONS)
 def test_polygon_distances_have_the_sign_and_size_of_the_true_distance(name):
     points = np.random.default_rng(0).uniform(-1.5, 1.5, (400, 2)).astype(np.float32)

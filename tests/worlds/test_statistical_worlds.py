@@ -94,6 +94,15 @@ def test_shifted_patterns_are_cyclic_shifts_of_one_pattern_a_class(make):
         np.testing.assert_allclose(spectra, np.broadcast_to(spectra[0], spectra.shape), atol=1e-3)
 
 
+def test_every_shift_of_a_pattern_is_as_likely(make):
+    """Shifts are read off the peak of the correlation with the pattern that is not shifted."""
+    still, moved = (make("frequency_cues", train=1600, shift=shift).train.factors["low_pattern"] for shift in (False, True))
+    correlation = np.fft.ifft2(np.fft.fft2(moved) * np.fft.fft2(still).conj()).real
+    offsets = np.unravel_index(correlation.reshape(1600, -1).argmax(axis=1), (16, 16))
+    for along in offsets:
+        assert stats.chisquare(np.bincount(along, minlength=16)).pvalue > 1e-4
+
+
 @pytest.mark.vouches("worlds/dead_leaves", paper="P466")
 def test_dead_leaves_have_a_natural_spectrum(make):
     """Power falls about as 1 / f^2 between the largest leaves and the pixel, as in photographs (Lee, Mumford and Huang 2001)."""
@@ -133,6 +142,13 @@ def test_fractals_reproduce_the_sierpinski_triangle():
     # Eight map slots hold the three maps 3, 3 and 2 times.
     shares = np.array([copy.mean() for copy in copies])
     np.testing.assert_allclose(shares, [3 / 8, 3 / 8, 2 / 8], atol=0.05)
+
+
+def test_a_fractals_picture_is_the_logarithm_of_numpys_histogram():
+    points = np.random.default_rng(0).normal(size=(3, 500, 2)).astype(np.float32)
+    for picture, (x, y) in zip(fractals._density(points, 9), points.transpose(0, 2, 1), strict=True):
+        counts = np.log1p(np.histogram2d(y, x, bins=9)[0])
+        np.testing.assert_allclose(picture, counts / counts.max(), rtol=1e-6)
 
 
 def test_fractals_are_turned_and_mirrored_as_their_factors_say():

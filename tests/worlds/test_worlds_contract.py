@@ -4,13 +4,14 @@ one-line errors.
 
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 
 from assay.data.stream import whole
 from assay.errors import StudyError
-from assay.language.plugs import describe, find
+from assay.language.plugs import find
 
 # A world that is made with the help of trained networks is tested beside what judges them.
 WORLDS = sorted(name for name, plug in find("worlds").items() if not any(p.parent for p in plug.parameters.values()))
@@ -90,7 +91,7 @@ def test_a_longer_training_split_begins_with_the_shorter_one(make, name):
 
 @pytest.mark.parametrize("name", ["digits", "faces"])
 def test_a_collection_has_as_many_images_as_its_file_says(make, name):
-    most = describe("worlds", name).constants["MOST"]["train + test"]
+    most = import_module(f"assay.worlds.{name}").MOST["train + test"]
     world = make(name, train=most - 40, test=40)
     assert len(world.train) + len(world.test) == most
     with pytest.raises(StudyError, match=f"at most {most}"):
