@@ -111,6 +111,13 @@ def test_the_first_of_many_equally_good_networks_is_flattered_by_the_set_that_ch
     assert np.mean(flattered) == pytest.approx(2.16 * 0.05, abs=0.03)  # the largest of 40 normal values, on average
 
 
+def test_members_of_another_architecture_are_refused():
+    arm, member = (Network(nn.Linear(2, outputs), torch.zeros(1), torch.ones(1)) for outputs in (2, 3))
+    bench = Bench(to_tensors(world([0.1]), CPU), torch.Generator(), CPU)
+    with pytest.raises(StudyError, match="member 2 is of another architecture"):
+        leaderboard(arm, bench, members=[Trained(arm), Trained(member)])
+
+
 def test_a_place_beyond_the_last_is_refused():
     with pytest.raises(StudyError, match="place = 3 of 2 members"):
         ranked([0.2, 0.6], 3)
