@@ -4,6 +4,7 @@ from copy import deepcopy
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,13 +13,16 @@ from torch import nn
 from assay.attacks.pgd import pgd
 from assay.attacks.random_sign import random_sign
 from assay.data.batch import Batch, TensorSplit, TensorWorld
+from assay.data.seeds import Draw
+from assay.data.world import Split, World
 from assay.errors import StudyError
 from assay.models.mlp import MLP
 from assay.models.resnet import resnet
 from assay.objectives.adversarial_training import evaluating
 from assay.objectives.advprop import AdvProp, batch_norms
 from assay.protocols.generalisation import generalisation
-from assay.training.network import Network
+from assay.training.network import Network, Trained
+from assay.worlds.misread import misread
 
 
 def small_network():
@@ -170,3 +174,44 @@ def test_accuracies_of_a_classifier_by_brightness():
     assert rows["attacked_top1",] == 0
     assert rows["masking",] == 0  # noise of 0.1 makes no dark image bright
     assert rows["shifted_top1", "odd"] == pytest.approx(2 / 5)
+
+
+def bright_world(draw):
+    """Five images of one grey each; the bright ones are of class 1 but for the last, a dark one of class 1."""
+    images = np.broadcast_to(np.array([0.1, 0.9, 0.2, 0.8, 0.3], np.float32)[:, None, None, None], (5, 1, 2, 2)).copy()
+    split = Split(images, np.array([0, 1, 0, 1, 1]), {"place": np.arange(5)})
+    return World(split, split, ("dark", "bright"), {"odd": split.take(np.array([0]))})
+
+
+class ByMean(nn.Module):
+    """Class 1 above a mean."""
+
+    def __init__(self, above):
+        super().__init__()
+        self.above = above
+
+    def forward(self, images):
+        mean = images.mean((1, 2, 3))
+        return torch.stack([self.above - mean, mean - self.above], 1)
+
+
+def reader(above):
+    return Trained(Network(ByMean(above), torch.zeros(1), torch.ones(1)).eval())
+
+
+@pytest.mark.vouches("worlds/misread", paper="P084")
+def test_the_further_split_holds_the_images_that_the_reader_gets_wrong():
+    """Read as bright above 0.85, the bright one of 0.8 and the dark one of class 1 are wrong."""
+    world, plain = misread(Draw("x"), reader=reader(0.85), of=bright_world), bright_world(None)
+    assert world.extra["misread"].factors["place"].tolist() == [3, 4]
+    assert world.extra["misread"].labels.tolist() == [1, 1]
+    np.testing.assert_array_equal(world.extra["misread"].images, plain.test.images[3:])
+    assert sorted(world.extra) == ["misread", "odd"]
+    for part in ("train", "test"):
+        np.testing.assert_array_equal(getattr(world, part).images, getattr(plain, part).images)
+        np.testing.assert_array_equal(getattr(world, part).labels, getattr(plain, part).labels)
+
+
+def test_a_reader_that_is_always_right_leaves_nothing_to_misread():
+    with pytest.raises(StudyError, match="a network that reads all test images"):
+        misread(Draw("x"), reader=reader(0.25), of=bright_world)

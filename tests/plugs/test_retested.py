@@ -12,7 +12,8 @@ from assay.data.batch import to_tensors
 from assay.data.world import Split, World
 from assay.errors import StudyError
 from assay.protocols.retested import correlation, probit, retested, slope
-from assay.training.network import Network
+from assay.surgery.leaderboard import leaderboard
+from assay.training.network import Bench, Network, Trained
 
 CPU = torch.device("cpu")
 COUNT = 40
@@ -79,3 +80,44 @@ def test_lines_and_correlations_are_scipys():
 def test_each_network_needs_a_name_of_its_own():
     with pytest.raises(StudyError, match="give each a name"):
         found([0.3, 0.5, 0.9], [0.5], [0.5], names=["a", "b", "b"])
+
+
+def ranked(levels, place, difficulty=(0.1, 0.3, 0.5, 0.7)):
+    """The level of the network in a place, of networks right on the images up to their levels."""
+    members = [Trained(Network(Knows(level), torch.zeros(1), torch.ones(1))) for level in levels]
+    easy = Split(np.zeros((2, 1, 1, 1), np.float32), np.ones(2, np.int64))  # in training, whoever reads it is wrong
+    bench = Bench(to_tensors(World(easy, world(difficulty).test, ("a", "b")), CPU), torch.Generator(), CPU)
+    chosen = leaderboard(members[0].network, bench, members=members, place=place)
+    assert not any(chosen is member.network for member in members)
+    return chosen.model.level
+
+
+@pytest.mark.vouches("surgery/leaderboard", paper="P220")
+def test_places_go_by_accuracy_on_the_test_images_and_equals_keep_their_order():
+    levels = [0.2, 0.6, 0.9, 0.65]  # right on 1, 3, 4 and 3 of the four test images
+    assert [ranked(levels, place) for place in (1, 2, 3, 4)] == [0.9, 0.6, 0.65, 0.2]
+
+
+@pytest.mark.vouches("surgery/leaderboard", paper="P220")
+def test_the_first_of_many_equally_good_networks_is_flattered_by_the_set_that_chose_it():
+    """Forty networks right on each image by a coin: the best of them on one set of coins is average on another."""
+    generator = np.random.default_rng(0)
+    flattered = []
+    for _ in range(20):
+        shares = generator.binomial(100, 0.5, (2, 40)) / 100  # accuracies on an old and a new set of 100 images
+        middles = (np.arange(100) + 0.5) / 100
+        best = ranked(list(shares[0]), 1, middles)
+        flattered.append(best - shares[1][list(shares[0]).index(best)])
+    assert np.mean(flattered) == pytest.approx(2.16 * 0.05, abs=0.03)  # the largest of 40 normal values, on average
+
+
+def test_members_of_another_architecture_are_refused():
+    arm, member = (Network(nn.Linear(2, outputs), torch.zeros(1), torch.ones(1)) for outputs in (2, 3))
+    bench = Bench(to_tensors(world([0.1]), CPU), torch.Generator(), CPU)
+    with pytest.raises(StudyError, match="member 2 is of another architecture"):
+        leaderboard(arm, bench, members=[Trained(arm), Trained(member)])
+
+
+def test_a_place_beyond_the_last_is_refused():
+    with pytest.raises(StudyError, match="place = 3 of 2 members"):
+        ranked([0.2, 0.6], 3)

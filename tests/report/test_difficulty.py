@@ -14,7 +14,7 @@ from assay.storage.places import PROJECT
 
 WITHOUT = {
     "one class": {"dead_leaves", "defects", "stereo"},
-    "other networks": {"without_flagged"},
+    "other networks": {"misread", "without_flagged"},
     "retrieved": {"cifar10", "cifar100", "cifar10_c", "idx", "imagenet", "imagenet_c"},
 }
 ROWS = [
