@@ -22,7 +22,7 @@ from assay.data.world import Split, World
 from assay.errors import StudyError
 from assay.models.allconv import AllConv
 from assay.protocols import ood as ood_module
-from assay.protocols._masking import noise_like
+from assay.protocols._masking import masking, noise_like
 from assay.protocols.adversarial import adversarial, r_squared
 from assay.protocols.axioms import axioms, gap
 from assay.protocols.localisation import corner_share, discrimination, localisation
@@ -123,6 +123,26 @@ def test_masked_gradients_show_where_blind_attacks_do_better():
     assert masked["error", 0.2] == masked["clean_error"]
     found = observed(adversarial(hidden, **options, source=twin))
     assert found["masking"] == pytest.approx(found["error", 0.2] - masked["error", 0.2])
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(0, 0.0), (1, 1.0)])
+def test_noise_does_not_fool_a_network_that_sees_nothing(answer, expected):
+    """It is wrong about all images or none, with noise or without."""
+    network = FixedAnswer(answer)
+    images, labels = torch.rand(6, 3, 2, 2), torch.zeros(6, dtype=torch.long)
+    given = arm(network, flat_world(images.numpy(), labels.numpy(), ("a", "b")))
+    assert masking(given, partial(fgsm, eps=0.1, clip=True), images, labels, 0.0) == expected
+
+
+class FixedAnswer(nn.Module):
+    """The same class for every image."""
+
+    def __init__(self, answer: int):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, images):
+        return nn.functional.one_hot(torch.full((len(images),), self.answer), 2).float()
 
 
 def test_noise_is_of_the_attacks_norm_and_size():

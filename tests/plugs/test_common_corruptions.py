@@ -313,6 +313,9 @@ def test_an_equalised_network_does_not_see_increasing_changes_of_grey_values():
     model = Equalised(3, 10, 16, of=resnet).eval()
     images = photographs()
     changed = 0.3 + 0.4 * images**2
+    seen = model.view(torch.rand(2, 3, 64, 64))  # of different values: mean 0 and deviation 1 in every channel
+    torch.testing.assert_close(seen.mean((2, 3)), torch.zeros(2, 3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(seen.std((2, 3)), torch.ones(2, 3), atol=1e-3, rtol=0)
     with torch.no_grad():
         torch.testing.assert_close(model(images), model(changed))
         assert not torch.allclose(model(images), model.inner(images))

@@ -330,6 +330,15 @@ def test_frost_adds_ice_to_the_dimmed_image():
         np.testing.assert_allclose(frosted[0].amin(), 0.1 * own, atol=0.01)
 
 
+@pytest.mark.vouches("corruptions/frost", paper="P095")
+def test_crystals_are_where_the_cloud_is_at_half(monkeypatch):
+    """(1 - |2 c - 1|) ** 2 of a cloud c, in the blue of ice and with the severity's weight."""
+    cloud = torch.tensor([[0.0, 0.25], [0.5, 0.75]])
+    monkeypatch.setattr(_common, "cloud", lambda *given: cloud.expand(1, 1, 2, 2))
+    expected = 0.55 * torch.tensor([[0, 0.25], [1, 0.25]]) * torch.tensor([0.85, 0.95, 1.0])[:, None, None]
+    torch.testing.assert_close(frost.frost(torch.zeros(1, 3, 2, 2), 3, generator())[0], expected)
+
+
 @pytest.mark.vouches("corruptions/fog", paper="P095")
 def test_fog_adds_a_cloud_from_zero_to_one_and_keeps_the_maximum():
     """On a flat image x, fog is (x + t c) x / (x + t): the cloud can be read off, and reaches 0 and 1 in each image."""

@@ -135,6 +135,23 @@ def test_the_protocol_reports_the_walks(linear, way):
         assert found["ssim"] > 0.9
 
 
+def test_walks_start_from_images_answered_rightly(linear):
+    """The first five labels are wrong, so their confidence is below a half; of those left it is above."""
+    network, images = linear
+    labels = network(images).argmax(1)
+    labels[:5] = 1 - labels[:5]
+    given = SimpleNamespace(
+        name="tried",
+        network=network,
+        world=SimpleNamespace(test=SimpleNamespace(images=images, labels=labels)),
+        generator=lambda *names: torch.Generator(),
+        keep=lambda name, array: None,
+    )
+    found = dict(level_set(given, way="attack", attack=lambda network, x, y, generator: x, pairs=3, eps=0.0))
+    assert found["source_confidence"] == pytest.approx(float(confidence(network, images[5:8], labels[5:8]).mean()))
+    assert found["top1"] == 35 / 40
+
+
 def test_the_least_on_a_way_is_looked_for_from_end_to_end():
     """Logits (4 x - 2) ** 2 and 0 of a plain image of level x: undecided at a half, surer towards both ends."""
 

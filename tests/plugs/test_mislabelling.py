@@ -107,6 +107,8 @@ def test_confident_learning_on_a_hand_worked_joint():
     found = confident_learning(samples(probabilities.log(), labels))
     assert (found > 0).tolist() == [False, False, True, False, False, True]
     assert found.argmax() == 2  # the margin 0.9 - 0.1 is the largest
+    # Margins are 0.8 and 0.4 for the two flagged, and at most -0.2 for the others: zero lies halfway.
+    torch.testing.assert_close(found, torch.tensor([-0.8, -0.2, 0.8, -0.6, -0.4, 0.4]).double() - 0.1)
 
 
 @pytest.mark.vouches("scores/confident_learning")

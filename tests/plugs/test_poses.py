@@ -84,6 +84,12 @@ def test_flips_are_counted_between_neighbouring_rolls():
     world = grid(answers, np.array([0]))
     found = {tuple(keys): value for *keys, value in poses(arm(world), grid=world, steps=1)}
     assert found["flips",] == 0.5
+    # Known is what is right from the front at the first scale, though wrong at all others.
+    answers = np.zeros((1, *DIMS), int)
+    answers[..., 1] = 1
+    world = grid(answers, np.array([0]))
+    found = {tuple(keys): value for *keys, value in poses(arm(world), grid=world, steps=1)}
+    assert (found["known",], found["wrong",]) == (1, 0.5)
 
 
 @pytest.mark.vouches("protocols/poses", paper="P167")

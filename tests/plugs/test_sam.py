@@ -165,8 +165,9 @@ def test_success_counts_the_images_a_target_gets_right_and_then_wrong():
         network=centred(1.0),
         world=SimpleNamespace(test=split, train=split),
         generator=lambda *names: torch.Generator(),
-        keep=lambda name, array: None,
+        keep=lambda name, array: kept.__setitem__(name, array),
     )
+    kept = {}
     targets = [target(network=centred(2.0)), target(network=centred(-1.0))]
     rows = [*transfer(arm, targets=targets, attack=partial(bim, eps=0.2), images=8)]
     found = {tuple(keys): value for *keys, value in rows}
@@ -176,6 +177,7 @@ def test_success_counts_the_images_a_target_gets_right_and_then_wrong():
     assert found["success", "mlp 2"] == 0
     assert found["success",] == pytest.approx(2 / 6)
     assert found["target_top1",] == pytest.approx(0.5)
+    torch.testing.assert_close((kept["attacked"] - values[:6]).abs(), torch.full_like(values[:6], 0.2))
 
 
 def test_a_target_that_is_never_right_cannot_be_fooled():

@@ -61,6 +61,7 @@ def test_what_is_retained_is_relative():
     assert rows["accuracy", 0.0] == pytest.approx(0.5)
     assert rows["accuracy", 0.5] == pytest.approx(0.24, abs=0.021)
     assert rows["retained", 0.5] == pytest.approx(rows["accuracy", 0.5] / 0.5)
+    assert rows["lost",] == pytest.approx(0.5 - rows["accuracy", 0.5])
     nothing = measured([0.0, 0.5], [partial(ranged, start=0.5), partial(ranged, start=0.25)])
     assert nothing["accuracy", 0.0] == nothing["retained", 0.0] == nothing["retained", 0.5] == 0
 

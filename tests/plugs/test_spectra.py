@@ -162,6 +162,15 @@ def test_both_players_minimise_the_binary_cross_entropies_of_the_game_and_move_o
     assert second.modules == (network,)
 
 
+def test_the_discriminator_sees_images_about_zero():
+    assert centred(torch.tensor([0.0, 0.25, 1.0])).tolist() == [-1, -0.5, 1]
+    asked = []
+    objective = GAN(discriminator=lambda *shape: lambda images: asked.append(images) or images.mean((1, 2, 3)))
+    network, batch = adversaries(objective)
+    objective.discriminator_loss(network, batch)
+    assert torch.equal(asked[0], 2 * batch.images - 1)
+
+
 def test_a_network_that_takes_images_is_no_generator():
     with pytest.raises(StudyError, match="model: generator"):
         GAN().prepare(Network(MLP(1, 2, 8), torch.zeros(1), torch.ones(1)), None)

@@ -103,6 +103,13 @@ def test_labels_are_balanced_and_shapes_are_the_labels(make):
     assert np.array_equal(world.train.factors["shape"], world.train.labels)
 
 
+def test_noise_is_normal_and_of_the_deviation_asked_for(make):
+    plain, noisy = (make("shapes", noise=noise).train.images for noise in (0.0, 0.05))
+    inner = (plain > 0.3) & (plain < 0.7)
+    added = (noisy - plain)[inner]
+    assert stats.kstest(added[:5000], stats.norm(0, 0.05).cdf).pvalue > 1e-3
+
+
 @pytest.mark.parametrize("objects", [1, 3])
 def test_masks_are_the_pixels_that_change_with_the_object(make, objects):
     faint, strong = (make("shapes", objects=objects, size=24, noise=0.0, contrast=(step, step)) for step in (0.2, 0.5))
