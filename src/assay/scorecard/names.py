@@ -59,8 +59,8 @@ def places(classes: Sequence[str], names: Sequence[str] | None, outputs: int, mo
         near = get_close_matches(_plain(missing[0]), known, n=1, cutoff=0.6)
         hint = f" (nearest to '{missing[0]}': '{names[known[near[0]]]}')" if near else ""
         raise StudyError(
-            f"model {model}: {len(missing)} of the data's {len(classes)} classes are none of its {outputs}: {_few(missing)}{hint};"
-            " rename the folders, or give the logits' names, one a line, with --names"
+            f"model {model}: {len(missing)} of the data's {len(classes)} classes are none of its {outputs}:"
+            f" {_few(missing)}{hint}; rename the folders, or give the logits' names, one a line, with --names"
         )
     found = [known[_plain(name)] for name in classes]
     if len(set(found)) < len(found):

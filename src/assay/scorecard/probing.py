@@ -43,8 +43,10 @@ class Probe:
         """Bytes of a process that attacks so many images at once."""
         return LIBRARIES + 2 * self.weights + batch * self.kept
 
-    def as_json(self) -> dict:
-        return self.__dict__
+    @property
+    def counted(self) -> dict[str, int]:
+        """What a model costs, wherever it runs."""
+        return {"parameters": self.parameters, "macs": self.macs, "activations": self.kept, "weights": self.weights}
 
 
 def probe(loaded: Loaded, shape: tuple[int, int, int]) -> Probe:
@@ -144,7 +146,7 @@ def batch_within(loaded: Loaded, found: Probe, free: int) -> int:
     batch = found.batch(free)
     if batch == 0:
         raise StudyError(
-            f"model {loaded.name}: one image with gradients needs {found.memory(1) / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are"
-            f" free, of which it may take {SHARE:.0%}; use a larger machine or --size"
+            f"model {loaded.name}: one image with gradients needs {found.memory(1) / 2**30:.1f} GiB and"
+            f" {free / 2**30:.1f} GiB are free, of which it may take {SHARE:.0%}; use a larger machine or --size"
         )
     return batch

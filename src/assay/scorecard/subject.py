@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from assay.data.batch import TensorSplit, TensorWorld, whole
 from assay.language.plugs import describe, load
-from assay.measuring.arm import Shared
 from assay.measuring.evaluate import batched
 from assay.measuring.measurable import Measurable, ModelArm
 
@@ -87,22 +86,14 @@ class Looked(nn.Module):
 
 class Subject(ModelArm):
     """A model on a world, with its answers. count: images of the test split that the group at hand looks at, from the first on;
-    the split's order is balanced over the classes from the first image on."""
+    the split's order is balanced over the classes from the first image on. pictures: arrays to look at, which a group keeps.
+    counted: what was counted at the first look at the model."""
 
-    def __init__(
-        self,
-        model: Bounded,
-        world: TensorWorld,
-        test: Answers,
-        train: Answers,
-        count: int,
-        *,
-        name: str,
-        shared: Shared | None = None,
-    ):
-        super().__init__(model, world, name=name, shared=shared)
-        self.test, self.train, self.count = test, train, min(count, len(world.test))
+    def __init__(self, model: Bounded, world: TensorWorld, test: Answers, train: Answers, count: int, *, name: str = "model"):
+        super().__init__(model, world, name=name)
+        self.test, self.train, self.count = test, train, count
         self.pictures: dict[str, Any] = {}
+        self.counted: dict[str, Any] = {}
 
     @property
     def labels(self) -> Tensor:

@@ -1,12 +1,11 @@
 """What a measurement gives: numbers with intervals over images, and what each image adds, so that models can be compared.
 
-A share of images has Clopper and Pearson's exact interval; what is a mean over images, or computed from all of them, the percentile
-interval of a bootstrap over images. The resamples are the same for every model, so that differences are paired.
+A share of images has Clopper and Pearson's exact interval; what is a mean over images, or computed from all of them, the
+percentile interval of a bootstrap over images. The resamples are the same for every model, so that differences are paired.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 from scipy.stats import beta
@@ -15,9 +14,8 @@ from torch import Tensor
 from assay.data.seeds import seed_of
 
 LEVEL = 0.95
-RESAMPLES = 1000
-FEWER = 200  # where each resample costs more than a hundredth of a second or so
-COSTLY = 2_000_000  # numbers looked at in a resample
+RESAMPLES = 1000  # of means
+FEWER = 200  # of what is computed anew from each resample
 EXACT, BOOTSTRAP, NONE = "exact binomial", "bootstrap over images", ""
 
 
@@ -69,8 +67,7 @@ def mean(metric: str, rows: Tensor | np.ndarray, x: str | float | None = None) -
 def statistic(metric: str, function: Callable[..., float], *arrays: Tensor | np.ndarray, x: str | float | None = None) -> Value:
     """function(*arrays), whose first axis is images, with its interval over resampled images."""
     count = len(arrays[0])
-    times = RESAMPLES if sum(np.size(array) for array in arrays) <= COSTLY else FEWER
-    draws = np.array([function(*(array[rows] for array in arrays)) for rows in resamples(count, times)])
+    draws = np.array([function(*(array[rows] for array in arrays)) for rows in resamples(count, FEWER)])
     return Value(metric, x, float(function(*arrays)), *ends(draws), count, BOOTSTRAP, None, draws)
 
 
@@ -89,12 +86,23 @@ def ends(draws: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     return float(low), float(high)
 
 
-@cache
-def _seed(count: int) -> int:
-    return seed_of("scorecard", "bootstrap", count)
-
-
-def resamples(count: int, times: int):
-    """`times` arrays of `count` rows drawn with replacement, the same whenever they are asked for; the first ones of more."""
-    generator = np.random.default_rng(_seed(count))
+def resamples(count: int, times: int, *names: object) -> Iterator[np.ndarray]:
+    """`times` arrays of `count` rows drawn with replacement, the same whenever they are asked for under the same names."""
+    generator = np.random.default_rng(seed_of("scorecard", "bootstrap", count, *names))
     return (generator.integers(0, count, count) for _ in range(times))
+
+
+def of_sets(
+    metric: str, function: Callable[..., float], pairs: list[tuple[np.ndarray, np.ndarray]], x: str | float | None = None
+) -> Value:
+    """The mean of function(first, second) over pairs of sets, with its interval over the members of all sets, each resampled
+    on its own; the first sets of all pairs are rows of the same images."""
+
+    def drawn(rows: np.ndarray, others: tuple[np.ndarray, ...]) -> float:
+        return float(np.mean([function(one[rows], two[more]) for (one, two), more in zip(pairs, others, strict=True)]))
+
+    firsts = resamples(len(pairs[0][0]), FEWER)
+    seconds = zip(*(resamples(len(second), FEWER, "set", place) for place, (_, second) in enumerate(pairs)), strict=True)
+    draws = np.array([drawn(rows, others) for rows, others in zip(firsts, seconds, strict=True)])
+    value = float(np.mean([function(*pair) for pair in pairs]))
+    return Value(metric, x, value, *ends(draws), len(pairs[0][0]), BOOTSTRAP, None, draws)
