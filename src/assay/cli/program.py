@@ -2,9 +2,37 @@
 
 import typer
 
-from assay.cli import artifacts, authoring, datasets, freezing, more, networks, overview, place, planning, proving, site, studies
+from assay.cli import (
+    artifacts,
+    authoring,
+    datasets,
+    freezing,
+    measuring,
+    more,
+    networks,
+    overview,
+    place,
+    planning,
+    proving,
+    site,
+    studies,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
 app.callback()(place.warn)
-for group in (studies, authoring, freezing, overview, planning, more, artifacts, proving, datasets, networks, site, place):
+for group in (
+    studies,
+    authoring,
+    freezing,
+    overview,
+    planning,
+    more,
+    artifacts,
+    proving,
+    datasets,
+    networks,
+    site,
+    place,
+    measuring,
+):
     app.add_typer(group.commands)

@@ -40,12 +40,16 @@ def accuracy(subject: Subject) -> Iterator[Value | Skipped]:
     else:
         yield Skipped("top5", f"the model has {logits.shape[1]} classes, of which five are all or nearly")
     classes = labels.unique().tolist()
-    yield statistic("balanced_top1", _balanced, right.double().numpy(), labels.numpy())
+    yield statistic("balanced_top1", _balanced, right.double().numpy(force=True), labels.numpy(force=True))
     for number in classes:
         yield mean("class_top1", right[labels == number], subject.world.classes[number])
     confidence = logits.double().softmax(1).amax(1)
     wrong = (confidence * ~right).argsort(descending=True, stable=True)[: min(WRONG, int((~right).sum()))]
-    subject.pictures |= {"wrong": wrong.numpy(), "wrong_answers": answers[wrong].numpy(), "wrong_sure": confidence[wrong].numpy()}
+    subject.pictures |= {
+        "wrong": wrong.numpy(force=True),
+        "wrong_answers": answers[wrong].numpy(force=True),
+        "wrong_sure": confidence[wrong].numpy(force=True),
+    }
     subject.pictures["confused"] = _confused(answers[~right], labels[~right])
 
 
@@ -58,7 +62,7 @@ def _confused(answers: Tensor, labels: Tensor) -> np.ndarray:
     """(P, 3) label, answer and count of the pairs that are confused most often."""
     pairs, counts = torch.stack([labels, answers], 1).unique(dim=0, return_counts=True)
     order = counts.argsort(descending=True, stable=True)[:PAIRS]
-    return torch.cat([pairs[order], counts[order, None]], 1).numpy()
+    return torch.cat([pairs[order], counts[order, None]], 1).numpy(force=True)
 
 
 def calibration(subject: Subject) -> Iterator[Value | Skipped]:

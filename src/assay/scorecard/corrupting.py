@@ -1,6 +1,6 @@
 """How a model holds up under the corruptions of ImageNet-C, and how often its answer flips in the films of ImageNet-P."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -21,38 +21,46 @@ METRICS = {
 }
 SEVERITIES = (1, 2, 3, 4, 5)
 FRAMES = 8
+PART = 64  # images corrupted at once
 
 
 def corruptions(subject: Subject) -> Iterator[Value]:
     """Errors on the same images under every corruption and severity. Keeps each image's errors, (N, 15), for comparisons."""
-    images = subject.images
-    wrong = np.stack([_wrong(subject, images, name) for name in IMAGENET_C], 1)  # (N, corruptions, severities)
+    wrong = np.stack([_wrong(subject, name) for name in IMAGENET_C], 1)  # (N, corruptions, severities)
     yield mean("corrupted_error", wrong.mean((1, 2)))
     for place, severity in enumerate(SEVERITIES):
         yield mean("severity_error", wrong[:, :, place].mean(1), severity)
     for place, name in enumerate(IMAGENET_C):
         yield mean("corruption_error", wrong[:, place].mean(1), name)
-    clean = (subject.logits.argmax(1) != subject.labels).double().numpy()
+    clean = (subject.logits.argmax(1) != subject.labels).double().numpy(force=True)
     yield mean("lost", wrong.mean((1, 2)) - clean)
     subject.pictures["corruption_errors"] = wrong.mean(2)
 
 
-def _wrong(subject: Subject, images: torch.Tensor, name: str) -> np.ndarray:
+def _wrong(subject: Subject, name: str) -> np.ndarray:
     """(N, severities) 1 where an image is answered wrongly under a corruption."""
     corruption = plug(f"corruptions/{name}")
-    columns = [subject.right(corruption(images, severity, subject.generator(name, severity))) for severity in SEVERITIES]
-    return (~torch.stack(columns, 1)).double().numpy()
+    columns = []
+    for severity in SEVERITIES:
+        generator = subject.generator(name, severity)
+        parts = [subject.answer(corruption(images, severity, generator)) for images in subject.parts(PART)]
+        columns.append(torch.cat(parts) != subject.labels)
+    return torch.stack(columns, 1).double().numpy(force=True)
 
 
 def flips(subject: Subject) -> Iterator[Value]:
     """Flip probabilities, film by film."""
-    chance, images = plug("metrics/flip_probability"), subject.images
     rows = []
     for name, film in SEQUENCES.items():
-        shown = film(images, FRAMES, subject.generator("film", name)).flatten(0, 1)
-        with torch.no_grad():
-            answers = subject.each(subject.network, shown).argmax(1).unflatten(0, (FRAMES, -1))
-        against = "first" if name in UNORDERED else "previous"
-        rows.append(np.array([chance(answers[:, [row]], against=against) for row in range(len(images))]))
+        rows.append(_flipped(subject, film, subject.generator("film", name), "first" if name in UNORDERED else "previous"))
         yield mean("perturbation_flips", rows[-1], name)
     yield mean("flips", np.mean(rows, axis=0))
+
+
+def _flipped(subject: Subject, film: Callable, generator: torch.Generator, against: str) -> np.ndarray:
+    """(N,) flip probability of each image's film."""
+    chance, found = plug("metrics/flip_probability"), []
+    for images in subject.parts(PART // FRAMES):
+        answers = subject.answer(film(images, FRAMES, generator).flatten(0, 1)).unflatten(0, (FRAMES, -1))
+        found += [chance(column[:, None], against=against) for column in answers.unbind(1)]
+    return np.array(found)

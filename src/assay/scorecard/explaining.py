@@ -45,11 +45,11 @@ def attributions(subject: Subject) -> Iterator[Value | Skipped]:
             yield Skipped("insertion", f"{name}: {in_a_line(error)}")
             continue
         yield from _faithful(subject, name, images, answers, heat)
-        yield mean("stability", plug("metrics/rank_correlation")(heat.numpy(), again.numpy()), name)
+        yield mean("stability", plug("metrics/rank_correlation")(heat.numpy(force=True), again.numpy(force=True)), name)
         if mask is not None:
             point = plug("metrics/pointing")
             yield mean("pointing", np.array([point(heat[[row]], mask[[row]]) for row in range(len(heat))]), name)
-        subject.pictures[f"map {name}"] = heat[:SHOWN].numpy()
+        subject.pictures[f"map {name}"] = heat[:SHOWN].numpy(force=True)
 
 
 def _heat(subject: Subject, method: Callable, images: Tensor, answers: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ ODIN = {"temperature": 1000.0, "eps": 0.0014}  # the paper's
 
 def ood(subject: Subject) -> Iterator[Value | Skipped]:
     """Every score of a single image there is, against every outside set that is no world of the model's own classes."""
-    own = {name: rows.numpy() for name, rows in _scores(subject, subject.images, subject.logits).items()}
+    own = {name: rows.numpy(force=True) for name, rows in _scores(subject, subject.images, subject.logits).items()}
     areas = []
     for name, outside in _outside(subject):
         if isinstance(outside, Skipped):
@@ -43,9 +43,9 @@ def ood(subject: Subject) -> Iterator[Value | Skipped]:
         with torch.no_grad():
             logits = subject.each(subject.network, outside)
         for score, rows in _scores(subject, outside, logits).items():
-            yield from _compared(f"{score}, {name}", own[score], rows.numpy())
+            yield from _compared(f"{score}, {name}", own[score], rows.numpy(force=True))
             if score == "msp":
-                areas.append((own[score], rows.numpy()))
+                areas.append((own[score], rows.numpy(force=True)))
     yield of_sets("mean_auroc", plug("metrics/auroc"), areas)
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from assay.corruptions._imagenet_c import IMAGENET_C
 from assay.corruptions._sequences import SEQUENCES
 from assay.errors import StudyError, unknown
 from assay.language.metrics import Metric, read_metric
+from assay.language.plugs import describe
+from assay.provenance.fingerprints import closure, code_hash, computes, computing_closure, digest, source_hash
 from assay.scorecard import attacking, classifying, corrupting, costing, explaining, foreign, labelling, representing, shifting
 from assay.scorecard.subject import Subject
 from assay.scorecard.values import Skipped, Value
@@ -19,24 +21,32 @@ ALL = 10**9  # images
 class Group:
     """A group of metrics, one job for a model.
 
-    measure: what computes it. images: test images it looks at, at most, unless told otherwise. forward, backward: passes an
-    image without and with gradients, beside the one that all groups share. changed: images made from one, by corruption or
-    otherwise. headline: the metrics that models are compared by.
+    measure: what computes it. plugs: those it uses, as "kind/name". images: test images it looks at, at most, unless told
+    otherwise. headline: the metrics that models are compared by. forward, backward: passes an image without and with gradients,
+    beside the one that all groups share. changed: images made from one, by corruption or otherwise.
     """
 
     name: str
     measure: Callable[[Subject], Iterator[Value | Skipped]]
     metrics: dict[str, str]
-    images: int
-    headline: tuple[str, ...]
+    plugs: tuple[str, ...]
+    images: int = ALL
+    headline: tuple[str, ...] = ()
     forward: float = 0.0
     backward: float = 0.0
     changed: float = 0.0
 
-    @property
-    def module(self) -> str:
-        """Where its code is."""
-        return self.measure.__module__
+    @cached_property
+    def code(self) -> str:
+        """A digest of the code that its numbers are computed with."""
+        own = {name: source_hash(name) for name in closure(self.measure.__module__) if name.startswith("assay.scorecard.")}
+        used = {name for plug in self.plugs for name in computing_closure(describe(*plug.split("/")).module)}
+        reached = {name for name in closure(self.measure.__module__) if computes(name)}
+        return digest(own | {name: code_hash(name) for name in used | reached})
+
+
+def _plugs(kind: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{kind}/{name}" for name in names)
 
 
 METHODS = len(explaining.METHODS)
@@ -45,33 +55,101 @@ CORRUPTED = len(IMAGENET_C) * len(corrupting.SEVERITIES)
 SEARCHED = attacking.RUNGS + attacking.HALVINGS
 SETS = 2 + len(foreign.OUTSIDE)  # the own images and noise among them
 
+CALIBRATION = ("ece", "classwise_ece", "rms_calibration_error", "brier", "temperature")
+
 GROUPS = (
-    Group("accuracy", classifying.accuracy, classifying.METRICS, ALL, ("top1",)),
-    Group("calibration", classifying.calibration, classifying.METRICS, ALL, ("ece", "nll")),
+    Group("accuracy", classifying.accuracy, classifying.METRICS, (), headline=("top1",)),
+    Group(
+        "calibration",
+        classifying.calibration,
+        classifying.METRICS,
+        _plugs("metrics", *CALIBRATION),
+        headline=("ece", "nll"),
+    ),
     Group(
         "corruptions",
-        *(corrupting.corruptions, corrupting.METRICS, 500, ("corrupted_error",), CORRUPTED, 0, CORRUPTED),
+        corrupting.corruptions,
+        corrupting.METRICS,
+        _plugs("corruptions", *IMAGENET_C),
+        images=500,
+        headline=("corrupted_error",),
+        forward=CORRUPTED,
+        changed=CORRUPTED,
     ),
-    Group("flips", corrupting.flips, corrupting.METRICS, 100, ("flips",), FILMED, 0, FILMED),
+    Group(
+        "flips",
+        corrupting.flips,
+        corrupting.METRICS,
+        _plugs("metrics", "flip_probability"),
+        images=100,
+        headline=("flips",),
+        forward=FILMED,
+        changed=FILMED,
+    ),
     Group(
         "attacks",
-        *(attacking.attacks, attacking.METRICS, 200, ("attacked_top1", "minimal_size")),
-        *(3 + 10 + SEARCHED, 1 + 2 * attacking.STEPS + SEARCHED, 10),
+        attacking.attacks,
+        attacking.METRICS,
+        _plugs("attacks", "fgsm", "pgd"),
+        images=200,
+        headline=("attacked_top1", "minimal_size"),
+        forward=3 + 10 + SEARCHED,  # of each attack, of each noise, of the search
+        backward=1 + 2 * attacking.STEPS + SEARCHED,
+        changed=10,
     ),
-    Group("ood", foreign.ood, foreign.METRICS, 300, ("mean_auroc",), 2 * SETS - 1, SETS, SETS - 1),
+    Group(
+        "ood",
+        foreign.ood,
+        foreign.METRICS,
+        (*_plugs("scores", "msp", "odin"), *_plugs("metrics", "auroc", "fpr95"), *_plugs("worlds", *foreign.OUTSIDE)),
+        images=300,
+        headline=("mean_auroc",),
+        forward=2 * SETS - 1,
+        backward=SETS,
+        changed=SETS - 1,
+    ),
     Group(
         "shifts",
-        *(shifting.shifts, shifting.METRICS, 500, ("mean_consistency",), len(shifting.BATTERY), 0, len(shifting.BATTERY)),
+        shifting.shifts,
+        shifting.METRICS,
+        (),
+        images=500,
+        headline=("mean_consistency",),
+        forward=len(shifting.BATTERY),
+        changed=len(shifting.BATTERY),
     ),
-    Group("shape", shifting.shape_bias, shifting.METRICS, 1000, ("shape_bias",), 1),
+    Group("shape", shifting.shape_bias, shifting.METRICS, (), images=1000, headline=("shape_bias",), forward=1),
     Group(
         "attributions",
-        *(explaining.attributions, explaining.METRICS, 32, (), METHODS * 2 * (explaining.STEPS + 1), 2 * (3 + 16)),
+        explaining.attributions,
+        explaining.METRICS,
+        (
+            *_plugs("attributions", *explaining.METHODS),
+            *_plugs("metrics", "insertion", "deletion", "rank_correlation", "pointing"),
+        ),
+        images=32,
+        forward=METHODS * 2 * (explaining.STEPS + 1),
+        backward=2 * (3 + explaining.METHODS["integrated_gradients"]["steps"]),
     ),
-    Group("representation", representing.representation, representing.METRICS, 5000, ("knn", "linear_probe")),
-    Group("labels", labelling.labels, labelling.METRICS, ALL, ()),
-    Group("duplicates", labelling.duplicates, labelling.METRICS, 5000, ()),
-    Group("cost", costing.cost, costing.METRICS, 32, ("images_per_second",), costing.TIMES + 1),
+    Group(
+        "representation",
+        representing.representation,
+        representing.METRICS,
+        _plugs("metrics", "knn", "intrinsic_dimension"),
+        images=5000,
+        headline=("knn", "linear_probe"),
+    ),
+    Group("labels", labelling.labels, labelling.METRICS, _plugs("scores", "confident_learning")),
+    Group("duplicates", labelling.duplicates, labelling.METRICS, (), images=5000),
+    Group(
+        "cost",
+        costing.cost,
+        costing.METRICS,
+        (),
+        images=32,
+        headline=("images_per_second",),
+        forward=costing.TIMES + 1,
+    ),
 )
 BY_NAME = {group.name: group for group in GROUPS}
 

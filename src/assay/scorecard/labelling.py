@@ -33,7 +33,7 @@ def labels(subject: Subject) -> Iterator[Value | Skipped]:
     suspicion = plug("scores/confident_learning")(Samples(Looked(subject.logits), rows, subject.labels))
     yield mean("suspect_labels", suspicion > 0)
     order = suspicion.argsort(descending=True, stable=True)[: min(SUSPECT, int((suspicion > 0).sum()))]
-    subject.pictures |= {"suspect": order.numpy(), "suspect_answers": subject.logits[order].argmax(1).numpy()}
+    subject.pictures |= {"suspect": order.numpy(force=True), "suspect_answers": subject.logits[order].argmax(1).numpy(force=True)}
 
 
 def duplicates(subject: Subject) -> Iterator[Value | Skipped]:
@@ -59,4 +59,4 @@ def thumbnails(split: TensorSplit, count: int) -> Tensor:
 def _alike(first: Tensor, second: Tensor, earlier: bool) -> np.ndarray:
     """(N,) whether a row of the first is like one of the second, like an earlier one where the two are the same."""
     like = first @ second.T > ALIKE
-    return (like.tril(-1) if earlier else like).any(1).double().numpy()
+    return (like.tril(-1) if earlier else like).any(1).double().numpy(force=True)

@@ -82,7 +82,8 @@ def load(named: str, weights: str | None = None, given: dict[str, Any] | None = 
     if not isinstance(loaded.model, nn.Module):
         raise StudyError(f"model {named}: gives a {type(loaded.model).__name__}, not a torch.nn.Module; return the module")
     loaded.model.eval()
-    return replace(loaded, preparation=replace(loaded.preparation, **given)) if given else loaded
+    said = {key: tuple(value) if isinstance(value, list) else value for key, value in (given or {}).items()}
+    return replace(loaded, preparation=replace(loaded.preparation, **said))
 
 
 def takes_weights(named: str) -> bool:

@@ -1,7 +1,7 @@
 """A first look at a model: whether it can be measured at all, what its passes cost, and how much memory they take."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from assay.errors import StudyError, in_a_line
 from assay.scorecard.loading import Loaded
 
 PROBED = 2  # images
+TRIES = 3
 BATCH = 32  # images at once, where memory has room for them
 SHARE = 0.5  # of the memory that is free, for what a pass leaves behind
 LIBRARIES = 600 * 2**20  # bytes of a job before it loads anything
@@ -21,7 +22,7 @@ LIBRARIES = 600 * 2**20  # bytes of a job before it loads anything
 
 @dataclass(frozen=True)
 class Probe:
-    """outputs: logits an image. forward, backward: seconds an image for a pass without gradients, and with them and back.
+    """outputs: logits an image. forward, backward: core seconds an image for a pass without gradients, and with them and back.
     kept, largest: bytes an image of all activations, and of the largest pair of neighbours. weights: bytes. parameters: how
     many. macs: multiply-accumulates an image."""
 
@@ -124,15 +125,28 @@ def _sizes_of_outputs(model: nn.Module, sizes: list[int]) -> Iterator[None]:
 
 
 def _seconds(model: nn.Module, images: Tensor) -> tuple[float, float]:
-    """Seconds an image, forward alone, and forward with gradients and back to the image."""
-    begun = time.perf_counter()
-    with torch.no_grad():
-        model(images.clone())
-    forward = time.perf_counter() - begun
-    given = images.clone().requires_grad_(True)
-    begun = time.perf_counter()
-    torch.autograd.grad(model(given * 1).square().sum(), given, allow_unused=True)
-    return forward / PROBED, (time.perf_counter() - begun) / PROBED
+    """Core seconds an image, forward alone, and forward with gradients and back to the image; the least of a few tries, since
+    the first ones prepare what later ones use."""
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(images.clone())
+
+    def back() -> None:
+        given = images.clone().requires_grad_(True)
+        torch.autograd.grad(model(given * 1).square().sum(), given, allow_unused=True)
+
+    return _least(forward) / PROBED, _least(back) / PROBED
+
+
+def _least(work: Callable[[], None]) -> float:
+    """Core seconds, whatever else the machine does."""
+    seconds = []
+    for _ in range(TRIES):
+        begun = time.process_time()
+        work()
+        seconds.append(time.process_time() - begun)
+    return min(seconds)
 
 
 def free_memory() -> int:

@@ -27,8 +27,10 @@ def representation(subject: Subject) -> Iterator[Value | Skipped]:
             yield Skipped(name, "the model has no layer before a linear classifier that gives one row an image")
         return
     features, labels = features[: subject.count], subject.labels
-    yield Value("intrinsic_dimension", None, plug("metrics/intrinsic_dimension")(features.numpy()), images=len(features))
-    subject.pictures["features"] = features[:COMPARED].numpy()
+    yield Value(
+        "intrinsic_dimension", None, plug("metrics/intrinsic_dimension")(features.numpy(force=True)), images=len(features)
+    )
+    subject.pictures["features"] = features[:COMPARED].numpy(force=True)
     bank, bank_labels = subject.train.features, subject.world.train.labels
     if bank is None or len(bank_labels.unique()) < 2:
         for name in ("knn", "linear_probe"):
@@ -38,5 +40,5 @@ def representation(subject: Subject) -> Iterator[Value | Skipped]:
     rows = [neighbours(bank, bank_labels, features[[row]], labels[[row]]) for row in range(len(features))]
     yield mean("knn", np.array(rows))
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
-    probe.fit(bank.numpy(), bank_labels.numpy())
-    yield mean("linear_probe", (probe.predict(features.numpy()) == labels.numpy()).astype(float))
+    probe.fit(bank.numpy(force=True), bank_labels.numpy(force=True))
+    yield mean("linear_probe", (probe.predict(features.numpy(force=True)) == labels.numpy(force=True)).astype(float))

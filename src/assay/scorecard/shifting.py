@@ -92,8 +92,8 @@ def shifts(subject: Subject) -> Iterator[Value | Skipped]:
             continue
         with torch.no_grad():
             changed = subject.each(lambda part, change=change: subject.network(change(part).clamp(0, 1)), images).argmax(1)
-        right.append((changed == labels).double().numpy())
-        same.append((changed == answers).double().numpy())
+        right.append((changed == labels).double().numpy(force=True))
+        same.append((changed == answers).double().numpy(force=True))
         yield mean("shifted_top1", right[-1], name)
         yield mean("consistency", same[-1], name)
     yield mean("mean_shifted_top1", np.mean(right, axis=0))

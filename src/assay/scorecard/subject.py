@@ -117,8 +117,15 @@ class Subject(ModelArm):
         """The function of all rows, as many at once as the model can take with gradients."""
         return batched(function, *tensors, size=self.network.batch)
 
+    def parts(self, size: int) -> Iterator[Tensor]:
+        """The images looked at, so many at once, decoded as they are asked for."""
+        return self.world.test.batches(torch.arange(self.count).split(size))
+
     @torch.no_grad()
-    def right(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(B,) bool, whether images are answered as labelled, the first ones looked at by default."""
-        wanted = self.labels[: len(images)] if labels is None else labels
-        return self.each(self.network, images).argmax(1) == wanted
+    def answer(self, images: Tensor) -> Tensor:
+        """(B,) the likeliest class of each image."""
+        return self.each(self.network, images).argmax(1)
+
+    def right(self, images: Tensor) -> Tensor:
+        """(B,) bool, whether images made of those looked at are answered as labelled."""
+        return self.answer(images) == self.labels

@@ -1,0 +1,70 @@
+"""Pictures for the report: what a model gets wrong, labels it doubts, maps of its reasons; each as text that a page holds."""
+
+import base64
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from assay.scorecard.images import opened
+from assay.scorecard.measuring import Measured
+from assay.scorecard.names import short
+from assay.scorecard.request import Model, Request
+from assay.storage.files import read_json
+
+SIDE = 112  # pixels of a thumbnail
+MOST = 12  # pictures in a row of the report
+
+
+def wrong_shown(request: Request, model: Model, results: Mapping[str, Measured], shown: Path) -> list[dict[str, Any]]:
+    """The wrong answers of most confidence: a picture, its label, the answer, how sure."""
+    if "accuracy" not in results or not (shown / "about.json").exists():
+        return []
+    kept, about = results["accuracy"].pictures, read_json(shown / "about.json")
+    names, (world, _) = _names(model, about), opened(shown, torch.device("cpu"))
+    triples = zip(kept["wrong"][:MOST], kept["wrong_answers"], kept["wrong_sure"], strict=False)
+    return [
+        {
+            "picture": picture(world.test.images[int(row)].numpy()),
+            "label": short(about["classes"][int(world.test.labels[int(row)])]),
+            "answer": short(names[int(answer)]),
+            "sure": float(sure),
+        }
+        for row, answer, sure in triples
+    ]
+
+
+def maps_shown(results: Mapping[str, Measured], shown: Path) -> list[dict[str, Any]]:
+    """The first images that were explained, and each method's map of them."""
+    kept = results["attributions"].pictures if "attributions" in results else {}
+    methods = {name.removeprefix("map "): maps for name, maps in kept.items() if name.startswith("map ")}
+    if not methods or not (shown / "about.json").exists():
+        return []
+    count = len(next(iter(methods.values())))
+    images = opened(shown, torch.device("cpu"))[0].test.images[:count].numpy()
+    rows = [{"name": "image", "pictures": [picture(image) for image in images]}]
+    return rows + [{"name": name, "pictures": [picture(heat(one)) for one in maps]} for name, maps in methods.items()]
+
+
+def heat(values: np.ndarray) -> np.ndarray:
+    """A map (H, W) as an image (1, H, W), its 99th percentile white."""
+    top = np.quantile(values, 0.99)
+    return np.clip(values / top, 0, 1)[None] if top > 0 else np.zeros_like(values)[None]
+
+
+def _names(model: Model, about: dict) -> list[str]:
+    return model.logits if model.logits is not None else about["classes"]
+
+
+def picture(pixels: np.ndarray) -> str:
+    """An image (C, H, W) in [0, 1] as a data URI, at most SIDE pixels wide; small ones enlarged without smoothing."""
+    values = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
+    image = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+    way = Image.Resampling.NEAREST if image.width < SIDE else Image.Resampling.BILINEAR
+    buffer = io.BytesIO()
+    image.resize((SIDE, SIDE), way).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
