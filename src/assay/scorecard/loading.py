@@ -176,9 +176,9 @@ def _of_python(named: str, weights: Path | None) -> Loaded:
         tensors, said = read_weights(weights)
         fill(model, tensors, weights, named)
         about |= {"weights": str(weights), "sha256": sha256(weights)}
-    wants = of_timm(model) if hasattr(model, "pretrained_cfg") else Preparation()
-    names = tuple(map(str, getattr(model, "class_names", ()))) or None
-    return Loaded(named, model, wants, names, tuple(said), about)
+    by_timm = hasattr(model, "pretrained_cfg")
+    names = tuple(map(str, getattr(model, "class_names", ()))) or (_published_names(model) if by_timm else None)
+    return Loaded(named, model, of_timm(model) if by_timm else Preparation(), names, tuple(said), about)
 
 
 def _source_digest(module: Any) -> str:

@@ -9,14 +9,17 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.artifacts.folders import pull
 from assay.errors import StudyError
-from assay.language.recipes import canonical
-from assay.provenance.fingerprints import digest, fingerprint
+from assay.language.recipes import canonical, plugs_in
+from assay.networks.jobs import pin_threads
+from assay.provenance.fingerprints import data_behind, digest, fingerprint
 from assay.report.figure import ASSETS
 from assay.scorecard.data import data_for, data_name
 from assay.scorecard.groups import BY_NAME, Group, chosen
@@ -25,22 +28,25 @@ from assay.scorecard.names import places, read_names
 from assay.scorecard.planning import STARTING, costs, within
 from assay.scorecard.probing import Probe, batch_within, free_memory, probe
 from assay.storage.files import read_json, sha256, write_atomic
-from assay.storage.places import WORK, place
+from assay.storage.places import CHECKOUT, WORK, place
 from assay.worlds._files import check_geometry, digest_of, listed
 
 GIB = 2**30
+OWN = "-"  # in the place of a file of weights
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of a request. key: its name in paths, with a digest of all that its numbers depend on. images: the key of what it
-    is shown. names: of its logits as a person gave them; logits: as they are known. about: where it came from."""
+    """A model of a request. key: its name in paths, with a digest of all that its numbers depend on. desk: the folder that a
+    person was in, where Python modules are found. names: of its logits as a person gave them; logits: as they are known. images:
+    the key of what it is shown. about: where it came from."""
 
     key: str
     name: str
     named: str
     weights: str | None
     given: dict[str, Any]
+    desk: str
     names: list[str] | None
     logits: list[str] | None
     state: str
@@ -51,6 +57,7 @@ class Model:
 
     def load(self) -> Loaded:
         """The model, as it was looked at. StudyError where it is another one by now."""
+        sys.path.insert(0, self.desk)
         loaded = loaded_as(self.named, self.weights, self.given, self.names)
         if loaded.identity["state"] != self.state:
             raise StudyError(f"model {self.named}: other weights than when measuring was asked for; start again")
@@ -117,16 +124,16 @@ class Request:
 
 
 def weights_for(named: Sequence[str], weights: Sequence[str]) -> list[str | None]:
-    """The file that each model is filled with: those given, in order, for the models that take one. StudyError unless there are
-    as many, or none."""
-    takers = [takes_weights(name) for name in named]
-    if weights and len(weights) != sum(takers):
-        who = ", ".join(name for name, takes in zip(named, takers, strict=True) if takes) or "none"
+    """The file that each model is filled with: those given, in order, for the models that take one; OWN for one that brings its
+    own. StudyError unless there are as many, or none."""
+    takers = [name for name in named if takes_weights(name)]
+    if weights and len(weights) != len(takers):
         raise StudyError(
-            f"--weights: {len(weights)} files for {sum(takers)} models that take one ({who}); one for each, in order"
+            f"--weights: {len(weights)} files for {len(takers)} models that take one ({', '.join(takers) or 'none'});"
+            f" give one for each, in order, '{OWN}' where a model brings its own"
         )
-    left = iter(weights)
-    return [next(left, None) if takes else None for takes in takers]
+    left = iter(None if file == OWN else file for file in weights)
+    return [next(left, None) if takes_weights(name) else None for name in named]
 
 
 def loaded_as(named: str, weights: str | None, given: dict[str, Any], names: Sequence[str] | None) -> Loaded:
@@ -161,6 +168,7 @@ def request(
 ) -> Request:
     """Load every model, look at it, and plan what is measured; says how each one wants its images. StudyError or DataError
     where a model or the data cannot be used, before anything is computed."""
+    pin_threads(threads)  # passes are timed as jobs take them
     read = list(read_names(place(names))) if names else None
     groups, models, images, probes = chosen(list(only)), [], {}, []
     for name, file in zip(named, weights_for(named, weights), strict=True):
@@ -175,6 +183,7 @@ def request(
         probes.append(found)
     if len({model.key for model in models}) < len(models):
         raise StudyError("models: the same model twice on the same data; name each once")
+    _pull(images.values())
     spec = next(iter(images.values()))
     counts = within(groups, probes, *_sizes(spec), minutes, most, _numbers(spec))
     seconds = {model.key: _seconds(groups, found, counts, spec) for model, found in zip(models, probes, strict=True)}
@@ -185,6 +194,13 @@ def request(
         )
     asked = data_name(data, spec), tuple(models), images, counts, seconds, memory
     return Request(*asked, skip_unreadable=skip_unreadable, threads=threads, device=device)
+
+
+def _pull(specs: Iterable[dict[str, Any]]) -> None:
+    """Bring the real images that worlds read, where there is a store to bring them from."""
+    files = set(data_behind({plug for spec in specs for plug in plugs_in(spec)}))
+    if files and CHECKOUT:
+        pull("data", only=files)
 
 
 def _looked_at(loaded: Loaded, spec: dict[str, Any]) -> tuple[Probe, int]:
@@ -251,7 +267,8 @@ def _model(
     key = f"{_slug(loaded.name)}-{_digest({**identity, 'images': images})}"
     about = {**loaded.about, "preparation": str(loaded.preparation), "said": list(loaded.said)}
     logits = None if loaded.names is None else list(loaded.names)
-    return Model(key, loaded.name, named, weights, given, names, logits, identity["state"], images, batch, asdict(found), about)
+    asked = key, loaded.name, named, weights, given, str(Path.cwd()), names
+    return Model(*asked, logits, identity["state"], images, batch, asdict(found), about)
 
 
 def _slug(name: str) -> str:
