@@ -71,3 +71,8 @@ def number():
 
 def failing():
     raise ValueError("no weights here")
+
+
+def wide():
+    torch.manual_seed(1)
+    return Small(width=6)

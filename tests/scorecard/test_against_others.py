@@ -92,7 +92,7 @@ def test_accuracy_clean_and_corrupted_is_robustbenchs(subject, monkeypatch):
 
 
 def test_accuracy_under_attack_is_foolboxs(subject, monkeypatch):
-    """The same step of the gradient's sign; for PGD, from the image itself."""
+    """The same step of the gradient's sign; PGD starts at random here and at the image there, and fools as many."""
     few = Subject(lite0(), subject.world, subject.test, subject.train, 4)
     theirs = foolbox.PyTorchModel(lite0(), bounds=(0, 1), preprocessing=None, device="cpu")
     eps, _ = attacking.sizes(224)
