@@ -22,7 +22,7 @@ SMALL_IMAGE = 64  # pixels, up to which 8/255 is the usual size; 4/255 beyond
 EUCLIDEAN = 0.5  # the usual size at 32 pixels, where images have as much norm a pixel
 STEPS = 10
 LARGEST = 0.25  # of the search for the smallest size
-RUNGS, HALVINGS = 6, 4
+RUNGS, HALVINGS = 10, 3  # down to 1/2048, to an eighth
 
 
 def sizes(side: int) -> tuple[float, float]:

@@ -105,7 +105,9 @@ def corruption_ratios(results: Results, reference: str) -> dict[str, Value]:
     if base is None:
         return {}
     ratio = plug("metrics/mce", least=1 / len(base))
-    return {name: _ratio(ratio, own, base) for name, own in errors.items() if own is not None and own.shape == base.shape}
+    others = {name: own for name, own in errors.items() if name != reference and own is not None and own.shape == base.shape}
+    one = Value("mce", None, 1.0, images=len(base))  # by definition, on any resample
+    return {reference: one, **{name: _ratio(ratio, own, base) for name, own in others.items()}}
 
 
 def _ratio(ratio, own: np.ndarray, base: np.ndarray) -> Value:

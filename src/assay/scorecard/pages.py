@@ -23,7 +23,7 @@ from assay.storage.files import read_json, write_atomic
 
 PAGES = ("report.html", "metrics.csv", "metrics.json", "card.md", "table.tex")
 COLUMNS = ("model", "group", "metric", "x", "value", "low", "high", "images", "interval", "note")
-LIMIT = 40  # rows of one metric in the report; all are in metrics.csv
+LIMIT = 100  # rows of one metric in the report; all are in metrics.csv
 
 
 def write_pages(request: Request, out: Path, failed: Mapping[str, str] | None = None) -> None:
@@ -59,7 +59,7 @@ def titles(request: Request) -> dict[str, str]:
 class View:
     """What templates see."""
 
-    level = LEVEL
+    level, limit = LEVEL, LIMIT
 
     def __init__(self, request: Request, out: Path, results: Results, failed: dict[str, str]):
         self.request, self.out, self.results, self.failed = request, out, results, failed
@@ -98,22 +98,27 @@ class View:
         return any(each.real for each in self.differences if each.key == key)
 
     def tables(self) -> list[dict[str, Any]]:
-        """Each group's numbers: rows of metric and coordinate, a value for each model; and what does not apply."""
+        """Each group's numbers, a value for each model: metrics that have one, then those that have several, metric by metric;
+        and what does not apply."""
         found = []
         for group in self.request.groups:
             keys = dict.fromkeys(value.key for name in self.names for value in self._values(name, group.name))
-            rows = []
-            for key in keys:
-                values = {name: self.shown(name, group.name, key) for name in self.names}
-                rows.append(_row(group.name, key, self.metrics[next(v for v in values.values() if v).metric], values, []))
+            rows = [self._row(group.name, key) for key in keys]
+            several = {name: [row for row in rows if row["name"] == name and row["x"] is not None] for name in group.metrics}
             skipped = dict.fromkeys(
                 (each.metric, each.reason)
                 for name in self.names
                 if (m := self.results[name].get(group.name))
                 for each in m.skipped
             )
-            found.append({"name": group.name, "rows": rows[:LIMIT], "more": len(rows) - LIMIT, "skipped": list(skipped)})
+            whole = [row for row in rows if row["x"] is None]
+            by = [(name, rows) for name, rows in several.items() if rows]
+            found.append({"name": group.name, "rows": whole, "by": by, "skipped": list(skipped)})
         return found
+
+    def _row(self, group: str, key: str) -> dict[str, Any]:
+        values = {name: self.shown(name, group, key) for name in self.names}
+        return _row(group, key, self.metrics[next(value for value in values.values() if value).metric], values, [])
 
     def pictures(self) -> list[dict[str, Any]]:
         """What each model gets wrong with most confidence, and maps of its reasons."""
@@ -134,7 +139,8 @@ class View:
 
 def _row(group: str, key: str, metric: Metric, values: dict[str, Value | None], lead: list[str]) -> dict[str, Any]:
     first = next(value for value in values.values() if value)
-    return {"group": group, "key": key, "metric": metric, "x": first.x, "values": values, "lead": lead, "bounds": bounds(values)}
+    about = {"group": group, "key": key, "name": first.metric, "metric": metric, "x": first.x}
+    return {**about, "values": values, "lead": lead, "bounds": bounds(values)}
 
 
 def bounds(values: dict[str, Value | None]) -> tuple[float, float]:
