@@ -166,6 +166,7 @@ def _of_python(named: str, weights: Path | None) -> Loaded:
     if not callable(getattr(module, function, None)):
         has = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise StudyError(f"model {named}: {unknown('function', function, has)}")
+    torch.manual_seed(0)  # a model that draws its weights is the same one in every job
     try:
         model = getattr(module, function)()
     except Exception as error:  # somebody else's code
