@@ -1,5 +1,6 @@
 """Models are loaded by what people call them, whole and with the right weights; what cannot be measured is said in one line."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,16 @@ from outside import Small, small
 from safetensors.torch import save_file
 
 from assay.errors import StudyError
+from assay.language.draws import current
+from assay.language.studies import load_studies
+from assay.networks.store import NetworkStore
 from assay.scorecard.checkpoints import fitting, read_weights, state_digest
+from assay.scorecard.data import data_for
 from assay.scorecard.loading import load, takes_weights
 from assay.scorecard.names import imagenet_names, places, read_names
 from assay.scorecard.probing import batch_within, probe
+from assay.training.beginnings import build
+from assay.training.network import Trained
 
 from timm import create_model  # isort: skip
 
@@ -195,3 +202,47 @@ def test_a_file_of_names_is_checked(tmp_path):
     (tmp_path / "names.txt").write_text("cat\ncat\n")
     with pytest.raises(StudyError, match="'cat' stands twice"):
         read_names(tmp_path / "names.txt")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A network of this project as a training leaves it, untrained."""
+    study = load_studies("ci", only=["mixup"])["mixup"]
+    recipe, folder = study.recipes[0], tmp_path_factory.mktemp("networks")
+    torch.manual_seed(0)
+    network = build(recipe, 3, 10, 16)
+    network.mean += 0.5
+    network.eval()
+    (folder / recipe.name).mkdir()
+    about = {
+        "recipe": recipe.data,
+        "input": {"channels": 3, "classes": 10, "size": 16},
+        "draws": current(),
+        "precision": "float32",
+    }
+    NetworkStore(folder, torch.device("cpu")).save(recipe, 0, Trained(network), about)
+    return folder / recipe.name, network
+
+
+def test_a_network_trained_here_wants_what_it_was_trained_on(trained):
+    folder, network = trained
+    for named in (folder, folder / "seed-0.safetensors"):
+        loaded = load(str(named))
+        assert (loaded.preparation.size, loaded.preparation.mean, loaded.name) == (16, (0.5,) * 3, folder.name)
+        images = torch.rand(2, 3, 16, 16)
+        with torch.no_grad():
+            assert torch.equal(loaded.model(images), network.model(images))
+        data = data_for(None, loaded)
+        assert (data["plug"], data["parameters"]) == (loaded.world["plug"], loaded.world["parameters"])
+        assert (data["size"], data["channels"]) == (16, 3)
+    with pytest.raises(StudyError, match="brings its own weights"):
+        load(str(folder), LITE0)
+
+
+def test_a_network_whose_bytes_changed_is_refused(trained, tmp_path):
+    copy = tmp_path / trained[0].name
+    shutil.copytree(trained[0], copy)
+    weights = copy / "seed-0.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(StudyError, match="missing, truncated or altered"):
+        load(str(copy))
