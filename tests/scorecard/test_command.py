@@ -56,6 +56,7 @@ def runs(place, data):
     """What three calls said: with the broken file, without it, and with a second model; and the first model's files after two."""
     out, times = place / "out", {}
     broken = measure("outside:small", "--data", data, *ONLY, "--out", out)
+    times["page"] = (out / "report.html").read_text()
     first = measure("outside:small", "--data", data, *ONLY, "--out", out, "--skip-unreadable")
     times["before"] = {path: path.stat().st_mtime_ns for path in (out / "measured").rglob("*.json")}
     second = measure("outside:small", "outside:wide", "--data", data, *ONLY, "--out", out, "--skip-unreadable")
@@ -64,8 +65,9 @@ def runs(place, data):
 
 
 def test_a_file_that_cannot_be_read_is_named_and_can_be_skipped(runs):
-    _, (broken, first, _), _ = runs
+    _, (broken, first, _), times = runs
     assert broken.exit_code == 1
+    assert "b/broken.png" in times["page"]
     assert re.search(r"images \w+: 1 files cannot be read as images: b/broken.png.*--skip-unreadable", broken.output)
     assert first.exit_code == 0, first.output
 

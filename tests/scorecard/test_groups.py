@@ -62,6 +62,8 @@ def conflict():
 def found(shapes):
     """What every group gives on the same model, and the plugs it asked for."""
     subject, results = subject_on(shapes, 12), {}
+    seen_at_once = results.setdefault("at once", [])
+    subject.network.model.register_forward_pre_hook(lambda module, images: seen_at_once.append(len(images[0])))
     for group in GROUPS:
         with watched() as seen:
             test, train = subject.test, subject.train
@@ -81,16 +83,20 @@ def test_numbers_are_finite_lie_in_their_interval_and_rest_on_declared_plugs(fou
     assert plugs <= set(BY_NAME[name].plugs) | {"corruptions/rotate"}
 
 
+def test_a_model_never_sees_more_images_at_once_than_memory_was_planned_for(found):
+    assert max(found["at once"]) == 16
+
+
 def test_every_metric_that_is_declared_is_given_by_some_group(found, conflict):
     subject = subject_on(conflict, 21)
     more = measure_group(BY_NAME["shape"], subject.network, conflict, subject.test, subject.train, 21, COUNTED)
-    given = {value.metric for measured, _ in found.values() for value in measured.values}
+    given = {value.metric for name in BY_NAME for value in found[name][0].values}
     given |= {value.metric for value in more.values}
     assert set(described()) == given
 
 
 def test_what_does_not_apply_says_why(found):
-    reasons = {each.reason for measured, _ in found.values() for each in measured.skipped}
+    reasons = {each.reason for name in BY_NAME for each in found[name][0].skipped}
     assert any("shape and texture disagree" in reason for reason in reasons)
     assert any(reason.startswith("grad_cam:") for reason in reasons)
     assert all("\n" not in reason for reason in reasons)

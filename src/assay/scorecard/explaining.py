@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import StudyError, in_a_line
+from assay.measuring.evaluate import batched
 from assay.scorecard.subject import Subject, plug
 from assay.scorecard.values import Skipped, Value, mean
 
@@ -18,10 +19,11 @@ METRICS = {
     "method (x)",
     "pointing": "Pointing game [0 to 1, higher is better]: share of images whose hottest pixel lies on the object, by method (x)",
 }
+PATH = 16  # images that integrated gradients shows the model at once for each one explained
 METHODS: dict[str, dict] = {
     "gradient": {},
     "gradient_x_input": {},
-    "integrated_gradients": {"steps": 16},
+    "integrated_gradients": {"steps": PATH},
     "grad_cam": {},
     "random_map": {},  # the floor
 }
@@ -40,7 +42,8 @@ def attributions(subject: Subject) -> Iterator[Value | Skipped]:
     for name, given in METHODS.items():
         method = plug(f"attributions/{name}", **given)
         try:
-            heat, again = (_heat(subject, method, shown, answers) for shown in (images, moved))
+            at_once = max(1, subject.network.batch // given.get("steps", 1))
+            heat, again = (_heat(subject, method, shown, answers, at_once) for shown in (images, moved))
         except (StudyError, RuntimeError) as error:
             yield Skipped("insertion", f"{name}: {in_a_line(error)}")
             continue
@@ -52,9 +55,9 @@ def attributions(subject: Subject) -> Iterator[Value | Skipped]:
         subject.pictures[f"map {name}"] = heat[:SHOWN].numpy(force=True)
 
 
-def _heat(subject: Subject, method: Callable, images: Tensor, answers: Tensor) -> Tensor:
+def _heat(subject: Subject, method: Callable, images: Tensor, answers: Tensor, at_once: int) -> Tensor:
     """(N, H, W), not negative: absolute values summed over channels of a map of each channel, positive ones of a map of one."""
-    maps = subject.each(lambda *part: method(subject.network, *part), images, answers).detach()
+    maps = batched(lambda *part: method(subject.network, *part), images, answers, size=at_once).detach()
     return maps.clamp(min=0).sum(1) if maps.shape[1] == 1 else maps.abs().sum(1)
 
 

@@ -129,7 +129,7 @@ GROUPS = (
         ),
         images=32,
         forward=METHODS * 2 * (explaining.STEPS + 1),
-        backward=2 * (3 + explaining.METHODS["integrated_gradients"]["steps"]),
+        backward=2 * (3 + explaining.PATH),
     ),
     Group(
         "representation",

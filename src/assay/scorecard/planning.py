@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from assay.scorecard.groups import Group
 from assay.scorecard.probing import Probe
 
-STARTING = 8.0  # seconds of a job before it computes: libraries, weights
+STARTING = 5.0  # seconds of a job before it computes: libraries, weights
 CHANGED = 60e-9  # seconds a number of an image that is changed by a corruption or the like, mean over all
 LEAST = 8  # images that a group looks at, however short the time
 

@@ -22,6 +22,7 @@ from assay.networks.jobs import pin_threads
 from assay.provenance.fingerprints import data_behind, digest, fingerprint
 from assay.report.figure import ASSETS
 from assay.scorecard.data import data_for, data_name
+from assay.scorecard.explaining import PATH
 from assay.scorecard.groups import BY_NAME, Group, chosen
 from assay.scorecard.loading import Loaded, Preparation, load, takes_weights
 from assay.scorecard.names import places, read_names
@@ -249,8 +250,9 @@ def _seconds(groups: Sequence[Group], found: Probe, counts: dict[str, int], spec
 
 def _memory(found: Probe, batch: int, counts: dict[str, int], spec: dict[str, Any]) -> int:
     """Bytes of the largest job: a batch with gradients, and the images of the group that holds most, twice."""
+    at_once = max(batch, PATH) if "attributions" in counts else batch
     held = max((count for name, count in counts.items() if BY_NAME[name].forward or BY_NAME[name].backward), default=0)
-    return found.memory(batch) + 2 * 4 * held * _numbers(spec)
+    return found.memory(at_once) + 2 * 4 * held * _numbers(spec)
 
 
 def _model(
