@@ -53,6 +53,8 @@ rule scorecard:
         expand("{out}/{page}", out=OUT, page=PAGES),
     log:
         f"{OUT}/logs/scorecard.log",
+    conda:
+        "../envs/environment.yaml"
     params:
         models=canonical([[model.key, model.name] for model in REQUEST.models]),
         code=code_of_pages(),
@@ -67,6 +69,8 @@ rule images:
         expand(f"{OUT}/images/{{{{images}}}}/{{file}}", file=FILES),
     log:
         f"{OUT}/logs/images/{{images}}.log",
+    conda:
+        "../envs/environment.yaml"
     threads: REQUEST.threads
     resources:
         mem_mb=4000,
@@ -87,6 +91,8 @@ rule answers:
         expand(f"{OUT}/answers/{{{{model}}}}/{{file}}", file=ANSWERS),
     log:
         f"{OUT}/logs/answers/{{model}}.log",
+    conda:
+        "../envs/environment.yaml"
     threads: REQUEST.threads
     resources:
         mem_mb=REQUEST.megabytes,
@@ -109,6 +115,8 @@ rule score:
         expand(f"{OUT}/measured/{{{{model}}}}/{{{{group}}}}/{{file}}", file=MEASURED),
     log:
         f"{OUT}/logs/score/{{model}}/{{group}}.log",
+    conda:
+        "../envs/environment.yaml"
     threads: REQUEST.threads
     resources:
         mem_mb=REQUEST.megabytes,

@@ -8,7 +8,7 @@ import typer
 from assay.cli.common import in_one_line
 
 commands = typer.Typer()
-GIVEN = ("size", "channels", "crop", "interpolation", "mode", "mean", "std")
+GIVEN = ("size", "channels", "crop", "interpolation", "mean", "std")
 
 
 @commands.command()
@@ -46,8 +46,7 @@ def measure(
     from assay.scorecard.request import folder_for, request
     from assay.scorecard.running import minutes_of, numbers_of, run
 
-    mode = None
-    given = dict(zip(GIVEN, (size, channels, crop, interpolation, mode, numbers_of(mean), numbers_of(std)), strict=True))
+    given = dict(zip(GIVEN, (size, channels, crop, interpolation, numbers_of(mean), numbers_of(std)), strict=True))
     asked = request(
         models,
         weights=weights or (),
