@@ -1,19 +1,25 @@
 """docs/measure.md: its example runs, its table is that of the groups; assay.measure says what it cannot take."""
 
+import os
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from outside import small
+from photographs import written
+from typer.testing import CliRunner
 
 import assay
+from assay.cli import app
 from assay.errors import StudyError
 from assay.scorecard.groups import ALL, GROUPS
 from assay.scorecard.notebook import COLUMNS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "measure.md").read_text()
+MODULE = "from timm import create_model\ndef build():\n    return create_model('tf_efficientnet_lite0')\n"
 IMAGES, LABELS = np.random.default_rng(0).random((9, 3, 8, 8), np.float32), np.arange(9) % 3
 
 
@@ -68,3 +74,19 @@ def test_normalisation_is_part_of_the_model():
 def test_what_cannot_be_measured_is_said(images, labels, said):
     with pytest.raises(StudyError, match=said):
         assay.measure(small(), images, labels)
+
+
+def test_the_commands_of_the_page_are_planned_as_written(tmp_path, monkeypatch):
+    """In a folder with such a module, at a home with such images; what they would compute is not computed."""
+    written(tmp_path / "birds")
+    (tmp_path / "mymodule.py").write_text(MODULE)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (console,) = re.findall(r"```console\n(.*?)```", PAGE, flags=re.DOTALL)
+    lines = [line.removeprefix("$ assay ") for line in console.splitlines()]
+    for line in lines:
+        words = [os.path.expanduser(word) for word in shlex.split(line)]
+        done = CliRunner().invoke(app, [*words, "--dry-run"])
+        assert done.exit_code == 0, done.output
+        assert "6 classes of the data are matched by name to 1000 logits" in done.output
+    assert len(lines) == 3
