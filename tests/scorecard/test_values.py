@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from assay.scorecard.comparing import _of_rows, corruption_ratios, differences, holm, leaders, similarities
 from assay.scorecard.groups import BY_NAME
 from assay.scorecard.measuring import Measured
+from assay.scorecard.subject import plug
 from assay.scorecard.values import BOOTSTRAP, EXACT, Value, exact, fact, mean, of_sets, resamples, statistic
 
 
@@ -25,6 +27,15 @@ def test_a_mean_has_about_the_interval_of_the_normal_distribution():
     assert (value.low, value.high) == pytest.approx((rows.mean() - 1.96 * 0.05, rows.mean() + 1.96 * 0.05), abs=0.02)
     same = statistic("nll", np.mean, rows)
     assert (same.value, same.low) == pytest.approx((value.value, value.low), abs=0.02)
+
+
+def test_an_interval_holds_its_value_though_resamples_are_further_from_calibrated():
+    """A model that says 1/10 of each class, on five images a class, is calibrated; on resamples it never is."""
+    logits, labels = torch.zeros(50, 10), torch.arange(50) % 10
+    value = statistic("classwise_ece", plug("metrics/classwise_ece"), logits, labels)
+    assert value.value == pytest.approx(0, abs=1e-9)
+    assert np.median(value.draws) > 0.02
+    assert value.low <= value.value <= value.high < value.draws.max()
 
 
 def test_resamples_are_the_same_for_every_model_and_other_ones_for_another_set():

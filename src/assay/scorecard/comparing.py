@@ -62,12 +62,12 @@ def _difference(group: str, first: str, second: str, one: Value, other: Value) -
     paired = one.rows is not None and other.rows is not None and len(one.rows) == len(other.rows)
     if paired:
         rows = one.rows - other.rows
-        bounds = ends(np.array([rows[drawn].mean() for drawn in resamples(len(rows), RESAMPLES)]))
+        bounds = ends(np.array([rows[drawn].mean() for drawn in resamples(len(rows), RESAMPLES)])).tolist()
         return Difference(*named, *bounds, *_of_rows(one.rows, other.rows))
     draws = _matching(one, other)
     spread = draws.std(ddof=1)
     p = 2 * stats.norm.sf(abs(one.value - other.value) / spread) if spread > 0 else float(one.value == other.value)
-    return Difference(*named, *ends(draws), float(p), "bootstrap")
+    return Difference(*named, *ends(draws).tolist(), float(p), "bootstrap")
 
 
 def _of_rows(one: np.ndarray, other: np.ndarray) -> tuple[float, str]:
@@ -115,7 +115,7 @@ def _ratio(ratio, own: np.ndarray, base: np.ndarray) -> Value:
         return ratio(*(torch.from_numpy(errors[rows].mean(0)[:, None]) for errors in (own, base)))
 
     draws = np.array([of(rows) for rows in resamples(len(own), RESAMPLES)])
-    return Value("mce", None, of(slice(None)), *ends(draws), len(own), "bootstrap over images", None, draws)
+    return Value("mce", None, of(slice(None)), *ends(draws).tolist(), len(own), "bootstrap over images", None, draws)
 
 
 def _kept(measured: Measured | None, name: str) -> np.ndarray | None:

@@ -1,7 +1,9 @@
 """What a measurement gives: numbers with intervals over images, and what each image adds, so that models can be compared.
 
-A share of images has Clopper and Pearson's exact interval; what is a mean over images, or computed from all of them, the
-percentile interval of a bootstrap over images. The resamples are the same for every model, so that differences are paired.
+A share of images has Clopper and Pearson's exact interval; a mean over images the percentile interval of a bootstrap over
+images; what is computed from all of them the same, moved so that the value is where the resamples' mean was: calibration errors
+are larger on resamples than on the images, since what stands twice is further from calibrated. The resamples are the same for
+every model, so that differences are paired.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,14 +63,15 @@ def mean(metric: str, rows: Tensor | np.ndarray, x: str | float | None = None) -
     if np.isin(values, (0, 1)).all():
         return Value(metric, x, float(values.mean()), *exact(int(values.sum()), len(values)), len(values), EXACT, values)
     draws = np.array([values[rows].mean() for rows in resamples(len(values), RESAMPLES)])
-    return Value(metric, x, float(values.mean()), *ends(draws), len(values), BOOTSTRAP, values, draws)
+    return Value(metric, x, float(values.mean()), *ends(draws).tolist(), len(values), BOOTSTRAP, values, draws)
 
 
 def statistic(metric: str, function: Callable[..., float], *arrays: Tensor | np.ndarray, x: str | float | None = None) -> Value:
     """function(*arrays), whose first axis is images, with its interval over resampled images."""
     count = len(arrays[0])
     draws = np.array([function(*(array[rows] for array in arrays)) for rows in resamples(count, FEWER)])
-    return Value(metric, x, float(function(*arrays)), *ends(draws), count, BOOTSTRAP, None, draws)
+    value = float(function(*arrays))
+    return Value(metric, x, value, *around(value, draws), count, BOOTSTRAP, None, draws)
 
 
 def exact(right: int, count: int, level: float = LEVEL) -> tuple[float, float]:
@@ -79,11 +82,17 @@ def exact(right: int, count: int, level: float = LEVEL) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def ends(draws: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """The percentile interval of a bootstrap's draws (B,)."""
+def ends(draws: np.ndarray, level: float = LEVEL) -> np.ndarray:
+    """(2,) the percentile interval of a bootstrap's draws (B,)."""
     tail = (1 - level) / 2
-    low, high = np.quantile(draws, (tail, 1 - tail))
-    return float(low), float(high)
+    return np.quantile(draws, (tail, 1 - tail))
+
+
+def around(value: float, draws: np.ndarray) -> tuple[float, float]:
+    """The percentile interval of draws (B,), none negative, moved by what their mean is above the value; not beyond 0 or the
+    largest of all."""
+    low, high = ends(draws) - (draws.mean() - value)
+    return float(max(low, 0.0)), float(min(high, max(draws.max(), value)))
 
 
 def resamples(count: int, times: int, *names: object) -> Iterator[np.ndarray]:
@@ -105,4 +114,4 @@ def of_sets(
     seconds = zip(*(resamples(len(second), FEWER, "set", place) for place, (_, second) in enumerate(pairs)), strict=True)
     draws = np.array([drawn(rows, others) for rows, others in zip(firsts, seconds, strict=True)])
     value = float(np.mean([function(*pair) for pair in pairs]))
-    return Value(metric, x, value, *ends(draws), len(pairs[0][0]), BOOTSTRAP, None, draws)
+    return Value(metric, x, value, *around(value, draws), len(pairs[0][0]), BOOTSTRAP, None, draws)
