@@ -102,3 +102,14 @@ def test_names_of_data(birds):
 def test_a_model_without_data_is_asked_for_some():
     with pytest.raises(StudyError, match="--data"):
         data_for(None, Loaded("m", torch.nn.Identity(), SMALL))
+
+
+@pytest.mark.parametrize("name", ["imagenet", "cifar10"])
+def test_data_sets_of_the_field_are_shown_to_any_model(tiny_datasets, tmp_path, name):
+    size = "size: 24, " if name == "imagenet" else ""
+    world, about = kept(shown(f"{{{name}: {{{size}train: 20, test: 30}}}}", Preparation(24)), tmp_path / name)
+    assert world.test.images[:].shape == (30, 3, 24, 24)
+    assert about["images"] == {"train": 20, "test": 30}
+    assert len(world.test.labels[:10].unique()) == 10  # balanced from the first image on
+    again, other = kept(shown(f"{{{name}: {{{size}train: 20, test: 30}}}}", Preparation(24)), tmp_path / "again")
+    assert (other["digests"], again.test.labels.tolist()) == (about["digests"], world.test.labels.tolist())
