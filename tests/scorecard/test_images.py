@@ -104,6 +104,15 @@ def test_a_model_without_data_is_asked_for_some():
         data_for(None, Loaded("m", torch.nn.Identity(), SMALL))
 
 
+def test_imagenet_alone_is_cut_and_scaled_as_the_model_wants(tiny_datasets, tmp_path):
+    wants = Preparation(16, crop=1.0, mode="squash")
+    spec = shown("imagenet", wants)
+    assert (spec["plug"], spec["parameters"]["mode"], data_name("imagenet", spec)) == ("worlds/folder", "squash", "imagenet")
+    world, _ = kept(spec, tmp_path / "kept")
+    assert all(name.startswith("n0") for name in world.classes)
+    assert world.test.images.shape[1:] == (3, 16, 16)
+
+
 @pytest.mark.parametrize("name", ["imagenet", "cifar10"])
 def test_data_sets_of_the_field_are_shown_to_any_model(tiny_datasets, tmp_path, name):
     size = "size: 24, " if name == "imagenet" else ""

@@ -5,9 +5,10 @@ from typing import Any
 
 import yaml
 
+from assay import datasets
 from assay.errors import StudyError, unknown
 from assay.language.plugs import describe, find
-from assay.scorecard.loading import Loaded
+from assay.scorecard.loading import Loaded, Preparation
 from assay.storage.places import place
 
 TRAIN = 2048  # training images that are looked at, where a world is not smaller
@@ -50,11 +51,10 @@ def data_for(asked: str | None, loaded: Loaded) -> dict[str, Any]:
         if loaded.world is None:
             raise StudyError(f"model {loaded.name}: no data; name a folder of images or a world with --data")
         return {**loaded.world, "size": wants.size, "channels": wants.channels}
-    if place(asked).is_dir() or ("/" in asked and "{" not in asked):
-        size = wants.size or USUAL_SIZE
-        way = {"size": size, "crop": wants.crop, "interpolation": wants.interpolation, "mode": wants.mode}
-        spec = {"folder": {"path": str(Path(asked).expanduser().absolute()), **way, "channels": wants.channels, "train": TRAIN}}
-        return {**canonical("worlds", spec), "size": size, "channels": wants.channels}
+    if asked == "imagenet":  # photographs in train/ and val/, cut and scaled as the model wants them
+        return _folder(datasets.retrieved("imagenet").root, wants)
+    if asked not in find("worlds") and (place(asked).is_dir() or ("/" in asked and "{" not in asked)):
+        return _folder(place(asked), wants)
     written = _written(asked)
     name, given = (written, {}) if isinstance(written, str) else next(iter(written.items()))
     if name not in find("worlds"):
@@ -67,6 +67,13 @@ def data_for(asked: str | None, loaded: Loaded) -> dict[str, Any]:
     if size is None:
         raise StudyError(f"model {loaded.name}: neither it nor the world {name} says how large images are; give --size")
     return {**spec, "size": size, "channels": wants.channels}
+
+
+def _folder(path: Path, wants: Preparation) -> dict[str, Any]:
+    size = wants.size or USUAL_SIZE
+    way = {"size": size, "crop": wants.crop, "interpolation": wants.interpolation, "mode": wants.mode}
+    spec = {"folder": {"path": str(path.absolute()), **way, "channels": wants.channels, "train": TRAIN}}
+    return {**canonical("worlds", spec), "size": size, "channels": wants.channels}
 
 
 def _is_its_own(asked: str, loaded: Loaded) -> bool:

@@ -33,7 +33,7 @@ NAMED = 20  # unreadable files that an error names
 def draw(spec: dict[str, Any], folder: Path, skip_unreadable: bool, say: Callable[[str], None]) -> None:
     """Draw the data, decode every image and keep them in the folder. The rows of each split are in an order that is balanced
     over the classes from the first image on. DataError lists the files that cannot be read, unless they are to be skipped."""
-    world: World = bind({"plug": spec["plug"], "parameters": spec["parameters"]}, _refuse)(Draw("world", 0, 0))
+    world = drawn(spec)
     arrays, skipped, digests = {}, [], {}
     for name, split in world.splits().items():
         ordered = split.take(drawn_rows("images", name, Draw("world", 0, 0), split.labels, len(split)))
@@ -52,6 +52,11 @@ def draw(spec: dict[str, Any], folder: Path, skip_unreadable: bool, say: Callabl
     counts = {name: len(arrays[f"{name}/label"]) for name in digests}
     about = {"data": spec, "classes": world.classes, "images": counts, "digests": digests, "skipped": skipped}
     write_atomic(folder / "about.json", json.dumps({**about, **_left_out(spec)}, indent=1))
+
+
+def drawn(spec: dict[str, Any]) -> World:
+    """The world as it is shown to models; of files, none is decoded yet."""
+    return bind({"plug": spec["plug"], "parameters": spec["parameters"]}, _refuse)(Draw("world", 0, 0))
 
 
 def _refuse(recipe) -> None:

@@ -24,13 +24,14 @@ from assay.report.figure import ASSETS
 from assay.scorecard.data import data_for, data_name
 from assay.scorecard.explaining import PATH
 from assay.scorecard.groups import BY_NAME, Group, chosen
+from assay.scorecard.images import drawn
 from assay.scorecard.loading import Loaded, Preparation, load, takes_weights
 from assay.scorecard.names import places, read_names
 from assay.scorecard.planning import STARTING, costs, within
 from assay.scorecard.probing import Probe, batch_within, free_memory, probe
 from assay.storage.files import read_json, sha256, write_atomic
 from assay.storage.places import CHECKOUT, WORK, place
-from assay.worlds._files import check_geometry, digest_of, listed
+from assay.worlds._files import check_geometry, listed
 
 GIB = 2**30
 OWN = "-"  # in the place of a file of weights
@@ -223,11 +224,10 @@ def _matched(loaded: Loaded, spec: dict[str, Any], found: Probe) -> list[str]:
 
 
 def _identified(spec: dict[str, Any]) -> dict[str, Any]:
-    """The data with what they hold now: of a folder, a digest of names and bytes."""
+    """The data with what they hold now: of a folder, a digest of the names and bytes that are looked at."""
     if spec["plug"] != "worlds/folder":
         return spec
-    files = listed(Path(spec["parameters"]["path"]))
-    return {**spec, "bytes": digest_of(files.root, files.parts["train"] + files.parts["test"])}
+    return {**spec, "bytes": [split.images.digest() for split in drawn(spec).splits().values()]}
 
 
 def _sizes(spec: dict[str, Any]) -> tuple[int, int]:

@@ -40,17 +40,21 @@ def folder(
     """
     found = listed(place(path))
     way = partial(read, size=size, crop=crop, interpolation=interpolation, mode=mode, channels=channels)
-    identity = digest_of(found.root, found.parts["train"] + found.parts["test"])
-    splits = [
-        _split(draw, found, part, count, Stream("folder", found.root, np.array([]), way, (channels, size, size), identity))
-        for part, count in (("train", train), ("test", test))
-    ]
-    return World(*splits, found.classes)
+    rows = {part: _rows(draw, found, part, count) for part, count in (("train", train), ("test", test))}
+    files = {part: np.array(found.parts[part], dtype=object)[chosen] for part, chosen in rows.items()}
+    identity = digest_of(found.root, [*files["train"], *files["test"]])
+
+    def split(part: str) -> Split:
+        images = Stream("folder", found.root, files[part], way, (channels, size, size), identity)
+        labels = found.labels(part)[rows[part]]
+        return Split(images, labels, {"clean_label": labels, "source": rows[part]})
+
+    return World(split("train"), split("test"), found.classes)
 
 
-def _split(draw: Draw, found: Listing, part: str, count: int | None, stream: Stream) -> Split:
-    labels, files = found.labels(part), np.array(found.parts[part], dtype=object)
-    chosen = count is not None and len(labels)
-    rows = drawn_rows("folder", part, draw, labels, min(count, len(labels))) if chosen else np.arange(len(labels))
-    images = Stream(stream.name, stream.root, files[rows], stream.read, stream.image, stream.identity)
-    return Split(images, labels[rows], {"clean_label": labels[rows], "source": rows})
+def _rows(draw: Draw, found: Listing, part: str, count: int | None) -> np.ndarray:
+    """The rows of a part's files that are drawn."""
+    labels = found.labels(part)
+    if count is None or len(labels) == 0:
+        return np.arange(len(labels))
+    return drawn_rows("folder", part, draw, labels, min(count, len(labels)))
