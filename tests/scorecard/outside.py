@@ -75,3 +75,7 @@ def failing():
 
 def wide():
     return Small(width=6)
+
+
+def detached():
+    return Wrapped(lambda self, images: self.inner(images.detach()))

@@ -26,7 +26,7 @@ from assay.scorecard.values import Skipped, Value
 
 CPU = torch.device("cpu")
 SIDE = 16
-COUNTED = {"parameters": 1, "macs": 2, "activations": 3, "weights": 4}
+COUNTED = {"parameters": 1, "macs": 2, "activations": 3, "weights": 4, "differentiable": True}
 
 
 def linear(world) -> nn.Module:
@@ -184,6 +184,17 @@ def test_a_group_that_gives_what_it_does_not_declare_is_refused(shapes):
         measure_group(group, subject.network, shapes, subject.test, subject.train, 4, COUNTED)
 
 
+def test_a_model_without_gradients_is_measured_by_what_takes_none(shapes):
+    subject = subject_on(shapes, 12)
+    blind = {**COUNTED, "differentiable": False}
+    for name in ("attacks", "attributions"):
+        told = measure_group(BY_NAME[name], subject.network, shapes, subject.test, subject.train, 12, blind)
+        assert not told.values
+        assert {each.metric for each in told.skipped} == set(BY_NAME[name].metrics)
+    scores = measure_group(BY_NAME["ood"], subject.network, shapes, subject.test, subject.train, 12, blind)
+    assert {value.x.partition(",")[0] for value in scores.values if value.metric == "auroc"} == {"msp"}
+
+
 def test_groups_are_named():
     assert [group.name for group in chosen(["ood", "accuracy"])] == ["accuracy", "ood"]
     with pytest.raises(StudyError, match="did you mean 'calibration'"):
@@ -191,7 +202,7 @@ def test_groups_are_named():
 
 
 def test_a_budget_takes_the_same_share_of_every_group_and_holds():
-    probe = Probe(10, 0.01, 0.03, 1, 1, 1, 1, 1)
+    probe = Probe(10, 0.01, 0.03, 1, 1, 1, 1)
     groups = chosen(["corruptions", "attacks", "accuracy"])
     full = within(groups, [probe], 1000, 0, None)
     assert full == {"accuracy": 1000, "corruptions": 500, "attacks": 200}

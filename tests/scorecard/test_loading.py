@@ -94,6 +94,11 @@ def test_what_is_no_classifier_is_said_at_first_sight(name):
         probe(load(f"outside:{name}"), SHAPE)
 
 
+def test_whether_gradients_reach_the_image_is_seen_at_first_sight():
+    assert probe(load("outside:small"), SHAPE).differentiable
+    assert not probe(load("outside:detached"), SHAPE).differentiable
+
+
 def test_a_model_that_changes_its_input_is_shown_copies():
     assert probe(load("outside:greedy"), SHAPE).outputs == 3
 

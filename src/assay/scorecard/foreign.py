@@ -80,9 +80,11 @@ def _scores(subject: Subject, images: Tensor, logits: Tensor) -> dict[str, Tenso
     """Scores (N,) by name, high for own images. Those of logits alone are taken from the known ones."""
     rows = torch.arange(len(logits))
     labels = logits.argmax(1)
-    odin = plug("scores/odin", **ODIN)
-    moved = subject.each(lambda *part: odin(Samples(subject.network, *part)), images, labels)
-    return {"msp": plug("scores/msp")(Samples(Looked(logits), rows, labels)), "odin": moved}
+    found = {"msp": plug("scores/msp")(Samples(Looked(logits), rows, labels))}
+    if subject.counted["differentiable"]:
+        odin = plug("scores/odin", **ODIN)
+        found["odin"] = subject.each(lambda *part: odin(Samples(subject.network, *part)), images, labels)
+    return found
 
 
 def _compared(x: str, own: np.ndarray, outside: np.ndarray) -> Iterator[Value]:

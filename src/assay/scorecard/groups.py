@@ -23,7 +23,8 @@ class Group:
 
     measure: what computes it. plugs: those it uses, as "kind/name". images: test images it looks at, at most, unless told
     otherwise. headline: the metrics that models are compared by. forward, backward: passes an image without and with gradients,
-    beside the one that all groups share. changed: images made from one, by corruption or otherwise.
+    beside the one that all groups share. changed: images made from one, by corruption or otherwise. gradients: whether it can
+    do nothing without them.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Group:
     forward: float = 0.0
     backward: float = 0.0
     changed: float = 0.0
+    gradients: bool = False
 
     @cached_property
     def code(self) -> str:
@@ -95,6 +97,7 @@ GROUPS = (
         headline=("attacked_top1", "minimal_size"),
         forward=3 + 10 + SEARCHED,  # of each attack, of each noise, of the search
         backward=1 + 2 * attacking.STEPS + SEARCHED,
+        gradients=True,
         changed=10,
     ),
     Group(
@@ -130,6 +133,7 @@ GROUPS = (
         images=32,
         forward=METHODS * 2 * (explaining.STEPS + 1),
         backward=2 * (3 + explaining.PATH),
+        gradients=True,
     ),
     Group(
         "representation",

@@ -24,6 +24,7 @@ from assay.scorecard.subject import Answers, Bounded, Subject
 from assay.scorecard.values import Skipped, Value
 from assay.storage.files import read_json, write_atomic
 
+NO_GRADIENTS = "gradients of the logits do not reach the image"
 ANSWERS = {"test_logits": "test", "test_features": "test", "train_features": "train"}
 
 
@@ -92,6 +93,8 @@ def measure_group(
     torch.manual_seed(0)  # what a model draws for itself
     subject = Subject(network, world, test, train, min(count, len(world.test)), name=group.name)
     subject.counted = counted
+    if group.gradients and not counted["differentiable"]:
+        return Measured(group.name, (), tuple(Skipped(name, NO_GRADIENTS) for name in group.metrics), {})
     found = list(group.measure(subject))
     values = tuple(each for each in found if isinstance(each, Value))
     unknown = {value.metric for value in values} - group.metrics.keys()

@@ -17,7 +17,7 @@ from assay.scorecard.comparing import CKA, MCE, Results, corruption_ratios, diff
 from assay.scorecard.groups import described
 from assay.scorecard.measuring import Measured
 from assay.scorecard.request import Request
-from assay.scorecard.showing import maps_shown, wrong_shown
+from assay.scorecard.showing import maps_shown, suspects_shown, wrong_shown
 from assay.scorecard.values import LEVEL, Value
 from assay.storage.files import read_json, write_atomic
 
@@ -121,12 +121,12 @@ class View:
         return _row(group, key, self.metrics[next(value for value in values.values() if value).metric], values, [])
 
     def pictures(self) -> list[dict[str, Any]]:
-        """What each model gets wrong with most confidence, and maps of its reasons."""
+        """What each model gets wrong with most confidence, the labels it doubts, and maps of its reasons."""
         found = []
         for model, name in zip(self.request.models, self.names, strict=True):
             shown = self.out / "images" / model.images
-            wrong = wrong_shown(self.request, model, self.results[name], shown)
-            found.append({"name": name, "wrong": wrong, "maps": maps_shown(self.results[name], shown)})
+            wrong, doubted = (show(model, self.results[name], shown) for show in (wrong_shown, suspects_shown))
+            found.append({"name": name, "wrong": wrong, "doubted": doubted, "maps": maps_shown(self.results[name], shown)})
         return found
 
     def data(self) -> dict[str, Any]:

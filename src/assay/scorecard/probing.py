@@ -23,17 +23,17 @@ LIBRARIES = 600 * 2**20  # bytes of a job before it loads anything
 @dataclass(frozen=True)
 class Probe:
     """outputs: logits an image. forward, backward: core seconds an image for a pass without gradients, and with them and back.
-    kept, largest: bytes an image of all activations, and of the largest pair of neighbours. weights: bytes. parameters: how
-    many. macs: multiply-accumulates an image."""
+    kept: bytes an image of all activations. weights: bytes. parameters: how many. macs: multiply-accumulates an image.
+    differentiable: whether gradients of the logits reach the image."""
 
     outputs: int
     forward: float
     backward: float
     kept: int
-    largest: int
     weights: int
     parameters: int
     macs: int
+    differentiable: bool = True
 
     def batch(self, free: int) -> int:
         """Images at once, a power of two of at most BATCH; 0 where not even one has room."""
@@ -46,8 +46,9 @@ class Probe:
 
     @property
     def counted(self) -> dict[str, int]:
-        """What a model costs, wherever it runs."""
-        return {"parameters": self.parameters, "macs": self.macs, "activations": self.kept, "weights": self.weights}
+        """What groups are told of a model: what it costs, wherever it runs, and whether it has gradients."""
+        costs = {"parameters": self.parameters, "macs": self.macs, "activations": self.kept, "weights": self.weights}
+        return {**costs, "differentiable": self.differentiable}
 
 
 def probe(loaded: Loaded, shape: tuple[int, int, int]) -> Probe:
@@ -60,13 +61,18 @@ def probe(loaded: Loaded, shape: tuple[int, int, int]) -> Probe:
     parameters = list(model.parameters())
     weights = sum(tensor.numel() * tensor.element_size() for tensor in (*parameters, *model.buffers()))
     image = images.numel() * images.element_size()
-    pairs = [one + other for one, other in zip([image, *sizes], sizes, strict=False)]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(images[:1].clone())
     forward, backward = _seconds(model, images)
     return Probe(
-        *(logits.shape[1], forward, backward, (image + sum(sizes)) // PROBED, max(pairs, default=image) // PROBED, weights),
-        *(sum(tensor.numel() for tensor in parameters), counter.get_total_flops() // 2),
+        outputs=logits.shape[1],
+        forward=forward,
+        backward=backward or forward,
+        kept=(image + sum(sizes)) // PROBED,
+        weights=weights,
+        parameters=sum(tensor.numel() for tensor in parameters),
+        macs=counter.get_total_flops() // 2,
+        differentiable=backward is not None,
     )
 
 
@@ -124,9 +130,9 @@ def _sizes_of_outputs(model: nn.Module, sizes: list[int]) -> Iterator[None]:
             handle.remove()
 
 
-def _seconds(model: nn.Module, images: Tensor) -> tuple[float, float]:
-    """Core seconds an image, forward alone, and forward with gradients and back to the image; the least of a few tries, since
-    the first ones prepare what later ones use."""
+def _seconds(model: nn.Module, images: Tensor) -> tuple[float, float | None]:
+    """Core seconds an image, forward alone, and forward with gradients and back to the image, None where they do not get there;
+    the least of a few tries, since the first ones prepare what later ones use."""
 
     def forward() -> None:
         with torch.no_grad():
@@ -134,9 +140,12 @@ def _seconds(model: nn.Module, images: Tensor) -> tuple[float, float]:
 
     def back() -> None:
         given = images.clone().requires_grad_(True)
-        torch.autograd.grad(model(given * 1).square().sum(), given, allow_unused=True)
+        torch.autograd.grad(model(given * 1).square().sum(), given)
 
-    return _least(forward) / PROBED, _least(back) / PROBED
+    try:
+        return _least(forward) / PROBED, _least(back) / PROBED
+    except RuntimeError:  # PyTorch's for what does not depend on the image in a way that has a gradient
+        return _least(forward) / PROBED, None
 
 
 def _least(work: Callable[[], None]) -> float:

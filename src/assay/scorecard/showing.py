@@ -13,28 +13,41 @@ from PIL import Image
 from assay.scorecard.images import opened
 from assay.scorecard.measuring import Measured
 from assay.scorecard.names import short
-from assay.scorecard.request import Model, Request
+from assay.scorecard.request import Model
 from assay.storage.files import read_json
 
 SIDE = 112  # pixels of a thumbnail
 MOST = 12  # pictures in a row of the report
 
 
-def wrong_shown(request: Request, model: Model, results: Mapping[str, Measured], shown: Path) -> list[dict[str, Any]]:
+def wrong_shown(model: Model, results: Mapping[str, Measured], shown: Path) -> list[dict[str, Any]]:
     """The wrong answers of most confidence: a picture, its label, the answer, how sure."""
     if "accuracy" not in results or not (shown / "about.json").exists():
         return []
-    kept, about = results["accuracy"].pictures, read_json(shown / "about.json")
-    names, (world, _) = _names(model, about), opened(shown, torch.device("cpu"))
-    triples = zip(kept["wrong"][:MOST], kept["wrong_answers"], kept["wrong_sure"], strict=False)
+    kept = results["accuracy"].pictures
+    found = _answered(model, shown, kept["wrong"][:MOST], kept["wrong_answers"])
+    return [{**each, "sure": float(sure)} for each, sure in zip(found, kept["wrong_sure"], strict=False)]
+
+
+def suspects_shown(model: Model, results: Mapping[str, Measured], shown: Path) -> list[dict[str, Any]]:
+    """The labels that are doubted most: a picture, its label, the answer."""
+    kept = results["labels"].pictures if "labels" in results else {}
+    if "suspect" not in kept or not (shown / "about.json").exists():
+        return []
+    return _answered(model, shown, kept["suspect"][:MOST], kept["suspect_answers"])
+
+
+def _answered(model: Model, shown: Path, rows: np.ndarray, answers: np.ndarray) -> list[dict[str, Any]]:
+    """Images of these rows with their labels, and what the model takes them for."""
+    about = read_json(shown / "about.json")
+    names, (world, _) = model.logits or about["classes"], opened(shown, torch.device("cpu"))
     return [
         {
             "picture": picture(world.test.images[int(row)].numpy()),
             "label": short(about["classes"][int(world.test.labels[int(row)])]),
             "answer": short(names[int(answer)]),
-            "sure": float(sure),
         }
-        for row, answer, sure in triples
+        for row, answer in zip(rows, answers, strict=False)
     ]
 
 
@@ -54,10 +67,6 @@ def heat(values: np.ndarray) -> np.ndarray:
     """A map (H, W) as an image (1, H, W), its 99th percentile white."""
     top = np.quantile(values, 0.99)
     return np.clip(values / top, 0, 1)[None] if top > 0 else np.zeros_like(values)[None]
-
-
-def _names(model: Model, about: dict) -> list[str]:
-    return model.logits if model.logits is not None else about["classes"]
 
 
 def picture(pixels: np.ndarray) -> str:
