@@ -171,3 +171,14 @@ def test_files_of_weights_go_to_the_models_that_take_them_in_order():
     assert weights_for(named, []) == [None] * 3
     with pytest.raises(StudyError, match="1 files for 2 models"):
         weights_for(named, ["a"])
+
+
+def test_the_page_shows_what_is_wrong_and_what_is_confused(runs):
+    """As many images are confused as are wrong, and of these the surest are shown."""
+    out, page = runs[0], (runs[0] / "report.html").read_text()
+    rows = list(csv.DictReader((out / "metrics.csv").open()))
+    wrong = {row["model"]: round(24 * (1 - float(row["value"]))) for row in rows if row["metric"] == "top1"}
+    said = re.findall(r"Most often: (.*?)\.</p>", page)
+    counts = [sum(map(int, re.findall(r"\((\d+)\)", text))) for text in said]
+    assert counts == list(wrong.values())
+    assert len(re.findall(r"taken for [abc], \d+%", page)) == sum(min(12, count) for count in counts)

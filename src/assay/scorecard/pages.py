@@ -17,7 +17,7 @@ from assay.scorecard.comparing import CKA, MCE, Results, corruption_ratios, diff
 from assay.scorecard.groups import described
 from assay.scorecard.measuring import Measured
 from assay.scorecard.request import Request
-from assay.scorecard.showing import maps_shown, suspects_shown, wrong_shown
+from assay.scorecard.showing import confused_shown, maps_shown, suspects_shown, wrong_shown
 from assay.scorecard.values import LEVEL, Value
 from assay.storage.files import read_json, write_atomic
 
@@ -126,7 +126,8 @@ class View:
         for model, name in zip(self.request.models, self.names, strict=True):
             shown = self.out / "images" / model.images
             wrong, doubted = (show(model, self.results[name], shown) for show in (wrong_shown, suspects_shown))
-            found.append({"name": name, "wrong": wrong, "doubted": doubted, "maps": maps_shown(self.results[name], shown)})
+            confused, maps = confused_shown(model, self.results[name], shown), maps_shown(self.results[name], shown)
+            found.append({"name": name, "wrong": wrong, "confused": confused, "doubted": doubted, "maps": maps})
         return found
 
     def data(self) -> dict[str, Any]:

@@ -37,6 +37,18 @@ def suspects_shown(model: Model, results: Mapping[str, Measured], shown: Path) -
     return _answered(model, shown, kept["suspect"][:MOST], kept["suspect_answers"])
 
 
+def confused_shown(model: Model, results: Mapping[str, Measured], shown: Path) -> list[dict[str, Any]]:
+    """The pairs of classes that are confused most often: label, answer, how often."""
+    kept = results["accuracy"].pictures if "accuracy" in results else {}
+    if "confused" not in kept or not (shown / "about.json").exists():
+        return []
+    names = model.logits or read_json(shown / "about.json")["classes"]
+    return [
+        {"label": short(names[label]), "answer": short(names[answer]), "count": count}
+        for label, answer, count in kept["confused"].tolist()
+    ]
+
+
 def _answered(model: Model, shown: Path, rows: np.ndarray, answers: np.ndarray) -> list[dict[str, Any]]:
     """Images of these rows with their labels, and what the model takes them for."""
     about = read_json(shown / "about.json")
