@@ -129,6 +129,18 @@ def test_a_study_runs_to_its_report_in_an_empty_folder(installed):
     assert (results / "report" / "manifest.json").stat().st_mtime_ns == written
 
 
+MODEL = "from torch import nn\ndef build():\n    return nn.Sequential(nn.Flatten(), nn.Linear(192, 3))\n"
+
+
+def test_any_model_is_measured_in_any_folder(installed, tmp_path):
+    (tmp_path / "mine.py").write_text(MODEL)
+    asked = ("mine:build", "--data", "{shapes: {classes: 3, size: 8, train: 6, test: 12}}", "--size", "8")
+    done = installed.python("-m", "assay.cli", "measure", *asked, "--only", "accuracy", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "plan: 2 jobs" in done.stdout
+    assert "mine:build" in (tmp_path / "results/measured/shapes/report.html").read_text()
+
+
 def test_a_study_of_real_images_stops_before_its_first_job(installed):
     done = installed.snakemake("mnist_c")
     assert done.returncode != 0

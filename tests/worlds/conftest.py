@@ -15,6 +15,7 @@ SMALL = {
     "photos": {"train": 64, "test": 32, "size": 16},
     "imagenet": {"train": 64, "test": 32, "size": 16},
     "imagenet_c": {"train": 64, "test": 32, "size": 16},
+    "folder": {"train": 64, "test": 32, "size": 16},
 }
 
 
@@ -31,6 +32,8 @@ def make(tiny_datasets):
             own = {key: parameters.pop(key) for key in list(parameters) if key in declared}
             inner = partial(load("worlds", "shapes"), **{"train": 64, "test": 32, **parameters})
             return load("worlds", name)(Draw("world", 0, seed), of=inner, **own)
+        if name == "folder":  # photographs in train/ and val/
+            parameters.setdefault("path", str(tiny_datasets / "imagenet"))
         return load("worlds", name)(Draw("world", 0, seed), **{**SMALL.get(name, {"train": 64, "test": 32}), **parameters})
 
     return build

@@ -8,6 +8,7 @@ from assay.cli import (
     datasets,
     finding,
     freezing,
+    measuring,
     more,
     networks,
     overview,
@@ -23,5 +24,5 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executabl
 app.callback()(place.warn)
 READING = (studies, showing, finding)
 WRITING = (authoring, freezing)
-for group in (*READING, *WRITING, overview, planning, more, artifacts, proving, datasets, networks, site, place):
+for group in (*READING, *WRITING, measuring, overview, planning, more, artifacts, proving, datasets, networks, site, place):
     app.add_typer(group.commands)

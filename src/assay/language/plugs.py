@@ -34,7 +34,7 @@ PACKAGE = Path(__file__).parents[1]
 # Folders of the package that hold no plugs. Each imports only from those before it.
 ROOMS = (
     *("storage", "language", "provenance", "data", "datasets", "training", "evidence", "artifacts", "networks", "measuring"),
-    *("judging", "cluster", "forks", "pipeline", "overview", "report", "cli"),
+    *("judging", "cluster", "forks", "pipeline", "overview", "report", "scorecard", "cli"),
 )
 
 

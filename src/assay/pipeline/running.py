@@ -39,7 +39,7 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
             log.write(f"{time.strftime('%H:%M:%S')} {message}\n")
 
         try:
-            _refuse_loading_code()
+            refuse_loading_code()
             if name := snakemake.params.get("draws"):
                 require(name)
             with contextlib.redirect_stdout(log), receipt_of_job(log_path) as receipt:
@@ -58,7 +58,7 @@ def job(snakemake: Any, made: Sequence[Path] = ()) -> Iterator[Callable[[str], N
             sys.exit(f"{snakemake.rule}: {line}")
 
 
-def _refuse_loading_code() -> None:
+def refuse_loading_code() -> None:
     """StudyError where PyTorch is told to run the code that files of weights may hold."""
     if os.environ.get(UNSAFE):
         raise StudyError(f"{UNSAFE}={os.environ[UNSAFE]} lets files of weights run code; unset it")
