@@ -75,6 +75,13 @@ def test_code_proven_to_compute_the_same_is_fresh(monkeypatch, known):
     assert found(monkeypatch, old, "e").word == "stale"
 
 
+def test_what_a_proof_tells_of_other_modules_is_not_named_as_a_change(monkeypatch, known):
+    # The proof is of two modules at once, so it says nothing of a fingerprint in which one of them is yet another.
+    modules = {"assay.training.trainer": (A, B), "assay.augment.mixup": (A, C)}
+    known(Proof(modules=modules, canaries=("mixup",), sha256=("0" * 64, "0" * 64), platform="a machine", differing={}))
+    assert found(monkeypatch, {**CODE, "assay.augment.mixup": D}).reasons == ("augment/mixup.py changed",)
+
+
 def test_code_shown_to_compute_something_else_is_stale_where_the_blamed_plug_is_used(monkeypatch, known):
     old = {**CODE, "assay.training.trainer": A}
     known(change({"mixup": ("augment/mixup",)}))
