@@ -91,7 +91,7 @@ def test_growth_and_rewording_leave_all_studies_as_they_are(today, tmp_path):
 
 def test_a_network_that_records_more_is_the_same_network(today, tmp_path):
     grown = Copy(tmp_path)
-    grown.edit("language/compiling.py", r'self\._listed\(recorded, fields\["record"\], .*\)', '["margins"]')
+    grown.edit("language/compiling.py", r'self\._checked\(recorded, fields\["record"\], .*\)', '["margins"]')
     assert grown.studies() == today
 
 

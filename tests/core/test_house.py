@@ -159,3 +159,10 @@ def test_the_plan_in_the_documentation_is_that_of_the_code(house):
 
 def test_the_plan_is_the_same_whenever_it_is_drawn(house):
     assert house.drawn() == house.drawn()
+
+
+def test_test_files_and_their_helpers_have_names_of_their_own():
+    """They are imported by name alone: of two that share one, one is not run when all are."""
+    paths = [path for path in (PACKAGE.parents[1] / "tests").rglob("*.py") if path.name != "conftest.py"]
+    names = [path.name for path in paths if "__pycache__" not in path.parts]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

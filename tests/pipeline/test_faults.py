@@ -277,8 +277,8 @@ def test_a_second_run_in_the_same_folder_is_refused(project):
 
 def test_one_failing_study_does_not_stop_the_others_and_the_report_says_why(project):
     project.study("broken", PROBED)
-    project.edit("src/assay/protocols/probe.py", "+ shift", "+ shift * shift")
-    project.edit("config/studies/tests/broken.yaml", "1.0e+400", "1.0e+300")
+    project.edit("src/assay/protocols/probe.py", "+ shift", "+ shift * 1e308 * 1e308")
+    project.edit("config/studies/tests/broken.yaml", "1.0e+400", "1.0e+9")
     done = project.snakemake()
     assert done.returncode != 0
     verdicts = json.loads((project.root / "results/ci/verdicts-partial.json").read_text())
@@ -287,7 +287,7 @@ def test_one_failing_study_does_not_stop_the_others_and_the_report_says_why(proj
     assert verdicts["failed"]["broken"]["error"] == message
     assert message in done.stdout + done.stderr
     assert "metrics are finite" in (project.root / "results/ci/report/studies/broken.html").read_text()
-    project.edit("config/studies/tests/broken.yaml", "1.0e+300", "0.0")
+    project.edit("config/studies/tests/broken.yaml", "1.0e+9", "0.0")
     project.run()
     assert "metrics are finite" not in (project.root / "results/ci/report/studies/broken.html").read_text()
     assert not json.loads((project.root / "results/ci/verdicts.json").read_text())["failed"]
@@ -336,7 +336,7 @@ def test_an_arm_that_fails_in_training_leaves_the_others_measured_drawn_judged_a
 
 def test_a_diverging_training_names_step_network_and_last_finite_loss(project):
     only(
-        project, "wild", PROBED.replace("model: linear", "model: mlp, optimizer: {sgd: {lr: 1.0e+30}}").replace("1.0e+400", "0.0")
+        project, "wild", PROBED.replace("model: linear", "model: mlp, optimizer: {sgd: {lr: 1.0e+9}}").replace("1.0e+400", "0.0")
     )
     done = project.snakemake()
     assert done.returncode != 0

@@ -10,7 +10,7 @@ import foolbox
 import numpy as np
 import pytest
 import torch
-from cases import CLASSES, SEVERITY, SHOWN, corrupted_photographs, features, labels, lite0, loaded, logits, photographs
+from small_models import CLASSES, SEVERITY, SHOWN, corrupted_photographs, features, labels, lite0, loaded, logits, photographs
 from photographs import written
 
 from assay.data.batch import TensorSplit, TensorWorld
