@@ -10,8 +10,8 @@ import foolbox
 import numpy as np
 import pytest
 import torch
-from small_models import CLASSES, SEVERITY, SHOWN, corrupted_photographs, features, labels, lite0, loaded, logits, photographs
 from photographs import written
+from small_models import CLASSES, SEVERITY, SHOWN, corrupted_photographs, features, labels, lite0, loaded, logits, photographs
 
 from assay.data.batch import TensorSplit, TensorWorld
 from assay.measuring.evaluate import predict
