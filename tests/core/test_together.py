@@ -165,6 +165,29 @@ def test_schedules_and_soft_targets(double, schedule):
     assert furthest(recipe(schedule=schedule, objective=smooth, augment=[plug("augment/mixup")])) < 1e-9
 
 
+@pytest.mark.parametrize(("pool", "tokens"), [("token", 1), ("avg", 17)])
+def test_the_last_block_of_a_transformer_computes_the_tokens_that_are_pooled(double, pool, tokens):
+    asked = recipe(model=MODEL_CASES["vit"])
+    worlds = worlds_of(asked, torch.float64)
+    networks = [initial_network(asked, s, w, Setting()) for s, w in zip(SEEDS, worlds, strict=True)]
+    for network in networks:
+        network.model.global_pool = pool
+    packed, seen = Packed(networks), []
+    packed.model.blocks[-1].mlp.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    images = [world.train.images[:5] for world in worlds]
+    logits = packed(images)
+    assert seen == [(5 * len(SEEDS), tokens, 12)]
+    alone = torch.stack([network(own) for network, own in zip(networks, images, strict=True)])
+    assert torch.allclose(logits, alone, rtol=0, atol=1e-12)
+    for each in (logits, alone):
+        each.square().sum().backward()
+    packed_gradients = [own for value, _ in packed.pairs if value.requires_grad for own in value.grad]
+    own_gradients = [own.grad for value, owns in packed.pairs if value.requires_grad for own in owns]
+    assert len(own_gradients) == sum(len(list(network.parameters())) for network in networks)
+    for packed_one, own in zip(packed_gradients, own_gradients, strict=True):
+        assert torch.allclose(packed_one, own, rtol=0, atol=1e-11)
+
+
 def test_the_lists_cover_all_that_is_taken():
     assert {case["plug"] for case in MODEL_CASES.values()} == set(MODELS)
     assert {case["plug"] for case in OPTIMIZERS.values()} == set(listing.OPTIMIZERS)

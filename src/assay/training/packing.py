@@ -181,12 +181,21 @@ class _Linear(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         if rows.shape[-1] != self.inputs:
-            return self._product(rows.unflatten(1, (self.count, -1)).transpose(0, 1)).flatten(0, 1)
-        return self._product(rows.reshape(self.count, -1, self.inputs)).view(*rows.shape[:-1], -1)
+            return _product(rows.unflatten(1, (self.count, -1)).transpose(0, 1), self.weight, self.bias).flatten(0, 1)
+        return self._by_sample(rows, self.weight, self.bias)
 
-    def _product(self, rows: Tensor) -> Tensor:
-        weight = self.weight.transpose(1, 2)
-        return torch.bmm(rows, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], rows, weight)
+    def some(self, rows: Tensor, outputs: slice) -> Tensor:
+        """These outputs alone, of samples in turn."""
+        return self._by_sample(rows, self.weight[:, outputs], None if self.bias is None else self.bias[:, outputs])
+
+    def _by_sample(self, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return _product(rows.reshape(self.count, -1, self.inputs), weight, bias).view(*rows.shape[:-1], -1)
+
+
+def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Rows (S, R, C) by weights (S, D, C), and biases (S, D)."""
+    weight = weight.transpose(1, 2)
+    return torch.bmm(rows, weight) if bias is None else torch.baddbmm(bias[:, None], rows, weight)
 
 
 class _LayerNorm(nn.Module):
@@ -218,11 +227,35 @@ class _Attention(nn.Module):
         self.qkv, self.proj = parts["qkv"], parts["proj"]
 
     def forward(self, tokens: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        parts = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).flatten(1, 2)
-        queries, keys, values = parts.unbind()
+        return self._seen(*self._by_head(self.qkv(tokens), 3))
+
+    def of_first(self, tokens: Tensor) -> Tensor:
+        """What the first token sees, (S B, 1, C)."""
+        width = self.qkv.weight.shape[1] // 3
+        (queries,) = self._by_head(self.qkv.some(tokens[:, :1], slice(0, width)), 1)
+        return self._seen(queries, *self._by_head(self.qkv.some(tokens, slice(width, None)), 2))
+
+    def _by_head(self, tokens: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """Tokens (S B, N, parts H D) to each part (S B H, N, D)."""
+        return tokens.unflatten(2, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4).flatten(1, 2).unbind()
+
+    def _seen(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         weights = torch.bmm(queries * self.scale, keys.transpose(1, 2)).softmax(2)
         seen = torch.bmm(weights, values).unflatten(0, (-1, self.heads))
-        return self.proj(seen.transpose(1, 2).reshape(*tokens.shape[:2], -1))
+        return self.proj(seen.transpose(1, 2).flatten(2))
+
+
+class _LastBlock(nn.Module):
+    """timm's Block where the class token alone goes on: tokens (S B, N, C) to that token, (S B, 1, C), of which all others are
+    keys and values. What else a block does, it does to each token alone."""
+
+    def __init__(self, block: nn.Module):
+        super().__init__()
+        self.norm1, self.attn, self.norm2, self.mlp = block.norm1, block.attn, block.norm2, block.mlp
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        first = tokens[:, :1] + self.attn.of_first(self.norm1(tokens))
+        return first + self.mlp(self.norm2(first))
 
 
 class _Patches(nn.Module):
@@ -283,6 +316,8 @@ def _transformer(packed: Packed, modules: Sequence[nn.Module]) -> nn.Module:
     whole = _together(packed, bare)
     whole.cls_token = whole.pos_embed = None  # then tokens are taken as they come
     whole.patch_embed = _Tokens(packed, modules)
+    if first.global_pool == "token":
+        whole.blocks[-1] = _LastBlock(whole.blocks[-1])
     return whole
 
 
