@@ -9,6 +9,13 @@ from torch import Tensor, nn
 
 from assay.errors import StudyError
 
+VALUES_AT_ONCE = 4096 * 3 * 16 * 16  # of inputs that a network is shown at once: they bound the memory, whatever size images have
+
+
+def rows_at_once(images: Tensor) -> int:
+    """How many images of this size a method that shows many variants of each may show a network at once; at least one of each."""
+    return max(len(images), VALUES_AT_ONCE // images[0].numel())
+
 
 def target_gradient(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     """Gradient of each image's target logit in the image, same shape as images."""

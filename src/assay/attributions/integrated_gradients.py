@@ -12,7 +12,7 @@ from annotated_types import Ge
 from captum.attr import IntegratedGradients
 from torch import Tensor, nn
 
-ROWS_AT_ONCE = 4096
+from assay.attributions._target import rows_at_once
 
 
 def integrated_gradients(
@@ -20,10 +20,9 @@ def integrated_gradients(
 ) -> Tensor:
     """Signed, same shape as images (B, C, H, W). baseline: pixel value that stands for nothing; a tensor is taken as it is."""
     baselines = torch.as_tensor(baseline, dtype=images.dtype, device=images.device).expand_as(images)
-    rows = max(ROWS_AT_ONCE, len(images))
     return (
         IntegratedGradients(network)
-        .attribute(images, baselines, targets, n_steps=steps, method="riemann_middle", internal_batch_size=rows)
+        .attribute(images, baselines, targets, n_steps=steps, method="riemann_middle", internal_batch_size=rows_at_once(images))
         .to(images.dtype)
         .detach()
     )

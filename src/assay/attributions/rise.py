@@ -12,9 +12,8 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
+from assay.attributions._target import rows_at_once
 from assay.data.seeds import seed_of
-
-ROWS_AT_ONCE = 4096
 
 
 @torch.no_grad()
@@ -36,7 +35,7 @@ def rise(
     generator = torch.Generator(images.device).manual_seed(seed_of("rise"))
     drawn = random_masks(masks, grid, probability, images.shape[-1], generator).to(images.dtype)
     total = torch.zeros(len(images), 1, *images.shape[2:], device=images.device, dtype=images.dtype)
-    for part in drawn.split(max(1, ROWS_AT_ONCE // len(images))):
+    for part in drawn.split(rows_at_once(images) // len(images)):
         masked = fill + (images[:, None] - fill) * part
         answers = network(masked.flatten(0, 1)).softmax(1).unflatten(0, (len(images), len(part)))
         weights = answers.gather(2, targets[:, None, None].expand(-1, len(part), 1)).squeeze(2)

@@ -83,6 +83,9 @@ class Scale(_Strict):
     )
     conclusive: bool = Field(True, description="whether evidence at this scale may count for a paper's row")
     world: WorldSize
+    worlds: dict[str, dict[str, Any]] = Field(
+        {}, description="world -> defaults of its other parameters at this scale, wherever a study does not set them"
+    )
     budget: Budget
     cap: dict[str, Whole] = Field({}, description="upper limits on parameters of these names, wherever a study sets them")
     precision: Literal["float32", "bfloat16"] = Field(
@@ -115,6 +118,8 @@ def load_scale(name: str, config: Path = PROJECT / "config") -> Scale:
 def _check(scale: Scale) -> None:
     if scale.first_look % scale.block:
         raise StudyError(f"block: {scale.block} does not divide first_look: {scale.first_look}; give whole blocks")
+    for world, defaults in scale.worlds.items():
+        _check_defaults(world, defaults)
     for study, setting in scale.studies.items():
         if setting not in scale.settings:
             raise StudyError(f"studies.{study}: {unknown('setting', setting, scale.settings)}")
@@ -125,6 +130,20 @@ def _check(scale: Scale) -> None:
                 _check_parameters(f"settings.{name}.{kind}.{small}", kind, spec)
         for optimizer, parameters in setting.optimizers.items():
             _check_parameters(f"settings.{name}.optimizers", "optimizers", {optimizer: parameters})
+
+
+def _check_defaults(world: str, defaults: dict[str, Any]) -> None:
+    _check_parameters("worlds", "worlds", {world: defaults})
+    for key, value in defaults.items():
+        parameter = describe("worlds", world).parameters[key]
+        if key in WorldSize.model_fields:
+            raise StudyError(f"worlds.{world}.{key}: is set for all worlds alike; write world.{key}")
+        if parameter.plug or parameter.parent:
+            raise StudyError(f"worlds.{world}.{key}: names another plug, which studies write out; leave it to them")
+        try:
+            parameter.normalise(value)
+        except ValueError as error:
+            raise StudyError(f"worlds.{world}.{key}: {quoted(value)} is not allowed: {error}") from None
 
 
 def _check_parameters(where: str, kind: str, spec: Spec) -> None:
@@ -170,13 +189,16 @@ class AsWritten:
 
     def __init__(self, scale: Scale | Setting):
         self.world, self.budget = scale.world, scale.budget
+        # Beside a setting's data sets, procedural worlds are as their files have them.
+        self.worlds = scale.worlds if isinstance(scale, Scale) else {}
 
     def read(self, kind: str, name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The plug meant, and its parameters before defaults."""
         if kind != "worlds":
             return name, given
         declared = describe(kind, name).parameters
-        return name, {key: value for key, value in self.world.model_dump().items() if key in declared} | given
+        sizes = {key: value for key, value in self.world.model_dump().items() if key in declared}
+        return name, sizes | self.worlds.get(name, {}) | given
 
 
 class InFull(AsWritten):

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+import numpy as np
+import torch
+
 from assay.errors import EvidenceError
 
 Metric = TypeVar("Metric", bound=Callable)
@@ -32,8 +35,10 @@ def refuse_nan(what: str, value: Any) -> None:
     """EvidenceError if a number, array or tensor is or holds NaN; anything else passes."""
     if isinstance(value, float):
         lost, count = int(value != value), 1
-    elif hasattr(value, "shape"):
-        lost, count = int((value != value).sum()), value.shape.numel() if hasattr(value.shape, "numel") else value.size
+    elif isinstance(value, np.ndarray | np.generic):
+        lost, count = int((value != value).sum()), value.size
+    elif isinstance(value, torch.Tensor):
+        lost, count = int((value != value).sum()), value.numel()
     else:
         return
     if lost:

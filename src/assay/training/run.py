@@ -261,8 +261,8 @@ class Run(Resumable):
 
     def _check(self) -> None:
         first = max(0, len(self.step_losses) - self.check_every)
-        for number, loss in enumerate(self.step_losses[first:], first):
-            value = loss.item()
+        # One copy from the device for all of them.
+        for number, value in enumerate(torch.stack(self.step_losses[first:]).tolist(), first):
             if not math.isfinite(value):
                 raise TrainingError(
                     f"{self.label}: loss is {value} at step {self.epoch * self.batches + number} of {self.steps}"
