@@ -8,7 +8,7 @@ from assay.language import draws
 
 # Part of every seed. No verdict may rest on draws that a choice of data, budget or expectation has seen: such choices are made on
 # trial draws, whose name is part of every seed as well (docs/add-a-study.md). docs/design.md says when this was set anew.
-ROOT_NAME = "assay 2026-11, claims and what stands beside them"
+ROOT_NAME = "assay 2026-11, trained to the plateau"
 
 
 def seed_of(*names: object) -> int:
