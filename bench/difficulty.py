@@ -1,6 +1,6 @@
 """How hard each world is: test accuracy of five learners at the laptop's sizes, into docs/data/difficulty.csv and docs/worlds.md.
 
-    OMP_NUM_THREADS=1 python bench/difficulty.py               measure every world that can be classified: six core-minutes
+    OMP_NUM_THREADS=1 python bench/difficulty.py               measure every world that can be classified: twelve core-minutes
     OMP_NUM_THREADS=1 python bench/difficulty.py shapes ...    measure these anew, keep the other rows
     python bench/difficulty.py --draw                          only write the table in docs/worlds.md again
 
@@ -33,6 +33,7 @@ from assay.storage.places import PROJECT
 from assay.training.trainer import train
 
 SCALE = load_scale("laptop")
+AT_SCALE = ", laptop"  # follows a world's name where the scale's defaults take the place of those in its file
 REPETITIONS = 2
 # learner -> optimizer, times the scale's epochs. A vision transformer needs longer to say anything, and so is trained once.
 NETWORKS = {"resnet": ("sgd", 1), "vit": ("adam", 2), "mlp": ("adam", 1)}
@@ -44,11 +45,15 @@ MARKS = ("<!-- difficulty -->\n", "<!-- end -->")
 
 
 def draw(name: str, seed: int) -> World:
-    """A world at the scale's sizes; one that is made from another is made from `shapes`."""
+    """A world at the scale's sizes, with the scale's defaults where its name says so; one that is made from another is made from
+    the scale's `shapes`."""
+    name, *at_scale = name.split(AT_SCALE)
     make, declared = load("worlds", name), find("worlds")[name].parameters
     sizes = SCALE.world.model_dump()
     if "of" in declared:
-        return make(Draw("world", 0, seed), of=partial(load("worlds", "shapes"), **sizes))
+        return make(Draw("world", 0, seed), of=partial(load("worlds", "shapes"), **sizes, **SCALE.worlds["shapes"]))
+    if at_scale:
+        return make(Draw("world", 0, seed), **sizes, **SCALE.worlds[name])
     try:
         return make(Draw("world", 0, seed), **{key: size for key, size in sizes.items() if key in declared})
     except AssayError:
@@ -145,7 +150,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.draw:
         torch.set_num_threads(1)
-        names = options.worlds or sorted(find("worlds"))
+        names = options.worlds or sorted([*find("worlds"), *(f"{world}{AT_SCALE}" for world in SCALE.worlds)])
         kept = [row for row in table() if row["world"] not in names]
         measured = [row for name in names for row in rows(name)]
         write(TABLE, sorted([*kept, *measured], key=lambda row: row["world"]))

@@ -156,11 +156,12 @@ def test_accuracies_are_those_of_trainings_on_the_trial_draws_at_one_and_two_bud
             longer = Recipe({**recipe.data, "budget": {"epochs": 2, "batch": 32}})
             seen = [accuracy(recipe, seed) for seed in range(5)]
             found = made.accuracy[recipe.name]
-            assert (found.once, found.twice) == pytest.approx((seen[0], accuracy(longer, 0)), rel=1e-5)
+            longer_seen = [accuracy(longer, seed) for seed in range(2)]
+            assert (found.once, found.twice) == pytest.approx((mean(seen[:2]), mean(longer_seen)), rel=1e-5)
             assert found.deviation == pytest.approx(stdev(seen), rel=1e-5)
             assert mean(seen) > 0
             longer_ones = tree.results / "networks" / longer.name
-            assert [path.name for path in longer_ones.glob("*.safetensors")] == ["seed-0.safetensors"]
+            assert sorted(path.name for path in longer_ones.glob("*.safetensors")) == ["seed-0.safetensors", "seed-1.safetensors"]
     assert VARIABLE not in os.environ
 
 
@@ -168,7 +169,7 @@ def test_the_bytes_of_a_record_can_be_made_again(tree):
     first = freeze(tree.compiled(), "trial", lambda line: None, tree.root).text
     told = []
     assert freeze(tree.compiled(), "trial", told.append, tree.root).text == first
-    assert told == []  # networks were there
+    assert [line for line in told if not line.endswith("measured")] == []  # networks were there
     shutil.rmtree(tree.results / "networks")
     assert freeze(tree.compiled(), "trial", told.append, tree.root).text == first
     assert told

@@ -22,7 +22,7 @@ def freeze(
 ) -> None:
     """Write the record of a study's trial, without which its judged draws are not made.
 
-    Trains one repetition of its classifiers at twice the epochs: of five repetitions, two fifths of the trial's training.
+    Trains and measures its networks in two repetitions at twice the epochs: of five, four fifths of the trial's training.
     """
     from assay.judging.freezing import freeze as record_of
 
@@ -33,7 +33,8 @@ def freeze(
         typer.echo(record.text, nl=False)
         return
     for claim in record.claims:
-        typer.echo(f"{claim.text}: effect {claim.mean:g}, varies by {claim.deviation:g} a seed, margin {claim.margin:g}")
+        longer = "" if claim.change is None else f"; at twice the budget {claim.twice:g} where it is {claim.once:g}"
+        typer.echo(f"{claim.text}: effect {claim.mean:g}, varies by {claim.deviation:g} a seed, margin {claim.margin:g}{longer}")
     for name, accuracy in record.accuracy.items():
         typer.echo(f"{name}: accuracy {accuracy.once:.4f}, {accuracy.twice:.4f} at twice the budget")
     for name, why in record.left_out.items():

@@ -21,8 +21,9 @@ DIGITS = 6  # significant ones in a record
 def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: Path = WORK) -> Frozen:
     """The record of a study's trial.
 
-    Trains the first repetition of each classifier once more at twice the epochs, with all it is made from: of five repetitions,
-    two fifths of the trial's training. Networks of the trial are read where they lie, and trained where they do not.
+    Trains its networks once more at twice the epochs, with all they are made from, in the first two repetitions, and measures
+    them: of five repetitions, four fifths of the trial's training. Networks of the trial are read where they lie, and trained
+    where they do not.
     Raises StudyError for the judged draws and for a scale from which no spread can be told, EvidenceError for a trial that is
     missing, stale or incomplete.
     """
@@ -33,6 +34,7 @@ def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: P
         raise StudyError(f"--scale: no spread can be told from '{study.scale}' (allowed: {', '.join(names)})")
     study, results = study.tried, root / results_folder(study.scale, draws)
     evidence = _trial(study, draws, results)
+    tables = tabulate(row._asdict() for row in evidence.observations)
     accuracy, left_out = _accuracies(study, draws, results, root, say)
     return Frozen(
         study=study.name,
@@ -40,7 +42,7 @@ def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: P
         judged_sha256=study.judged_digest,
         draws=draws,
         seeds=list(range(study.seeds)),
-        claims=claims(study, tabulate(row._asdict() for row in evidence.observations)),
+        claims=claims(study, tables, _longer(study, draws, results, root, say)),
         accuracy=accuracy,
         left_out=left_out,
     )
@@ -63,16 +65,21 @@ def _trial(study: Study, draws: str, results: Path) -> Evidence:
     return evidence
 
 
-def claims(study: Study, tables: dict[int, Table]) -> list[Claim]:
-    """Mean and spread of every expectation's effect over the seeds, with its margin; for an equivalence, half of its width."""
-    found = []
+def claims(study: Study, tables: dict[int, Table], longer: dict[int, Table] | None = None) -> list[Claim]:
+    """Mean and spread of every expectation's effect over the seeds, with its margin; for an equivalence, half of its width.
+
+    longer: tables of the first seeds with every network trained for twice the epochs, if there are any.
+    """
+    found, same = [], {seed: tables[seed] for seed in longer or ()}
     for expectation in map(parse, study.file.expect):
         sample = sampled(expectation, tables, effects=True)
         half_width = (expectation.upper - expectation.lower) / 2
         margin = half_width if expectation.kind == "equivalence" else margin_of(expectation, study.file.margin)
-        found.append(
-            Claim(text=expectation.text, mean=_short(sample.mean), deviation=_short(sample.spread), margin=_short(margin))
-        )
+        claim = Claim(text=expectation.text, mean=_short(sample.mean), deviation=_short(sample.spread), margin=_short(margin))
+        if longer:
+            once, twice = (_short(sampled(expectation, part, effects=True).mean) for part in (same, longer))
+            claim = claim.model_copy(update={"once": once, "twice": twice, "repetitions": len(longer)})
+        found.append(claim)
     return found
 
 
@@ -89,6 +96,16 @@ def _accuracies(
         )
     left_out |= {name: "its outputs are no logits of the classes" for name, values in found.items() if values is None}
     return {name: Accuracy(**{k: _short(v) for k, v in values.items()}) for name, values in found.items() if values}, left_out
+
+
+def _longer(study: Study, draws: str, results: Path, root: Path, say: Callable[[str], None]) -> dict[int, Table] | None:
+    """Tables of the first repetitions at twice the epochs; None for a study that trains nothing."""
+    from assay.measuring.budgets import observed_at_twice
+
+    scale = load_scale(study.scale, project_of(root) / "config")
+    with drawing(draws):
+        rows = observed_at_twice(study, results / "networks", scale.job.threads, scale.precision, say)
+    return None if rows is None else tabulate(row._asdict() for row in rows)
 
 
 def _short(value: float) -> float:

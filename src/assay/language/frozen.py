@@ -35,17 +35,39 @@ class _Strict(BaseModel):
 
 
 class Claim(_Strict):
-    """An expectation's effect over the trial's seeds: mean and standard deviation, and the margin it will be judged with."""
+    """An expectation's effect over the trial's seeds: mean and standard deviation, and the margin it will be judged with.
+
+    once, twice: mean effect over the trial's first repetitions as they are, and with networks trained for twice the epochs; None
+    where the study trains none, and in records made before this was measured. repetitions: how many those are.
+    """
 
     text: str
     mean: float
     deviation: float
     margin: float
+    once: float | None = None
+    twice: float | None = None
+    repetitions: int = 0
+
+    @property
+    def change(self) -> float | None:
+        """By how much twice the budget moves the effect."""
+        return None if self.once is None or self.twice is None else abs(self.twice - self.once)
+
+    @property
+    def allowed(self) -> float:
+        """The change that a budget near its plateau may leave: the larger of the margin and half of what seeds vary by."""
+        return max(self.margin, self.deviation / 2)
+
+    @property
+    def noise(self) -> float:
+        """The standard error of the change if the two trainings vary independently, each as seeds do."""
+        return self.deviation * (2 / self.repetitions) ** 0.5 if self.repetitions else 0.0
 
 
 class Accuracy(_Strict):
-    """A network's test accuracy: its first repetition trained once and twice as long, and the standard deviation over the trial's
-    seeds of the former."""
+    """A network's test accuracy: its first repetitions trained once and twice as long, and the standard deviation over the
+    trial's seeds of the former."""
 
     once: float
     twice: float
@@ -170,7 +192,7 @@ def warnings_of(study: Study, config: Path = CONFIG) -> list[str]:
     found = [record for record in records(study.name, config) if record.judged_sha256 == study.judged_digest]
     if not found:
         return [] if was_before(study, config) else [f"{study.name}: not frozen yet"]
-    return [warning for record in found for warning in (*_narrow_margins(record), *_short_budgets(record, study.file.margin))]
+    return [warning for record in found for warning in (*_narrow_margins(record), *_short(record, study.file.margin))]
 
 
 def _narrow_margins(record: Frozen) -> Iterable[str]:
@@ -179,6 +201,23 @@ def _narrow_margins(record: Frozen) -> Iterable[str]:
             yield (
                 f"{record.study}: '{claim.text}': the margin {claim.margin:g} is less than half of what seeds vary by on trial"
                 f" draws ({claim.deviation:g} at scale {record.scale})"
+            )
+
+
+def _short(record: Frozen, margins: Mapping[str, float]) -> Iterable[str]:
+    """Budgets that are too short to say what longer ones would: of the claims where that was measured, else of the networks."""
+    if any(claim.change is not None for claim in record.claims):
+        return _moving_claims(record)
+    return _short_budgets(record, margins)
+
+
+def _moving_claims(record: Frozen) -> Iterable[str]:
+    for claim in record.claims:
+        if claim.change is not None and claim.change > claim.allowed + claim.noise:
+            yield (
+                f"{record.study}: '{claim.text}': twice the budget moves the effect from {claim.once:g} to {claim.twice:g}, by"
+                f" more than {claim.allowed:g} and the {claim.noise:.2g} that {claim.repetitions} repetitions vary by (scale"
+                f" {record.scale})"
             )
 
 

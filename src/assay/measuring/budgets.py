@@ -1,23 +1,38 @@
-"""Whether trainings are long enough: test accuracy of a study's networks at its budget and at twice the epochs."""
+"""Whether trainings are long enough: accuracy of a study's networks and what it measures, at its budget and at twice that."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import stdev
+from statistics import mean, stdev
 from typing import Any
 
 from torch import Tensor
 
+from assay.evidence.tables import Observation
 from assay.language.blocks import Block
 from assay.language.recipes import Recipe
 from assay.language.study import Study
 from assay.measuring.evaluate import predict
+from assay.measuring.observing import observe
 from assay.networks.jobs import Worlds, set_up, train_bundle
 from assay.networks.store import NetworkStore
+
+LONGER = 2  # repetitions that are trained for twice as long
 
 
 def doubled(recipe: Recipe) -> Recipe:
     """The recipe with twice the epochs, as all that it is made from."""
     return Recipe(_doubled(recipe.data))
+
+
+def doubled_study(study: Study) -> Study:
+    """The study with twice the epochs of every network that it measures or compares with."""
+    return replace(
+        study,
+        cells=tuple(
+            replace(cell, recipe=doubled(cell.recipe), protocol=_with_parents_doubled(cell.protocol)) for cell in study.cells
+        ),
+    )
 
 
 def _doubled(data: dict) -> dict:
@@ -55,9 +70,9 @@ def accuracy_by_budget(
     precision: str,
     say: Callable[[str], None],
 ) -> dict[str, dict[str, float] | None]:
-    """For each network, by name: test accuracy of the first repetition at its budget ("once") and at twice the epochs ("twice"),
-    and the standard deviation of the former over all repetitions ("deviation"); None where outputs are no logits of the world's
-    classes.
+    """For each network, by name: mean test accuracy of the first LONGER repetitions at its budget ("once") and at twice the
+    epochs ("twice"), and the standard deviation of the former over all repetitions ("deviation"); None where outputs are no
+    logits of the world's classes.
 
     blocks: the repetitions, as they are trained together. networks: the folder where trained ones lie; missing ones, and those
     at twice the epochs, are trained into it. threads and precision: as of the jobs that trained the others, since bytes depend
@@ -68,15 +83,31 @@ def accuracy_by_budget(
     for block in blocks:
         _train(recipes, block.repetitions, store, f"frozen-{study}-once-{block.name}", say)
     seeds = [seed for block in blocks for seed in block.repetitions]
-    _train(longer.values(), range(seeds[0], seeds[0] + 1), store, f"frozen-{study}-twice", say)
+    _train(longer.values(), range(seeds[0], seeds[0] + LONGER), store, f"frozen-{study}-twice", say)
     once = {seed: _accuracies(recipes, seed, store) for seed in seeds}
-    twice = _accuracies(longer.values(), seeds[0], store)
+    twice = {seed: _accuracies(longer.values(), seed, store) for seed in seeds[:LONGER]}
     found: dict[str, dict[str, float] | None] = {}
     for recipe in recipes:
-        values = [once[seed][recipe] for seed in seeds]
-        numbers = {"once": values[0], "twice": twice[longer[recipe]], "deviation": None if None in values else stdev(values)}
-        found[recipe.name] = None if None in numbers.values() else numbers
+        values, after = [once[seed][recipe] for seed in seeds], [found_at[longer[recipe]] for found_at in twice.values()]
+        if None in (*values, *after):
+            found[recipe.name] = None
+        else:
+            found[recipe.name] = {"once": mean(values[:LONGER]), "twice": mean(after), "deviation": stdev(values)}
     return found
+
+
+def observed_at_twice(
+    study: Study, networks: Path, threads: int, precision: str, say: Callable[[str], None]
+) -> list[Observation] | None:
+    """What the study measures in its first LONGER repetitions with every network trained for twice the epochs; None if it trains
+    none. Arguments as in `accuracy_by_budget`; what is missing is trained."""
+    longer = doubled_study(study)
+    if longer.cells == study.cells:
+        return None
+    store = NetworkStore(networks, set_up("auto", threads, precision), precision)
+    block = Block(study.first, study.first + LONGER - 1)
+    _train(longer.recipes, block.repetitions, store, f"frozen-{study.name}-twice", say)
+    return observe(longer, block, store, say)[0]
 
 
 def _train(recipes: Iterable[Recipe], seeds: range, store: NetworkStore, name: str, say: Callable[[str], None]) -> None:

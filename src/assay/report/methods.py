@@ -123,7 +123,7 @@ def gallery_files(
 ) -> dict[str, str]:
     """The gallery: how hard worlds are, then every world with its samples as studies draw from it, then those not drawn from."""
     shown = [(method, [world for world in worlds.values() if world.plug == method.plug]) for method in methods]
-    measured = [(method, difficulties[method.name]) for method in methods if method.name in difficulties]
+    measured = [(method, row) for method in methods for name, row in difficulties.items() if name.split(",")[0] == method.name]
     context = {
         "shown": shown,
         "users": users,
