@@ -95,6 +95,7 @@ rule report:
         rechecks=expand(f"{RESULTS}/recheck/{{again}}/agreement.json", again=RECHECKED),
         catalogue=own("config/papers.json"),
         tables=sorted(shown(path) for path in (PROJECT / "docs/data").glob("*.csv")),
+        trials=sorted(shown(path) for path in (PROJECT / "config/frozen").glob("*/*.json")),
         bars=[path for path in [own("bench/bars.json")] if Path(path).exists()],
         templates=sorted(shown(path) for path in (PROJECT / "report").rglob("*") if path.is_file()),
     output:

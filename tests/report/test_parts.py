@@ -11,6 +11,7 @@ import synthetic
 
 from assay import report
 from assay.evidence.agreement import not_compared
+from assay.language.frozen import Claim
 from assay.language.published import Published, PublishedNumber
 from assay.pipeline.sources import Sources
 from assay.report.figure import ASSETS
@@ -23,6 +24,7 @@ CHANGED = {
     int: 5,
     "revised": ({"seen": 5, "why": "changed", "root": None},),
     "retired": ({"seen": 5, "word": "open", "claims": {"changed > 0": "open"}},),
+    "trial": (Claim(text="changed > 0", mean=0.1, deviation=0.2, margin=0.0),),
     dict: {"changed": {"a": 1}},
     tuple: ("changed",),
     "figure": {"lines": {}},

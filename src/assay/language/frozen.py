@@ -155,6 +155,12 @@ def is_frozen(study: Study, config: Path = CONFIG) -> bool:
     return any(record.judged_sha256 == study.judged_digest for record in records(study.name, config))
 
 
+def record_of(study: Study, config: Path = CONFIG) -> Frozen | None:
+    """The record of the study's present text, if there is one: that of its own scale before any other's."""
+    found = [record for record in records(study.name, config) if record.judged_sha256 == study.judged_digest]
+    return min(found, key=lambda record: record.scale != study.scale, default=None)
+
+
 def was_before(study: Study, config: Path = CONFIG) -> bool:
     """Whether the study's present text was judged before records were kept."""
     return frozen_before(config).studies.get(study.name) == study.judged_digest

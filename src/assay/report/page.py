@@ -20,6 +20,7 @@ from assay.storage.files import read_json
 
 if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
     from assay.evidence.agreement import Agreement
+    from assay.language.frozen import Claim as TriedClaim
     from assay.language.published import Published
     from assay.overview.coverage import Introduction
 
@@ -38,7 +39,7 @@ class StudyView:
     checked. evidence: where it comes from, "recomputed" or "archived"; other_scales: further scales at which there is evidence.
     recheck: what came out when the archived evidence was computed again here. published: numbers the paper prints.
     first: the first seed it is judged on. revised: why its text was changed after looking, each with the seeds seen by then;
-    retired: what the archive says of these texts.
+    retired: what the archive says of these texts. trial: what trial draws said of each claim before it was judged.
     """
 
     name: str
@@ -72,6 +73,7 @@ class StudyView:
     first: int = 0
     revised: tuple[dict[str, Any], ...] = ()
     retired: tuple[dict[str, Any], ...] = ()
+    trial: tuple["TriedClaim", ...] = ()
 
 
 class Mean(NamedTuple):

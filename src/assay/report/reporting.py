@@ -21,6 +21,7 @@ from assay.evidence.cards import card_name
 from assay.evidence.freshness import STALE, UNPROVEN
 from assay.evidence.tables import joined, read_blocks
 from assay.language.catalogue import load as load_catalogue
+from assay.language.frozen import record_of
 from assay.language.plugs import PlugInfo, describe, everything
 from assay.language.recipes import parents_in
 from assay.language.studies import load_studies
@@ -103,6 +104,7 @@ def checked_view(study: Study, sources: Sources, root: Path = WORK, known: Known
         release=_release(known.entries.get(study.name, ()), study),
         recheck=known.told.get(study.name, ""),
         retired=sources.retired.get(study.name, ()),
+        trial=tuple(record.claims) if (record := record_of(study, project_of(root) / "config")) else (),
     )
 
 
