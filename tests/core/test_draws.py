@@ -10,6 +10,7 @@ import pytest
 import torch
 from project_tree import Tree
 
+from assay.data import seeds
 from assay.data.seeds import Draw, seed_of
 from assay.errors import StudyError
 from assay.evidence.agreement import compare
@@ -46,7 +47,8 @@ def recipe(**changes):
     return Recipe({**data, **changes})
 
 
-# Printed by the project before there were trial draws.
+# Printed by the project before there were trial draws, under the root name of that time.
+ROOT_BEFORE = "assay 2026-11, claims and what stands beside them"
 BEFORE = {
     ("world", 0, 0): 6352588966983460293,
     ("init", 0, 3): 4037073687580529026,
@@ -57,16 +59,26 @@ BEFORE = {
 }
 
 
+@pytest.fixture
+def root_before(monkeypatch):
+    monkeypatch.setattr(seeds, "ROOT_NAME", ROOT_BEFORE)
+
+
 @pytest.mark.parametrize(("names", "seed"), BEFORE.items())
-def test_judged_seeds_are_what_they_were_before_there_were_trials(names, seed):
+def test_judged_seeds_are_what_they_were_before_there_were_trials(root_before, names, seed):
     assert seed_of(*names) == seed
     with drawing("judged"):
         assert seed_of(*names) == seed
 
 
-def test_judged_streams_are_what_they_were_before_there_were_trials():
+def test_judged_streams_are_what_they_were_before_there_were_trials(root_before):
     expected = [1557591150, 1024015726, 331776934, 115640449]
     assert Draw("world", 0, 1)("texture").integers(0, 2**31, 4).tolist() == expected
+
+
+def test_another_root_name_is_another_draw_and_the_present_one_stays():
+    assert seeds.ROOT_NAME == "assay 2026-11, trained to the plateau"  # every judged number hangs on it
+    assert not {seed_of(*names) for names in BEFORE} & set(BEFORE.values())
 
 
 @pytest.mark.parametrize("names", BEFORE)

@@ -452,7 +452,8 @@ def test_the_committed_studies_are_warned_about_enlarged_digits_and_trials_and_n
     told = CliRunner().invoke(cli.app, ["check"])
     assert told.exit_code == 0
     recorded = {path.stem for path in (ROOT / "config/frozen/laptop").glob("*.json")}
-    assert f"{len(FORTY - recorded)} studies were judged before records of trials were kept\n" in told.stdout
+    assert recorded >= FORTY
+    assert "before records of trials were kept" not in told.stdout
     warnings = json.loads(CliRunner().invoke(cli.app, ["check", "--json"]).stdout)["warnings"]
     enlarged = [line for line in warnings if "world digits has images of 8 px" in line]
     assert enlarged
