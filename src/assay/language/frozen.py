@@ -162,8 +162,8 @@ def record_of(study: Study, config: Path = CONFIG) -> Frozen | None:
 
 
 def was_before(study: Study, config: Path = CONFIG) -> bool:
-    """Whether the study's present text was judged before records were kept."""
-    return frozen_before(config).studies.get(study.name) == study.judged_digest
+    """Whether the study's present text was judged before records were kept, and has none since."""
+    return frozen_before(config).studies.get(study.name) == study.judged_digest and not is_frozen(study, config)
 
 
 def refuse_unfrozen(run: Config, studies: Collection[Study], say: Callable[[str], None], config: Path = CONFIG) -> None:
