@@ -6,6 +6,7 @@ from assay.cli import (
     artifacts,
     authoring,
     datasets,
+    differing,
     finding,
     freezing,
     measuring,
@@ -22,7 +23,7 @@ from assay.cli import (
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
 app.callback()(place.warn)
-READING = (studies, showing, finding)
+READING = (studies, showing, finding, differing)
 WRITING = (authoring, freezing)
 for group in (*READING, *WRITING, measuring, overview, planning, more, artifacts, proving, datasets, networks, site, place):
     app.add_typer(group.commands)
