@@ -18,8 +18,9 @@ made: list[Path] = []
 
 with job(snakemake, made) as say:  # noqa: F821
     gc.disable()  # looking for garbage would take a seventh of the time
-    studies = load_studies(snakemake.params.scale)  # noqa: F821
-    written = write_report(list(studies.values()), Sources.read(manifest.parents[1]))
+    sources = Sources.read(manifest.parents[1])
+    studies = load_studies(snakemake.params.scale, with_drafts=sources.shown)  # noqa: F821
+    written = write_report(list(studies.values()), sources)
     say(f"written: {', '.join(written) or 'nothing; every page is up to date'}")
     write_manifest(manifest)
     made += [manifest.parent / name for name in read_json(manifest)]

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json, print_line, word_on
+from assay.cli.common import AsJson, AtScale, in_one_line, of_studies, out, print_json, print_line, word_on
+from assay.cli.completing import sides
 from assay.errors import AssayError, EvidenceError, StudyError, unknown
 from assay.language.studies import study_paths
 
@@ -21,9 +22,9 @@ MODULES = 4  # that differ, named
 @commands.command()
 @in_one_line
 def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help=f"What is compared with: {SIDES}.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="What is compared, named in the same ways.")],
-    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; all that both have if not given.")] = None,
+    a: Annotated[str, typer.Argument(metavar="A", help=f"What is compared with: {SIDES}.", autocompletion=sides)],
+    b: Annotated[str, typer.Argument(metavar="B", help="What is compared, named in the same ways.", autocompletion=sides)],
+    studies: Annotated[list[str] | None, of_studies("Names of studies; all that both have if not given.")] = None,
     scale: AtScale = "laptop",
     as_json: AsJson = False,
 ) -> None:

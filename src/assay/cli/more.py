@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.common import AsJson, AtScale, in_one_line, print_json
+from assay.cli.common import AsJson, AtScale, in_one_line, of_studies, print_json
 from assay.errors import StudyError
 from assay.judging.prospects import MOST
 from assay.language.inputs import shown
@@ -21,7 +21,7 @@ LINE = "{:28.28}  {:>12}  {:>4}  {:>6}  {:>6}  {:>8}  {:3}"
 @commands.command()
 @in_one_line
 def more(
-    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; all that are open if not given.")] = None,
+    studies: Annotated[list[str] | None, of_studies("Names of studies; all that are open if not given.")] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0, help="Core minutes to spend.")] = 30,
     scale: AtScale = "laptop",
     to: Annotated[int, typer.Option("--to", help="Seeds that no study gets beyond, nor a claim may need.")] = MOST,

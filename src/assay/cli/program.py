@@ -21,7 +21,7 @@ from assay.cli import (
     studies,
 )
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
+app = typer.Typer(no_args_is_help=True, help="An executable literature for computer vision.")
 app.callback()(place.warn)
 READING = (studies, showing, finding, differing)
 WRITING = (authoring, freezing)
