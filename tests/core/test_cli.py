@@ -33,6 +33,7 @@ def tree(tmp_path, monkeypatch):
             monkeypatch.setattr(module, place, tmp_path, raising=False)
     for module in (listing, showing, finding):
         monkeypatch.setattr(module, "load_studies", partial(studies.load_studies, config=config))
+    monkeypatch.setattr(authoring, "CONFIG", config)
     for module in (authoring, listing):
         monkeypatch.setattr(module, "study_paths", partial(studies.study_paths, config))
     monkeypatch.setattr(showing, "row_at", partial(coverage.row_at, root=tmp_path))

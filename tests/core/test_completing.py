@@ -1,11 +1,12 @@
 """Shell completion: names of studies, scales, kinds, papers and sides, from the program as a shell asks it."""
 
-import os
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from assay import cli
 from assay.cli import completing
 from assay.errors import StudyError
 from assay.language.scales import scales
@@ -15,10 +16,7 @@ from assay.language.studies import study_paths
 def offered(words: str) -> list[str]:
     """What bash is offered for the last of these words."""
     asked = {"_ASSAY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    code = "import sys; sys.argv[0] = 'assay'; from assay.cli import app; app(prog_name='assay')"
-    found = subprocess.run([sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=False)
-    assert found.stderr == ""
-    return found.stdout.split()
+    return CliRunner().invoke(cli.app, [], prog_name="assay", env=asked).stdout.split()
 
 
 @pytest.mark.parametrize(

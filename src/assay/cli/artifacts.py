@@ -58,6 +58,7 @@ def archive(
 ) -> None:
     """Add studies' evidence to the archive that clones start from, or replace it; all other entries stay as they are."""
     from assay.artifacts import archiving
+    from assay.overview.metrics import FILE, write_metrics
 
     if (withdraw is None) != (why is None):
         raise ArtifactError("--withdraw STUDY and --why TEXT go together; give both")
@@ -68,11 +69,12 @@ def archive(
         changed, done = archiving.withdraw(scale, withdraw, why), "withdrew"
     else:
         changed, done = archiving.archive(scale, studies or ()), "archived"
+    write_metrics()
     if as_json:
         print_json({done: changed})
         return
     out.print(f"{done} {len(changed)} {'block' if len(changed) == 1 else 'blocks'} at scale {scale}; now commit them:")
-    out.print("git add archive.jsonl verdicts.jsonl dvcstore && git commit", highlight=False)
+    out.print(f"git add archive.jsonl verdicts.jsonl {FILE} dvcstore && git commit", highlight=False)
 
 
 @commands.command()

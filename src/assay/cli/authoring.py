@@ -19,7 +19,7 @@ from assay.language.inputs import shown
 from assay.language.studies import NAME, study_paths
 from assay.overview.finding import papers
 from assay.storage.files import write_atomic
-from assay.storage.places import PROJECT, require_checkout
+from assay.storage.places import CONFIG, require_project
 
 commands = typer.Typer()
 PAPERS = "A paper's key, words of its title or claim, or none."
@@ -40,7 +40,7 @@ def new(
 
     Words are looked for as `assay find` does; if several papers have them all, they are listed, with the studies there are.
     """
-    require_checkout("new studies")
+    require_project("new studies")
     row = _paper(paper, (lambda *line: None) if as_json else print_line)
     if row.id == NO_PAPER and name is None:
         raise StudyError("--name: is missing; a study without a paper needs a name: assay new none --name my-question")
@@ -53,7 +53,7 @@ def new(
         raise StudyError(f"{_has(row, there)}; for another one give it a name: --name")
     if name in taken:
         raise StudyError(f"--name: '{name}' is taken by {shown(taken[name])}; choose another")
-    path = PROJECT / "config" / "studies" / row.family / f"{name}.yaml"
+    path = CONFIG / "studies" / row.family / f"{name}.yaml"
     write_atomic(path, skeleton(row))
     if as_json:
         print_json({"study": name, "file": shown(path), "paper": row.id, "studies": there})
@@ -121,4 +121,4 @@ figure: bars                  # a file in src/assay/figures/
 @in_one_line
 def check(as_json: AsJson = False) -> None:
     """Check every study at every scale, every recipe and every plug, without importing any of them."""
-    raise typer.Exit(report(checked(PROJECT / "config"), as_json))
+    raise typer.Exit(report(checked(CONFIG), as_json))

@@ -17,7 +17,7 @@ from assay.language.stretching import stretched
 from assay.language.studies import drafts, reader, study_paths
 from assay.language.study import Study
 from assay.pipeline.fitting import unfit
-from assay.storage.places import PROJECT, WORK
+from assay.storage.places import CONFIG, WORK
 
 DRAFTED = "a draft, skipped by runs of all studies"
 Reader = Callable[[str], Study]
@@ -98,7 +98,7 @@ def _study_problems(config: Path, names: list[str], readers: Mapping[str, Reader
     """What is wrong with these studies, at the first scale where something is."""
     wrong: dict[str, str] = {}
     good: list[Study] = []
-    texts = Texts(config, WORK if config == PROJECT / "config" else config.parent, names)
+    texts = Texts(config, WORK if config == CONFIG else config.parent, names)
     for read in readers.values():
         for name in names:
             try:

@@ -12,7 +12,7 @@ from assay.language.inputs import shown
 from assay.language.scales import load_scale
 from assay.language.seeds import load_seeds, write_seeds
 from assay.language.studies import study_paths
-from assay.storage.places import require_checkout
+from assay.storage.places import require_project
 
 commands = typer.Typer()
 LINE = "{:28.28}  {:>12}  {:>4}  {:>6}  {:>6}  {:>8}  {:3}"
@@ -41,7 +41,7 @@ def more(
     offers = further(scale, minutes, to, studies or ())
     chosen = {offer.study: offer.to for offer in offers if offer.chosen}
     if setting and chosen:
-        require_checkout("config/seeds/")
+        require_project("config/seeds/")
         path = write_seeds(scale, load_seeds(scale, first_look, study_paths()) | chosen, first_look)
     if as_json:
         print_json({"scale": scale, "set": setting, "offers": [offer.as_json() for offer in offers]})

@@ -5,6 +5,7 @@ import typer
 from assay.cli import (
     artifacts,
     authoring,
+    beginning,
     datasets,
     differing,
     finding,
@@ -24,6 +25,6 @@ from assay.cli import (
 app = typer.Typer(no_args_is_help=True, help="An executable literature for computer vision.")
 app.callback()(place.warn)
 READING = (studies, showing, finding, differing)
-WRITING = (authoring, freezing)
+WRITING = (beginning, authoring, freezing)
 for group in (*READING, *WRITING, measuring, overview, planning, more, artifacts, proving, datasets, networks, site, place):
     app.add_typer(group.commands)

@@ -13,7 +13,7 @@ from assay.language.keeping import Keeper
 from assay.language.scales import Replacing, Scale, StandInError, StandIns, load_scale, setting_for
 from assay.language.seeds import load_seeds
 from assay.language.study import Cell, Study, StudyFile
-from assay.storage.places import PROJECT
+from assay.storage.places import CONFIG
 
 __all__ = ["NAME", "Cell", "Study", "StudyFile", "compile_study", "drafts", "load_studies", "skipped", "study_paths"]
 
@@ -21,7 +21,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DRAFT = re.compile(rb"^draft *: *true *(#.*)?\r?$", re.MULTILINE)
 
 
-def study_paths(config: Path = PROJECT / "config", canaries: bool = False) -> dict[str, Path]:
+def study_paths(config: Path = CONFIG, canaries: bool = False) -> dict[str, Path]:
     """All study files by study name; names are unique over families. Hidden files are what systems and editors leave. canaries:
     also those in config/canaries, which are there for `assay prove` alone."""
     found: dict[str, Path] = {}
@@ -60,7 +60,7 @@ def _is_draft(path: Path) -> bool:
 
 def load_studies(
     scale: str,
-    config: Path = PROJECT / "config",
+    config: Path = CONFIG,
     only: Iterable[str] | None = None,
     canaries: bool = False,
     with_drafts: Collection[str] = (),
@@ -77,7 +77,7 @@ def load_studies(
     return {name: read(name) for name in names}
 
 
-def reader(scale: str, config: Path = PROJECT / "config", paths: Mapping[str, Path] | None = None) -> Callable[[str], Study]:
+def reader(scale: str, config: Path = CONFIG, paths: Mapping[str, Path] | None = None) -> Callable[[str], Study]:
     """What reads, checks and compiles one study by name at a scale. Those of the project itself are kept (see kept.py)."""
     paths = study_paths(config) if paths is None else paths
     sizes = load_scale(scale, config)
@@ -86,7 +86,7 @@ def reader(scale: str, config: Path = PROJECT / "config", paths: Mapping[str, Pa
     def compiled(name: str) -> Study:
         return compile_study(paths[name], scale, sizes, seeds[name])
 
-    if config == PROJECT / "config":
+    if config == CONFIG:
         keeper = Keeper(scale, sizes.model_dump_json(), papers=lambda paper: paper in catalogue())
         return lambda name: _drawn(keeper.study(paths[name], seeds[name], lambda: compiled(name)))
     return lambda name: _drawn(compiled(name))

@@ -26,7 +26,7 @@ from assay.pipeline.deciding import sources_now
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import source_hash
 from assay.storage.files import read_json
-from assay.storage.places import PACKAGE, PROJECT, WORK, project_of
+from assay.storage.places import PACKAGE, PROJECT, WORK, config_of, project_of
 
 DEFAULT_SCALE = Config().scale
 OTHER_EXPECTATIONS = "the verdict is on other expectations, controls or margins; run snakemake"
@@ -77,7 +77,7 @@ class Introduction:
 def coverage(catalogue: Catalogue, root: Path = WORK) -> dict:
     """Rows by paper, counted by family: {"total", "working", "families", "papers"}."""
     rows = {paper: Row.without(None, "no study") for paper in catalogue}
-    paths = study_paths(project_of(root) / "config")
+    paths = study_paths(config_of(root))
     for study_name in sorted(paths.keys() - set(drafts(paths))):
         paper, row = _row_of(study_name, root)
         if paper in rows and not rows[paper].working:
@@ -93,7 +93,7 @@ def coverage(catalogue: Catalogue, root: Path = WORK) -> dict:
 def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
     """The best row over all conclusive scales; of equal ones that at the scale which runs by default."""
     best: tuple[str | None, Row] | None = None
-    config = project_of(root) / "config"
+    config = config_of(root)
     for scale in sorted(scales(config), key=lambda scale: scale != DEFAULT_SCALE):
         if not load_scale(scale, config).conclusive:
             continue
@@ -180,7 +180,7 @@ def other_scales(study: Study, root: Path = WORK) -> list[str]:
     """The scales besides the study's own at which its evidence lies in results/."""
     return [
         scale
-        for scale in scales(project_of(root) / "config")
+        for scale in scales(config_of(root))
         if scale != study.scale and any((root / results_folder(scale) / "observations" / study.name).glob("*/provenance.json"))
     ]
 

@@ -33,7 +33,7 @@ from assay.pipeline.sources import Place, Sources
 from assay.pipeline.worktrees import full_name, worktree
 from assay.storage import earlier
 from assay.storage.files import read_json
-from assay.storage.places import WORK, place, project_of
+from assay.storage.places import WORK, config_of, place
 
 HERE, ARCHIVE, EARLIER = "here", "archive", "earlier"
 
@@ -63,7 +63,7 @@ class Side:
 @contextlib.contextmanager
 def side(written: str, scale: str, root: Path = WORK) -> Iterator[Side]:
     """The side that a person's words name, as long as the context lasts. StudyError or ArtifactError for one there is not."""
-    known = scales(project_of(root) / "config")
+    known = scales(config_of(root))
     if scale not in known:
         raise StudyError(unknown("scale", scale, known))
     kind, _, revision = written.partition("@")
@@ -187,7 +187,7 @@ def _archived(written: str, scale: str, root: Path) -> Side:
 
 
 def _study(scale: str, name: str, root: Path) -> Study:
-    return load_studies(scale, project_of(root) / "config", only=[name])[name]
+    return load_studies(scale, config_of(root), only=[name])[name]
 
 
 def _short(folder: Path, root: Path) -> str:

@@ -23,7 +23,7 @@ from assay.pipeline.progress import TARGET, Job, makespan
 from assay.pipeline.records import Archive, Here, looked_at, read_record, shape, worked_on
 from assay.provenance.fingerprints import fingerprint_of_networks
 from assay.provenance.proofs import code_digest
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, config_of
 
 # Core seconds that jobs take beyond what records say, forked from a process that holds the libraries: to import the project and
 # methods, to read and write. Seen over 14 jobs of three studies at scale ci, on an EPYC that was busy otherwise; a run under way
@@ -191,7 +191,7 @@ class Predictor:
         if scale == self.name:
             return self.studies
         if scale not in self._other_scales:
-            self._other_scales[scale] = load_studies(scale, project_of(self.root) / "config")
+            self._other_scales[scale] = load_studies(scale, config_of(self.root))
         return self._other_scales[scale]
 
     @cached_property
