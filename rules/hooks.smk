@@ -74,6 +74,7 @@ def take_over_slurm_jobs():
 def render_what_there_is():
     """After a failure, still show the studies that worked and say why the others did not. A run that was stopped did not fail."""
     if STOP.asked:
+        logger.info("", extra={"over": True})
         print(STOP.line, file=sys.stderr)
     else:
         subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale], check=False)

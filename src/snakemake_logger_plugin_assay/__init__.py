@@ -67,8 +67,18 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: logging.LogRecord) -> None:
         with self.turn:
+            if getattr(record, "over", False):
+                self._leave()
+                return
             now = time.monotonic()
             self._print(self.line(record, now), now)
+
+    def _leave(self) -> None:
+        """Jobs were ended, which nobody reports: what others write now begins a line."""
+        self.messages.clear()
+        if self.shown:
+            print(CLEAR, end="", file=sys.stderr, flush=True)
+            self.shown = False
 
     def _print(self, text: str | None, now: float) -> None:
         if text:

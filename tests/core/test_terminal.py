@@ -164,6 +164,16 @@ def test_a_terminal_shows_network_epoch_and_the_time_left_in_one_line_that_is_re
     assert capsys.readouterr().err == ""  # nothing runs, and nothing is to be cleared
 
 
+def test_after_a_stop_the_next_line_begins_at_the_left(handler, training, capsys):
+    handler.live = True
+    handler._tick(1)
+    capsys.readouterr()
+    handler.emit(record(over=True))
+    assert capsys.readouterr().err == plugin.CLEAR
+    handler._tick(2)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_pipe_gets_whole_lines_alone(handler, training, capsys):
     training.write_text(LOG)
     assert handler.live is False
