@@ -102,7 +102,7 @@ def _longer(study: Study, draws: str, results: Path, root: Path, say: Callable[[
     """Tables of the first repetitions at twice the epochs; None for a study that trains nothing."""
     from assay.measuring.budgets import observed_at_twice
 
-    scale = load_scale(study.scale, project_of(root) / "config")
+    scale = load_scale(study.scale, config_of(root))
     with drawing(draws):
         rows = observed_at_twice(study, results / "networks", scale.job.threads, scale.precision, say)
     return None if rows is None else tabulate(row._asdict() for row in rows)
