@@ -59,7 +59,7 @@ def test_dvc_compares_it_between_commits(repository):
     write(repository, line("good", (0.001, 1)))
     command = [sys.executable, "-m", "dvc", "metrics", "diff", "--json"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
-    changed = json.loads(done.stdout)["diff"][FILE]
+    changed = json.loads(done.stdout)[FILE]
     assert changed["laptop.studies.good.holds"] == {"old": 0, "new": 1, "diff": 1}
     assert changed["laptop.words.supported"]["diff"] == 1
     assert "laptop.studies.good.seeds" not in changed  # equal
