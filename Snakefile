@@ -2,12 +2,12 @@ from snakemake.utils import min_version
 
 from assay.evidence.tables import FILES
 from assay.language.inputs import shown
-from assay.storage.places import PROJECT
+from assay.storage.places import WORK, config_of
 
 min_version("9.0")
 
 
-configfile: shown(PROJECT / "config/config.yaml")
+configfile: shown(config_of(WORK) / "config.yaml")
 
 
 report: "report/captions/workflow.rst"

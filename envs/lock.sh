@@ -8,7 +8,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "${1:-python3}" -m venv "$scratch/env"
 "$scratch/env/bin/pip" install --quiet --disable-pip-version-check uv
-"$scratch/env/bin/uv" pip compile --quiet --no-header --no-annotate --extra test --constraints envs/pins.txt pyproject.toml > "$scratch/lock.txt"
+"$scratch/env/bin/uv" pip compile --quiet --no-header --no-annotate --extra cluster --extra remotes --extra test --constraints envs/pins.txt pyproject.toml > "$scratch/lock.txt"
 {
     echo "# Made by \`make lock\` from envs/pins.txt and pyproject.toml; edit those."
     grep -viE '^(nvidia|triton|cuda)' "$scratch/lock.txt"

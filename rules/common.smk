@@ -14,7 +14,7 @@ from assay.language.configuration import load_config, refuse_two_configs
 from assay.language.draws import JUDGED, VARIABLE
 from assay.language.frozen import refuse_unfrozen
 from assay.language.scales import load_scale
-from assay.language.studies import load_studies
+from assay.language.studies import drafts, load_studies, skipped, study_paths
 from assay.networks.plan import Plan
 from assay.pipeline.deciding import decide
 from assay.pipeline.fitting import refuse_unfit
@@ -24,10 +24,13 @@ from assay.pipeline.sources import Sources
 from assay.provenance import proofs
 from assay.provenance.commits import commit
 from assay.provenance.platforms import device_here, platform_here
-from assay.storage.places import PROJECT, warning_of_other_checkout
+from assay.storage.places import FOLDER, PROJECT, warning_of_other_checkout
 
 if workflow.is_main_process and (warning := warning_of_other_checkout(Path.cwd(), Path(workflow.basedir))):
     print(warning, file=sys.stderr)
+
+if FOLDER not in (None, Path.cwd()):
+    raise WorkflowError(f"this is inside the project folder {FOLDER}, where results are to lie; run it there: cd {FOLDER}")
 
 try:
     if workflow.is_main_process:
@@ -36,8 +39,11 @@ try:
     os.environ[VARIABLE] = CONFIG.draws
     os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)
     SCALE = load_scale(CONFIG.scale)
-    STUDIES = load_studies(CONFIG.scale)
-    CHOSEN = list(STUDIES) if CONFIG.studies == "all" else CONFIG.studies
+    EVERY = CONFIG.studies == "all"
+    STUDIES = load_studies(CONFIG.scale, with_drafts=() if EVERY else CONFIG.studies)
+    CHOSEN = list(STUDIES) if EVERY else CONFIG.studies
+    if workflow.is_main_process and EVERY and (line := skipped(drafts(study_paths()))):
+        print(line, file=sys.stderr)
     ENTRIES = read_entries()
     proofs.committed()  # a damaged file is said before the first job
 except AssayError as error:

@@ -74,6 +74,7 @@ def take_over_slurm_jobs():
 def render_what_there_is():
     """After a failure, still show the studies that worked and say why the others did not. A run that was stopped did not fail."""
     if STOP.asked:
+        logger.info("", extra={"over": True})
         print(STOP.line, file=sys.stderr)
     else:
         subprocess.run([sys.executable, own("workflow/scripts/partial_report.py"), RESULTS, CONFIG.scale], check=False)
@@ -84,13 +85,23 @@ def forecast_run():
     """The jobs that this run has to do, as Snakemake found, and the seconds that each is predicted to take."""
     predictor = Predictor(CONFIG.scale, STUDIES, PLATFORM["cpu"])
     numbers = {job: workflow.dag.jobid(job) for job in workflow.dag.needrun_jobs(exclude_finished=False)}
-    jobs, names = {}, {}
+    jobs, names, networks = {}, {}, 0
     for job, number in numbers.items():
         before = frozenset(numbers[other] for other in workflow.dag.dependencies[job] if other in numbers)
-        jobs[number] = Job(job.rule.name, predicted_seconds(job, predictor), job.threads, before)
+        trained = to_train(job, predictor)
+        epochs = sum(recipe.data["budget"]["epochs"] for recipe in trained)
+        jobs[number] = Job(job.rule.name, predicted_seconds(job, predictor), job.threads, before, epochs)
+        networks += len(trained)
         names[number] = " ".join(job.wildcards_dict.values()) or job.rule.name
     cores = workflow.resource_settings.cores or workflow.resource_settings.nodes or 1
-    return RunForecast(jobs, names, cores, predictor.basis)
+    return RunForecast(jobs, names, cores, predictor.basis, networks)
+
+
+def to_train(job, predictor):
+    """The networks that a job has to train, each seed's by itself."""
+    if job.rule.name != "train":
+        return []
+    return predictor.missing(PLAN.bundle(job.wildcards.bundle), Path(RESULTS, "networks"))
 
 
 def predicted_seconds(job, predictor):
@@ -108,7 +119,8 @@ def predicted_seconds(job, predictor):
 def say_plan():
     """Before the first job, what is to come; the line carries the forecast to whatever shows how the run goes on."""
     forecast = forecast_run()
-    logger.info("" if SCALE.job.gpus else forecast.line, extra={"forecast": forecast})
+    lines = ["" if SCALE.job.gpus else forecast.line, forecast.trains, f"logs of jobs: {RESULTS}/logs"]
+    logger.info("\n".join(filter(None, lines)), extra={"forecast": forecast})
 
 
 def show_plan():

@@ -34,6 +34,7 @@ def record(**changes) -> dict:
     rests_on = {"judgement": "ab", "blocks": {"0-4": "cd"}}
     known = {
         "study": "s",
+        "paper": "P166",
         "word": "open",
         "first": 0,
         "earlier": 0,

@@ -33,7 +33,9 @@ def tree(tmp_path, monkeypatch):
             monkeypatch.setattr(module, place, tmp_path, raising=False)
     for module in (listing, showing, finding):
         monkeypatch.setattr(module, "load_studies", partial(studies.load_studies, config=config))
-    monkeypatch.setattr(authoring, "study_paths", partial(studies.study_paths, config))
+    monkeypatch.setattr(authoring, "CONFIG", config)
+    for module in (authoring, listing):
+        monkeypatch.setattr(module, "study_paths", partial(studies.study_paths, config))
     monkeypatch.setattr(showing, "row_at", partial(coverage.row_at, root=tmp_path))
     monkeypatch.setattr(overview, "compute_coverage", partial(coverage.coverage, root=tmp_path))
     return tree
@@ -187,15 +189,59 @@ def test_check_wants_docstrings_and_annotations(tree, tmp_path, monkeypatch):
     assert "has no module docstring" in data("check", code=1)["problems"][0]
 
 
-def test_new_writes_a_skeleton_that_only_lacks_the_study(tree):
+def test_new_writes_a_skeleton_that_only_lacks_the_study_and_blocks_nothing(tree):
     written = data("new", "P194")
     path = tree.root / written["file"]
     assert written["study"] == path.stem
     skeleton = yaml.safe_load(path.read_text())
     assert skeleton["paper"] == "P194"
+    assert skeleton["draft"] is True
     assert set(STUDY) <= set(skeleton)
+    found = data("check")
+    assert found["problems"] == []
+    (warning,) = (warning for warning in found["warnings"] if warning.startswith(f"{path.stem}: "))
+    assert f"a draft, skipped by runs of all studies: {written['file']}: key '" in warning
+    path.write_text(path.read_text().replace("draft: true", "draft: false"))
     (problem,) = data("check", code=1)["problems"]
     assert f"{path.name}: key '" in problem
+
+
+def test_a_draft_is_listed_as_one(tree):
+    written = data("new", "P194")["study"]
+    assert {row["study"]: row["word"] for row in data("list")} == {written: "draft", "mixup": "supported"}
+    (tree.root / "config/studies/own").mkdir()
+    (tree.root / "config/studies/own/half.yaml").write_text("draft: true\nquestion: [\n")
+    assert [row["title"] for row in data("list") if row["study"] == "half"] == [""]
+
+
+def test_new_finds_the_paper_by_words_and_says_what_there_is(tree):
+    tree.study("begun", draft=True)
+    result = run("new", "mixup", "empirical", "--name", "again")
+    assert "P166 has studies already: begun, mixup" in result.stdout
+    assert yaml.safe_load((tree.root / "config/studies/training-recipes/again.yaml").read_text())["paper"] == "P166"
+    assert "P166 has studies already: again, begun, mixup; for another one give it a name: --name" in error("new", "P166")
+    result = run("new", "mixup", code=1)
+    assert "P166  mixup: Beyond Empirical Risk Minimization  studied by again, begun, mixup" in result.stdout.splitlines()
+    assert result.stderr.startswith(f"error: {len(result.stdout.splitlines())} papers have 'mixup'; name one, as: assay new P")
+    assert "no paper has 'zzz' in what is said of it" in error("new", "zzz")
+
+
+def test_a_question_of_ones_own_has_no_paper_and_does_not_count(tree):
+    assert "--name: is missing" in error("new", "none")
+    assert data("new", "none", "--name", "mine")["file"] == "config/studies/own/mine.yaml"
+    tree.study("mine", family="own", paper="none", question="Does mine help?")
+    tree.measure("mine")
+    tree.judge("mixup", "mine")
+    assert data("coverage")["total"] == 764
+    row = next(row for row in data("list") if row["study"] == "mine")
+    assert (row["paper"], row["title"], row["word"]) == ("none", "Does mine help?", "supported")
+    facts = data("show", "mine")
+    assert (facts["introduces"], facts["missing"]) == ([], [])
+    text = run("show", "mine").stdout
+    assert "judged by itself, beside the release" in text
+    assert "The paper:" not in text
+    assert "not in the release" not in text
+    assert "mine" in {hit["name"] for hit in data("find", "mine", "help")}
 
 
 def test_new_takes_a_name(tree):

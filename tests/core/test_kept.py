@@ -211,7 +211,7 @@ class Project:
             self.write(name)
         for name in ("a/__init__.py", "a/p.py", "a/q.py", "language/x.py", "cli/memo.py", "cli/looking.py"):
             self.write(f"assay/{name}")
-        monkeypatch.setattr(memos, "PROJECT", root)
+        monkeypatch.setattr(memos, "CONFIG", root / "config")
         monkeypatch.setattr(memos, "PACKAGE", self.package)
         monkeypatch.setattr(kept, "FOLDER", str(root / "kept"))
         for function, given in ((kept.modules, (str(self.package),)), (kept.compiler, (str(self.package),))):

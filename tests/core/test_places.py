@@ -16,6 +16,7 @@ from assay.storage.places import (
     WORK,
     other_checkout,
     place,
+    project_folder,
     project_of,
     require_checkout,
     warning_of_other_checkout,
@@ -51,6 +52,48 @@ def test_an_installed_package_has_its_files_inside_and_works_in_the_current_fold
 def test_a_tree_of_its_own_brings_its_own_files(tmp_path):
     assert project_of(tmp_path) == tmp_path
     assert project_of(WORK) == PROJECT
+
+
+def folder(root: Path) -> Path:
+    """A project folder as `assay init` leaves it."""
+    (root / "config" / "studies").mkdir(parents=True)
+    (root / "config" / "config.yaml").write_text("scale: ci\n")
+    return root
+
+
+@pytest.mark.parametrize("below", [".", "config/studies", "notes/of/mine"])
+def test_a_project_folder_is_found_from_anywhere_inside_it(tmp_path, below):
+    mine = folder(tmp_path / "mine")
+    (mine / below).mkdir(parents=True, exist_ok=True)
+    assert project_folder(mine / below) == mine
+    assert project_folder(tmp_path) is None
+
+
+def test_a_checkout_is_no_project_folder_and_hides_one_around_it(tmp_path):
+    inner = folder(checkout(folder(tmp_path) / "clone"))
+    assert project_folder(inner / "config") is None
+
+
+def test_half_a_project_folder_is_none(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_text("")
+    assert project_folder(tmp_path) is None
+
+
+def test_an_installed_package_works_in_the_project_folder_with_its_studies(tmp_path):
+    package = tmp_path / "site-packages" / "assay"
+    shutil.copytree(PACKAGE / "storage", package / "storage")
+    for name in ("__init__.py", "errors.py"):
+        shutil.copy(PACKAGE / name, package)
+    (package / "_project").mkdir()
+    mine = folder(tmp_path / "mine")
+    code = "from assay.storage import places as p; p.require_project('x'); print(p.PROJECT, p.WORK, p.CONFIG, sep='\\n')"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+    said = subprocess.run(command, cwd=mine / "config", env=environment, capture_output=True, text=True)
+    assert said.stdout.splitlines() == [str(package / "_project"), str(mine), str(mine / "config")], said.stderr
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "x: only in a checkout or a project folder; make one: assay init FOLDER" in said.stderr
 
 
 @pytest.mark.parametrize("below", ["", "config", "src/assay"])

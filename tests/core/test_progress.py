@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.pipeline.progress import DOUBT, Job, Progress, makespan
+from assay.pipeline.progress import DOUBT, Job, Progress, epochs_in, makespan
 
 
 def jobs(*rows: tuple) -> dict[int, Job]:
@@ -103,3 +103,30 @@ def test_jobs_that_were_not_foreseen_change_nothing():
     progress.start(7, 0)
     progress.finish(7, 100)
     assert progress.seconds_left(100) == 10
+
+
+def test_the_epochs_of_a_log_are_the_latest_of_each_network_and_seed():
+    text = (
+        "10:00:00 a seed 0: epoch 1 of 4, loss 2.0\n10:00:01 a seed 1: epoch 1 of 4, loss 2.0\n"
+        "10:00:02 a seed 0: epoch 4 of 4, loss 1.0\n10:00:03 b seed 0: epoch 2 of 8, loss 1.0\n"
+        "10:00:04 b seed 0: epoch 3 of 8, lo"
+    )
+    assert epochs_in(text) == (4 + 1 + 2, "b seed 0: epoch 2 of 8")
+    assert epochs_in("nothing yet") == (0, "")
+
+
+def test_a_training_is_known_by_its_epochs_and_says_what_others_take():
+    progress = Progress({1: Job("train", 100, epochs=10), 2: Job("train", 100, epochs=10)}, cores=1)
+    progress.start(1, 0)
+    progress.trained(1, 0)
+    assert progress.seconds_left(10) == 190  # as foreseen, as long as no epoch is done
+    progress.trained(1, 5)
+    # Of 20 s instead of 100, with 20 s beside that are as foreseen: a third for all jobs, and with that 2/9 for trainings.
+    assert DOUBT == 20
+    assert progress.seconds_left(10) == pytest.approx(10 + 100 * 2 / 9)
+    progress.trained(1, 10)
+    assert 0 < progress.shares[1] < 1  # something is left to be written
+    progress.finish(1, 20)
+    assert progress.shares == {}
+    progress.trained(7, 3)  # not one of the run's
+    assert progress.shares == {}

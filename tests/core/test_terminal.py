@@ -122,3 +122,82 @@ def test_lines_go_to_stderr(handler, capsys):
 
 def test_a_run_of_nothing_but_the_target_has_nothing_to_do(handler):
     assert handler.line(record(LogEvent.RUN_INFO, stats={"all": 1, "total": 1}), 0) is None
+
+
+# Trainings
+
+LOG = """
+12:00:01 resnet-a seed 0: epoch 1 of 8, loss 1.9000
+12:00:01 resnet-a seed 1: epoch 1 of 8, loss 1.8000
+12:00:09 resnet-a seed 0: epoch 2 of 8, loss 1.5000
+12:00:09 convnet-b seed 3: trained with this code before; brought back
+"""
+
+
+@pytest.fixture
+def training(handler, tmp_path):
+    """A training of 16 epochs, foreseen to take 100 s, and after it one of 100 s, on one core; the first one's log."""
+    log = tmp_path / "a.log"
+    jobs = {1: Job("train", 100, epochs=16), 2: Job("train", 100, epochs=16, after=frozenset({1}))}
+    handler.line(record(LogEvent.RUN_INFO, stats={"total": 2}), 0)
+    handler.line(record(forecast=SimpleNamespace(jobs=jobs, cores=1)), 0)
+    handler.line(record(LogEvent.JOB_INFO, jobid=1, rule_name="train", rule_msg="train a", log=[str(log)]), 0)
+    return log
+
+
+def test_a_terminal_shows_network_epoch_and_the_time_left_in_one_line_that_is_rewritten(handler, training, capsys):
+    handler.live = True
+    handler._tick(1)
+    assert capsys.readouterr().err == f"{plugin.CLEAR}{handler.status(1)}"
+    assert " ".join(handler.status(1).split()) == "[0/2] 0:01 train a about 3:19 left"
+    training.write_text(LOG)
+    handler._tick(30)
+    # 3 of 16 epochs took 30 s, so 130 s are left of this job. The other one: all jobs take (20 + 160) / (20 + 100) = 1.5 times
+    # what was foreseen, and so trainings (20 x 1.5 + 160) / (20 + 100) times, 158 s.
+    assert " ".join(handler.status(30).split()) == "[0/2] 0:30 resnet-a seed 0: epoch 2 of 8 about 4:48 left"
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 0
+    assert len(handler.status(30)) < 80
+    handler._print(handler.line(record(LogEvent.JOB_FINISHED, job_id=1), 160), 160)
+    assert capsys.readouterr().err.startswith(f"{plugin.CLEAR}[1/2]   2:40  train a")
+    handler._tick(161)
+    assert capsys.readouterr().err == ""  # nothing runs, and nothing is to be cleared
+
+
+def test_after_a_stop_the_next_line_begins_at_the_left(handler, training, capsys):
+    handler.live = True
+    handler._tick(1)
+    capsys.readouterr()
+    handler.emit(record(over=True))
+    assert capsys.readouterr().err == plugin.CLEAR
+    handler._tick(2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_pipe_gets_whole_lines_alone(handler, training, capsys):
+    training.write_text(LOG)
+    assert handler.live is False
+    for second in range(1, 60):
+        handler._tick(second)
+    assert capsys.readouterr().err == ""
+    handler._tick(60)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "\r" not in line
+    assert "... resnet-a seed 0: epoch 2 of 8" in line
+
+
+def test_a_log_that_is_not_there_or_tells_nothing_changes_nothing(handler, training):
+    before = handler.status(10)
+    handler._tick(10)
+    training.write_bytes(b"\xff\xfe nothing\n")
+    handler._tick(20)
+    assert " ".join(before.split()) == "[0/2] 0:10 train a about 3:10 left"
+    assert "train a" in handler.status(20)
+
+
+def test_a_narrow_terminal_is_not_left(handler, training, monkeypatch):
+    training.write_text(LOG.replace("resnet-a", "resnet-" + "long-" * 20))
+    handler._tick(30)
+    monkeypatch.setattr(plugin.shutil, "get_terminal_size", lambda: SimpleNamespace(columns=50))
+    assert len(handler.status(30)) <= 49
+    assert handler.status(30).endswith(" left")

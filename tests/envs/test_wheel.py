@@ -129,6 +129,35 @@ def test_a_study_runs_to_its_report_in_an_empty_folder(installed):
     assert (results / "report" / "manifest.json").stat().st_mtime_ns == written
 
 
+def test_a_project_folder_of_ones_own(installed):
+    done = installed.assay("new", "P001")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "make one: assay init FOLDER" in done.stderr
+    done = installed.assay("init", "mine")
+    assert done.returncode == 0, done.stderr
+    mine = installed.desk / "mine"
+    command = done.stdout.rpartition("then: ")[2].strip()
+    assert command == 'snakemake -s "$(assay where)" --config scale=ci'
+    checked = installed.python("-m", "assay.cli", "check", "--json", cwd=mine)
+    assert json.loads(checked.stdout) | {"plugs": 0} == {
+        "studies": 1, "scales": len(list((ROOT / "config/scales").glob("*.yaml"))), "plugs": 0, "problems": [], "warnings": [],
+    }, checked.stderr  # fmt: skip
+    (mine / "deep").mkdir()
+    assert installed.python("-m", "assay.cli", "new", "none", "--name", "later", cwd=mine / "deep").returncode == 0
+    listed = json.loads(installed.python("-m", "assay.cli", "list", "--json", cwd=mine / "deep").stdout)
+    assert {row["study"]: row["word"] for row in listed} == {"example": None, "later": "draft"}
+    snakefile = f"{installed.project}/Snakefile"
+    run = ("-m", "snakemake", "-s", snakefile, "--cores", "2", "--config", "scale=ci")
+    refused = installed.python(*run, cwd=mine / "deep")
+    assert f"run it there: cd {mine}" in refused.stdout + refused.stderr
+    done = installed.python(*run, cwd=mine)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped, as draft: later" in done.stderr
+    assert (mine / "results/ci/report/studies/example.html").is_file()
+    again = installed.assay("init", "mine")
+    assert again.stderr == f"error: {mine}/config: is there already, and is left as it is; choose another folder\n"
+
+
 MODEL = "from torch import nn\ndef build():\n    return nn.Sequential(nn.Flatten(), nn.Linear(192, 3))\n"
 
 
@@ -150,7 +179,7 @@ def test_a_study_of_real_images_stops_before_its_first_job(installed):
     assert not (installed.desk / "results/ci/observations/mnist_c").exists()
 
 
-@pytest.mark.parametrize("command", [["new", "P001"], ["pull", "data"], ["push", "data"], ["archive"], ["networks", "pull"]])
+@pytest.mark.parametrize("command", [["pull", "data"], ["push", "data"], ["archive"], ["networks", "pull"]])
 def test_what_takes_a_checkout_says_so_in_a_line(installed, command):
     done = installed.assay(*command)
     assert done.returncode == 1

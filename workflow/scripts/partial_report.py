@@ -23,7 +23,8 @@ PARTIAL = "verdicts-partial.json"
 
 results, scale = Path(sys.argv[1]), sys.argv[2]
 try:
-    planned, studies = Sources.read(results), load_studies(scale)
+    planned = Sources.read(results)
+    studies = load_studies(scale, with_drafts=planned.shown)
     sources = shown_in_part(planned, studies)
     draw_in_part(studies, sources)
     write_verdicts([json.loads(studies[name].judgement) for name in planned.shown], sources, scale, WORK, PARTIAL)

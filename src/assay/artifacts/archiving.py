@@ -43,8 +43,9 @@ from assay.provenance.commits import commit, git
 from assay.provenance.platforms import platform_key
 from assay.storage.files import read_json, sha256
 from assay.storage.manifest import matches
-from assay.storage.places import WORK, project_of, require_checkout
+from assay.storage.places import WORK, config_of, require_checkout
 
+METRICS = "metrics.json"  # follows from the ledger (assay.overview.metrics)
 CARD = ("card.json", "samples.npz")
 CODE = ("src", "config", "rules", "workflow", "Snakefile")
 MISSING, INCOMPLETE, WITHDRAWN = "missing", "incomplete", "withdrawn"
@@ -142,7 +143,7 @@ def freshness_of(study: Study, entry: Entry) -> Freshness:
 def status(scale: str, root: Path = WORK) -> list[Status]:
     """How every study stands in the archive at a scale."""
     entries = by_study(read_entries(root).values(), scale)
-    studies = load_studies(scale, project_of(root) / "config").values()
+    studies = load_studies(scale, config_of(root)).values()
     return [_status(study, {entry.key: entry for entry in entries.get(study.name, ())}) for study in studies]
 
 
@@ -195,7 +196,7 @@ def archive(scale: str, names: Iterable[str] = (), root: Path = WORK) -> list[st
     require_checkout("the archive")
     _refuse_inconclusive(scale, root)
     head = _clean_commit(root)
-    studies, entries = load_studies(scale, project_of(root) / "config"), read_entries(root)
+    studies, entries = load_studies(scale, config_of(root)), read_entries(root)
     results = root / results_folder(scale)
     chosen = list(names) or [
         name for name in studies if (results / "observations" / name).exists() and not _withdrawn(entries, scale, name)
@@ -257,15 +258,15 @@ def _one_at_a_time(root: Path) -> Iterator[None]:
 
 
 def _refuse_inconclusive(scale: str, root: Path) -> None:
-    if not load_scale(scale, project_of(root) / "config").conclusive:
-        config = project_of(root) / "config"
+    if not load_scale(scale, config_of(root)).conclusive:
+        config = config_of(root)
         allowed = [name for name in scales(config) if load_scale(name, config).conclusive]
         raise ArtifactError(f"--scale: nothing can be concluded from '{scale}' (allowed: {', '.join(allowed)})")
 
 
 def _clean_commit(root: Path) -> str:
     """The commit that the tree is at. Nothing tracked may differ from it, nor may there be code that it does not have."""
-    own = [f":!{MANIFEST}", f":!{LEDGER}", ":!dvcstore"]
+    own = [f":!{name}" for name in (MANIFEST, LEDGER, METRICS, "dvcstore")]
     head, _ = commit(root)
     if head is None:
         raise ArtifactError(f"{root}: is not the top of a git work tree, so it has no commit; evidence is archived with one")

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assay.errors import ArtifactError
+from assay.language.catalogue import NO_PAPER
 from assay.language.recipes import canonical
 from assay.provenance.commits import git
 from assay.storage.files import write_atomic
@@ -50,7 +51,7 @@ class Line(_Strict):
 
     judgement: digest of the expectations, controls and margins. blocks: sha256 of the observations by block. first, seeds,
     earlier: the first judged draw, how many, and looks made under earlier texts. valid: whether its controls passed.
-    retired: how many claims of earlier texts count with P = 1.
+    retired: how many claims of earlier texts count with P = 1. own: whether it asks a question of its own, beside all papers.
     """
 
     format: Literal[1] = FORMAT
@@ -63,6 +64,7 @@ class Line(_Strict):
     earlier: Annotated[int, Field(ge=0)] = 0
     valid: bool
     retired: Annotated[int, Field(ge=0)] = 0
+    own: bool = False
     claims: list[Found]
     secondary: list[Found] = []
 
@@ -84,6 +86,7 @@ def line_of(record: Mapping[str, Any], scale: str) -> Line:
         judgement=record["rests_on"]["judgement"],
         blocks=record["rests_on"]["blocks"],
         valid=record["word"] != "invalid",
+        own=record["paper"] == NO_PAPER,
         claims=[Found(text=claim["text"], **claim["P"]) for claim in record["expectations"]],
         secondary=[Found(text=claim["text"], **claim["P"]) for claim in record["secondary"]],
         **{name: record[name] for name in ("first", "seeds", "earlier", "retired")},

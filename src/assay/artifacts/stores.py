@@ -145,7 +145,11 @@ def reached(repo: "Repo", remote: str | None) -> Iterator[Store]:
     if "://" not in repo.config["remote"][name]["url"]:
         yield Store(name, repo.cloud.get_remote_odb(name), repo.cache.local)
         return
-    from assay.artifacts import remotes
+    try:
+        from assay.artifacts import remotes
+    except ModuleNotFoundError as error:
+        needs = f"needs the package {error.name}, which is not installed; run: pip install 'assay[remotes]'"
+        raise ArtifactError(f"remote '{name}' ({repo.config['remote'][name]['url']}): {needs}") from None
 
     with remotes.reached(repo, name) as odb:
         yield Store(name, odb, repo.cache.local)

@@ -23,7 +23,7 @@ from assay.language.scales import load_scale, scales
 from assay.language.seeds import seeds_path
 from assay.language.study import Study
 from assay.storage.files import read_json
-from assay.storage.places import PACKAGE, PROJECT, WORK
+from assay.storage.places import CONFIG, PACKAGE, WORK
 
 
 @cache
@@ -53,7 +53,7 @@ class Seen:
 class Texts:
     """What is known of a project's studies, or of these. Scales that conclude nothing do not count, nor do trial draws."""
 
-    def __init__(self, config: Path = PROJECT / "config", root: Path = WORK, only: Collection[str] | None = None):
+    def __init__(self, config: Path = CONFIG, root: Path = WORK, only: Collection[str] | None = None):
         self.config, self.root, self.only = config, root, only
         self._conclusive: dict[str, bool] = {}  # scales whose files were read: most have nothing measured here
 
@@ -139,7 +139,7 @@ def _text(said: dict[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def refuse_unrevised(run: Config, studies: Collection[Study], config: Path = PROJECT / "config", root: Path = WORK) -> None:
+def refuse_unrevised(run: Config, studies: Collection[Study], config: Path = CONFIG, root: Path = WORK) -> None:
     """StudyError if a run that judges at a scale that concludes something has a study whose text changed after looking, and whose
     file does not say so, or fewer seeds of it than were measured."""
     if run.draws != JUDGED or run.evidence == "archive":

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from assay.cli.common import AsJson, AtScale, Remote, in_one_line, out, print_json
+from assay.cli.common import AsJson, AtScale, OneStudy, Remote, in_one_line, of_studies, out, print_json
 from assay.errors import ArtifactError
 
 commands = typer.Typer()
@@ -49,7 +49,7 @@ def push(folder: Versioned = "data", remote: Remote = None) -> None:
 @commands.command()
 @in_one_line
 def archive(
-    studies: Annotated[list[str] | None, typer.Argument(help="Studies; all with evidence here if not given.")] = None,
+    studies: Annotated[list[str] | None, of_studies("Studies; all with evidence here if not given.")] = None,
     scale: AtScale = "laptop",
     status: Annotated[bool, typer.Option("--status", help="List how each study stands, and change nothing.")] = False,
     withdraw: Annotated[str | None, typer.Option("--withdraw", help="Take back the evidence of this study.")] = None,
@@ -58,6 +58,7 @@ def archive(
 ) -> None:
     """Add studies' evidence to the archive that clones start from, or replace it; all other entries stay as they are."""
     from assay.artifacts import archiving
+    from assay.overview.metrics import FILE, write_metrics
 
     if (withdraw is None) != (why is None):
         raise ArtifactError("--withdraw STUDY and --why TEXT go together; give both")
@@ -68,16 +69,17 @@ def archive(
         changed, done = archiving.withdraw(scale, withdraw, why), "withdrew"
     else:
         changed, done = archiving.archive(scale, studies or ()), "archived"
+    write_metrics()
     if as_json:
         print_json({done: changed})
         return
     out.print(f"{done} {len(changed)} {'block' if len(changed) == 1 else 'blocks'} at scale {scale}; now commit them:")
-    out.print("git add archive.jsonl verdicts.jsonl dvcstore && git commit", highlight=False)
+    out.print(f"git add archive.jsonl verdicts.jsonl {FILE} dvcstore && git commit", highlight=False)
 
 
 @commands.command()
 @in_one_line
-def recheck(study: str, scale: AtScale = "laptop", as_json: AsJson = False) -> None:
+def recheck(study: OneStudy, scale: AtScale = "laptop", as_json: AsJson = False) -> None:
     """Compute a study's archived evidence again on this machine, and say how well the two agree. No verdict changes."""
     from assay.language.configuration import results_folder
     from assay.pipeline.rechecking import recheck_now

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from assay.cli.memo import Found, Memo
-from assay.storage.places import PROJECT
+from assay.storage.places import CONFIG
 
 NAMED = 3  # studies of a line that is said of several
 
@@ -44,7 +44,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def check(config: Path = PROJECT / "config") -> Found:
+def check(config: Path = CONFIG) -> Found:
     """Check every study at every scale, every recipe and every plug, as far as it is not known to be right."""
     memo = Memo(config)
     if memo.complete:

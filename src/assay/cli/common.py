@@ -10,13 +10,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from assay.cli.completing import scale_names, study_names
 from assay.errors import AssayError
 
 out = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AtScale = Annotated[str, typer.Option("--scale", help="A file in config/scales/.")]
+AtScale = Annotated[str, typer.Option("--scale", help="A file in config/scales/.", autocompletion=scale_names)]
 COLOURS = {"supported": "green", "partly": "cyan", "not supported": "magenta", "open": "yellow", "invalid": "red"}
+DRAFT = {"draft": "blue"}
 CLAIMS = {"holds": "green", "fails": "magenta", "open": "yellow"}
+
+
+def of_studies(text: str) -> Any:
+    """An argument that names studies."""
+    return typer.Argument(help=text, autocompletion=study_names)
+
+
+OneStudy = Annotated[str, of_studies("The study's name.")]
 Remote = Annotated[str | None, typer.Option("--remote", help="A name in .dvc/config; the default one if not given.")]
 
 
@@ -40,7 +50,7 @@ def print_json(data: Any) -> None:
 
 def word_on(word: str | None, width: int = 0) -> str:
     """A verdict's word or a claim's in its colour, padded, as markup."""
-    colour = (COLOURS | CLAIMS)[word] if word else "dim"
+    colour = (COLOURS | CLAIMS | DRAFT)[word] if word else "dim"
     return f"[{colour}]{word or 'not run':<{width}}[/]"
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.common import AsJson, AtScale, in_one_line
+from assay.cli.common import AsJson, AtScale, OneStudy, in_one_line
 from assay.language.frozen import warnings_of, write_record
 from assay.language.inputs import shown
 from assay.language.studies import load_studies
@@ -15,7 +15,7 @@ commands = typer.Typer()
 @commands.command()
 @in_one_line
 def freeze(
-    study: Annotated[str, typer.Argument(help="The study's name.")],
+    study: OneStudy,
     scale: AtScale = "laptop",
     draws: Annotated[str, typer.Option("--draws", help="The draws that it was tried on.")] = "trial",
     as_json: AsJson = False,

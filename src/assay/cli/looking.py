@@ -14,11 +14,12 @@ from assay.language.metrics import check_metrics
 from assay.language.plugs import everything, misnamed, rests_on, watched
 from assay.language.scales import load_scale, scales
 from assay.language.stretching import stretched
-from assay.language.studies import reader, study_paths
+from assay.language.studies import drafts, reader, study_paths
 from assay.language.study import Study
 from assay.pipeline.fitting import unfit
-from assay.storage.places import PROJECT, WORK
+from assay.storage.places import CONFIG, WORK
 
+DRAFTED = "a draft, skipped by runs of all studies"
 Reader = Callable[[str], Study]
 
 
@@ -30,6 +31,7 @@ def look(memo: Memo, config: Path) -> Found:
     unsure = [name for name in paths if name not in memo.sound]
     readers = {scale: _reader(scale, config, paths) for scale in (scales(config) if unsure else ())}
     wrong = _study_problems(config, unsure, readers)
+    written = {name: wrong.pop(name) for name in drafts(paths) if name in wrong}
     damaged, said = {}, {name: (each["warnings"], each["before"]) for name, each in memo.sound.items()}
     for study in _readable(readers.get(Config().scale), unsure):
         try:
@@ -37,14 +39,17 @@ def look(memo: Memo, config: Path) -> Found:
         except StudyError as error:
             damaged[study.name] = str(error)
     for name in unsure:
-        if name in said and name not in wrong:
+        if name in said and name not in wrong | written:
             memo.add(name, *said[name])
     why = frozen_before(config).why if any(before for _, before in said.values()) else ""
     memo.save(memo.scales or _needs_of_scales(config), len(plugs), why)
     count = sum(before for _, before in said.values())
     return Found(
         problems=[*problems, *wrong.values(), *damaged.values()],
-        warnings=[line for name in sorted(said) for line in said[name][0]],
+        warnings=[
+            *(f"{name}: {DRAFTED}: {problem}" for name, problem in written.items()),
+            *(line for name in sorted(said) for line in said[name][0]),
+        ],
         before=f"{count} studies were {why}" if count else "",
         counts={"studies": len(paths), "scales": len(scales(config)), "plugs": len(plugs)},
     )
@@ -93,7 +98,7 @@ def _study_problems(config: Path, names: list[str], readers: Mapping[str, Reader
     """What is wrong with these studies, at the first scale where something is."""
     wrong: dict[str, str] = {}
     good: list[Study] = []
-    texts = Texts(config, WORK if config == PROJECT / "config" else config.parent, names)
+    texts = Texts(config, WORK if config == CONFIG else config.parent, names)
     for read in readers.values():
         for name in names:
             try:

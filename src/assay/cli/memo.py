@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from assay.artifacts.lines import study_of
 from assay.language import kept
-from assay.storage.places import PACKAGE, PROJECT, WORK
+from assay.storage.places import CONFIG, PACKAGE, WORK
 
 MEMO = "check.json"
 STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -122,7 +122,7 @@ class Memo:
     scales: those of the plugs that scales name."""
 
     def __init__(self, config: str | os.PathLike):
-        self.kept = str(config) == str(PROJECT / "config")
+        self.kept = str(config) == str(CONFIG)
         if not self.kept:  # of other projects nothing is kept
             self.sound, self.plugs, self.scales, self.complete = {}, {}, {}, False
             return

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.common import AsJson, AtScale, in_one_line, print_json
+from assay.cli.common import AsJson, AtScale, in_one_line, of_studies, print_json
 from assay.errors import StudyError
 from assay.judging.prospects import MOST
 from assay.language.inputs import shown
 from assay.language.scales import load_scale
 from assay.language.seeds import load_seeds, write_seeds
 from assay.language.studies import study_paths
-from assay.storage.places import require_checkout
+from assay.storage.places import require_project
 
 commands = typer.Typer()
 LINE = "{:28.28}  {:>12}  {:>4}  {:>6}  {:>6}  {:>8}  {:3}"
@@ -21,7 +21,7 @@ LINE = "{:28.28}  {:>12}  {:>4}  {:>6}  {:>6}  {:>8}  {:3}"
 @commands.command()
 @in_one_line
 def more(
-    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; all that are open if not given.")] = None,
+    studies: Annotated[list[str] | None, of_studies("Names of studies; all that are open if not given.")] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0, help="Core minutes to spend.")] = 30,
     scale: AtScale = "laptop",
     to: Annotated[int, typer.Option("--to", help="Seeds that no study gets beyond, nor a claim may need.")] = MOST,
@@ -41,7 +41,7 @@ def more(
     offers = further(scale, minutes, to, studies or ())
     chosen = {offer.study: offer.to for offer in offers if offer.chosen}
     if setting and chosen:
-        require_checkout("config/seeds/")
+        require_project("config/seeds/")
         path = write_seeds(scale, load_seeds(scale, first_look, study_paths()) | chosen, first_look)
     if as_json:
         print_json({"scale": scale, "set": setting, "offers": [offer.as_json() for offer in offers]})

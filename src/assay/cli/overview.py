@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json
+from assay.cli.common import AsJson, AtScale, in_one_line, of_studies, out, print_json
 from assay.errors import StudyError, unknown
 from assay.judging.counts import PAPERS
 from assay.language.catalogue import load as load_catalogue
@@ -44,7 +44,7 @@ def _words(rows: Iterable[dict]) -> str:
 @commands.command()
 @in_one_line
 def costs(
-    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies; all if not given.")] = None,
+    studies: Annotated[list[str] | None, of_studies("Names of studies; all if not given.")] = None,
     scale: AtScale = "laptop",
     as_json: AsJson = False,
 ) -> None:

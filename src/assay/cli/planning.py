@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli.common import AsJson, AtScale, in_one_line, print_json
+from assay.cli.common import AsJson, AtScale, in_one_line, of_studies, print_json
 from assay.errors import StudyError, unknown
 from assay.language.scales import load_scale
 from assay.language.studies import study_paths
@@ -22,7 +22,7 @@ commands = typer.Typer()
 @commands.command()
 @in_one_line
 def plan(
-    studies: Annotated[list[str] | None, typer.Argument(help="Names of studies to compute; all if not given.")] = None,
+    studies: Annotated[list[str] | None, of_studies("Names of studies to compute; all if not given.")] = None,
     scale: AtScale = "laptop",
     cores: Annotated[int, typer.Option(min=1, help="Cores of the run; those of this machine if not given.")] = os.cpu_count()
     or 1,

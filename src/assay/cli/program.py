@@ -5,7 +5,9 @@ import typer
 from assay.cli import (
     artifacts,
     authoring,
+    beginning,
     datasets,
+    differing,
     finding,
     freezing,
     measuring,
@@ -20,9 +22,9 @@ from assay.cli import (
     studies,
 )
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="An executable literature for computer vision.")
+app = typer.Typer(no_args_is_help=True, help="An executable literature for computer vision.")
 app.callback()(place.warn)
-READING = (studies, showing, finding)
-WRITING = (authoring, freezing)
+READING = (studies, showing, finding, differing)
+WRITING = (beginning, authoring, freezing)
 for group in (*READING, *WRITING, measuring, overview, planning, more, artifacts, proving, datasets, networks, site, place):
     app.add_typer(group.commands)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.common import AsJson, in_one_line, print_json
+from assay.cli.common import AsJson, in_one_line, of_studies, print_json
 from assay.evidence.freshness import FRESH, STALE, UNPROVEN
 
 commands = typer.Typer()
@@ -17,7 +17,7 @@ commands = typer.Typer()
 @commands.command()
 @in_one_line
 def prove(
-    studies: Annotated[list[str] | None, typer.Argument(help="Studies; all whose evidence is unproven if not given.")] = None,
+    studies: Annotated[list[str] | None, of_studies("Studies; all whose evidence is unproven if not given.")] = None,
     since: Annotated[list[str] | None, typer.Option("--since", help="Compare with this commit, not the evidence's.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes at a time.")] = os.cpu_count() or 1,
     as_json: AsJson = False,

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.syntax import Syntax
 
-from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json, print_line, word_on
+from assay.cli.common import AsJson, AtScale, OneStudy, in_one_line, out, print_json, print_line, word_on
 from assay.cli.studies import verdicts_at
 from assay.errors import StudyError
+from assay.language.catalogue import NO_PAPER
 from assay.language.catalogue import load as load_catalogue
 from assay.language.configuration import results_folder
 from assay.language.inputs import shown
@@ -20,13 +21,14 @@ from assay.overview.coverage import introduced, released, row_at, vouches
 from assay.storage.places import PROJECT, WORK
 
 commands = typer.Typer()
+BY_ITSELF = "a question of its own: judged by itself, beside the release"
 WIDEST = 100  # letters of a line of prose
 
 
 @commands.command()
 @in_one_line
 def show(
-    study: str,
+    study: OneStudy,
     scale: AtScale = "laptop",
     text: Annotated[bool, typer.Option("--yaml", help="Print the study's file instead.")] = False,
     as_json: AsJson = False,
@@ -55,8 +57,12 @@ def _print_text(study: Study) -> None:
 
 def _print(study: Study, facts: dict) -> None:
     paper, verdict = facts["paper"], facts["verdict"]
-    print_line(f"[bold]{study.name}[/]  {paper['id']}  ", paper["title"])
-    _paragraph(f"The paper: {paper['claim']}")
+    own = paper["id"] == NO_PAPER
+    print_line(f"[bold]{study.name}[/]  {'no paper' if own else paper['id']}  ", paper["title"])
+    if study.file.draft:
+        print_line("[blue]draft[/]: ", "runs of all studies skip it")
+    if not own:
+        _paragraph(f"The paper: {paper['claim']}")
     _paragraph(f"Asked here: {study.file.question}")
     if verdict is None:
         figure = f"{results_folder(study.scale)}/figures/{study.name}.svg"
@@ -65,8 +71,8 @@ def _print(study: Study, facts: dict) -> None:
     _paragraph(f"Answer: {facts['answer']}")
     out.print()
     out.print(f"verdict: {word_on(verdict['word'])}: {verdict['count']}", highlight=False)
-    out.print(_against_the_release(verdict["release"]), highlight=False)
-    _print_claims("the paper's claims:", verdict["expectations"])
+    out.print(BY_ITSELF if own else _against_the_release(verdict["release"]), highlight=False)
+    _print_claims("its claims:" if own else "the paper's claims:", verdict["expectations"])
     _print_claims("beside them:", verdict["secondary"])
     passed = sum(control["passed"] for control in verdict["controls"])
     out.print(f"controls: {passed} of {len(verdict['controls'])} passed", highlight=False)
@@ -74,7 +80,9 @@ def _print(study: Study, facts: dict) -> None:
         if not control["passed"]:
             print_line("  [red]not passed[/]  ", f"{control['text']}  {control['mean']:.3g}")
     _paragraph(f"tested: {_tested(study, facts)}")
-    _paragraph(f"plugs of the paper: {', '.join(facts['introduces']) or 'none'}; vouched for by {len(facts['vouched_by'])} tests")
+    if not own:
+        plugs = ", ".join(facts["introduces"]) or "none"
+        _paragraph(f"plugs of the paper: {plugs}; vouched for by {len(facts['vouched_by'])} tests")
     for reason in facts["missing"]:
         out.print(f"[yellow]{reason}[/]")
     out.print(f"text: assay show {study.name} --yaml; figure and evidence: make report", highlight=False)

@@ -2,22 +2,27 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from assay.cli.common import AsJson, AtScale, in_one_line, out, print_json, print_line, word_on
-from assay.errors import StudyError, unknown
+from assay.cli.completing import listed_kinds
+from assay.errors import AssayError, StudyError, unknown
 from assay.language.catalogue import load as load_catalogue
 from assay.language.configuration import results_folder
 from assay.language.plugs import find, kinds
-from assay.language.studies import load_studies
+from assay.language.reading import read_yaml
+from assay.language.studies import drafts, load_studies, study_paths
 from assay.overview.coverage import released
+from assay.overview.finding import title_of
 from assay.storage.files import read_json
 from assay.storage.places import WORK
 
 commands = typer.Typer()
+DRAFT = "draft"
 HOLD = re.compile(r"\d+ of \d+(?= hold)")
 
 
@@ -30,7 +35,9 @@ def verdicts_at(scale: str) -> dict[str, dict]:
 @commands.command("list")
 @in_one_line
 def list_what(
-    what: Annotated[str, typer.Argument(help="studies, or a kind of plug such as worlds.")] = "studies",
+    what: Annotated[
+        str, typer.Argument(help="studies, or a kind of plug such as worlds.", autocompletion=listed_kinds)
+    ] = "studies",
     scale: AtScale = "laptop",
     as_json: AsJson = False,
 ) -> None:
@@ -60,10 +67,26 @@ def _study_rows(scale: str) -> list[dict]:
             "paper": study.file.paper,
             "word": here["word"] if here else there and there.word,
             "claims": here["count"] if here else (there.count if there else ""),
-            "title": papers[study.file.paper].title,
+            "title": title_of(study, papers),
             "question": study.file.question,
         })  # fmt: skip
-    return rows
+    return sorted([*rows, *map(_draft_row, _drafts())], key=lambda row: row["study"])
+
+
+def _drafts() -> list[Path]:
+    paths = study_paths()
+    return [paths[name] for name in drafts(paths)]
+
+
+def _draft_row(path: Path) -> dict:
+    """What can be said of a study that is being written: its file may lack anything."""
+    try:
+        said = read_yaml(path)
+    except AssayError:
+        said = None
+    paper, question = (str(said.get(key, "")) if isinstance(said, dict) else "" for key in ("paper", "question"))
+    row = {"study": path.stem, "family": path.parent.name, "paper": paper, "word": DRAFT, "claims": ""}
+    return row | {"title": question, "question": question}
 
 
 def _print_studies(rows: Sequence[dict], scale: str) -> None:

@@ -13,7 +13,7 @@ from assay.language.expectations import Table, margin_of, parse
 from assay.language.frozen import Accuracy, Claim, Frozen
 from assay.language.scales import load_scale, scales
 from assay.language.study import Study
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, config_of
 
 DIGITS = 6  # significant ones in a record
 
@@ -29,8 +29,8 @@ def freeze(study: Study, draws: str, say: Callable[[str], None] = print, root: P
     """
     if checked(draws, "--draws") == JUDGED:
         raise StudyError(f"--draws: '{JUDGED}' are what the frozen study will be judged on; name the draws it was tried on")
-    if not load_scale(study.scale, project_of(root) / "config").conclusive or study.first_look < 2:
-        names = [name for name in scales(project_of(root) / "config") if load_scale(name, project_of(root) / "config").conclusive]
+    if not load_scale(study.scale, config_of(root)).conclusive or study.first_look < 2:
+        names = [name for name in scales(config_of(root)) if load_scale(name, config_of(root)).conclusive]
         raise StudyError(f"--scale: no spread can be told from '{study.scale}' (allowed: {', '.join(names)})")
     study, results = study.tried, root / results_folder(study.scale, draws)
     evidence = _trial(study, draws, results)
@@ -89,7 +89,7 @@ def _accuracies(
     from assay.measuring.budgets import accuracy_by_budget, chosen
 
     networks, left_out = chosen(study)
-    scale = load_scale(study.scale, project_of(root) / "config")
+    scale = load_scale(study.scale, config_of(root))
     with drawing(draws):
         found = accuracy_by_budget(
             study.name, networks, study.blocks, results / "networks", scale.job.threads, scale.precision, say
@@ -102,7 +102,7 @@ def _longer(study: Study, draws: str, results: Path, root: Path, say: Callable[[
     """Tables of the first repetitions at twice the epochs; None for a study that trains nothing."""
     from assay.measuring.budgets import observed_at_twice
 
-    scale = load_scale(study.scale, project_of(root) / "config")
+    scale = load_scale(study.scale, config_of(root))
     with drawing(draws):
         rows = observed_at_twice(study, results / "networks", scale.job.threads, scale.precision, say)
     return None if rows is None else tabulate(row._asdict() for row in rows)

@@ -35,12 +35,14 @@ class Release:
 
     @cached_property
     def family(self) -> Family:
-        """All its papers."""
-        return Family({study: member_of(line) for study, line in self.lines.items()})
+        """All its papers. A study without one is a family of its own."""
+        return Family({study: member_of(line) for study, line in self.lines.items() if not line.own})
 
     def conclusion(self, study: str) -> Conclusion:
         """What the release says of a study."""
-        return self.family.conclusion(study)
+        line = self.lines[study]
+        family = Family({study: member_of(line)}) if line.own else self.family
+        return family.conclusion(study)
 
     def word_and_count(self, study: str) -> tuple[str, str]:
         """The word on a study and the count of its claims."""

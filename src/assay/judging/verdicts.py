@@ -24,6 +24,7 @@ from assay.judging.counts import counted
 from assay.judging.families import Conclusion, Family, Member, Verdict
 from assay.judging.statistics import Samples, interval
 from assay.judging.tabulating import judged_draws, tabulate
+from assay.language.catalogue import NO_PAPER
 from assay.language.expectations import Expectation, Series, Table, cells, compared, margin_of, parse
 from assay.language.looks import scheduled
 
@@ -212,8 +213,8 @@ def judge(
     """Judge studies: {"alpha", "studies": {name: record}, "failed": {name: {"stage", "error"}}}, JSON-ready.
 
     release: the papers that count; each study is then judged as if it alone joined them, in place of the one of its name, and
-    moves no other's word. Without it, these studies are judged together, as a release is. A study that cannot be judged is
-    listed in "failed" with a one-line error; the others are judged without it.
+    moves no other's word. Without it, these studies are judged together, as a release is. One without a paper is a family of its
+    own. A study that cannot be judged is listed in "failed" with a one-line error; the others are judged without it.
     """
     cases, failed = [], {}
     for study in studies:
@@ -223,11 +224,12 @@ def judge(
             failed[study["name"]] = {"stage": "judge", "error": str(error)}
     p_of = tested(cases)
     members = {case.study["name"]: _member(case, *p) for case, p in zip(cases, p_of, strict=True)}
-    together = Family(members) if release is None else None
+    own = {case.study["name"] for case in cases if case.study["paper"] == NO_PAPER}
+    together = Family({name: member for name, member in members.items() if name not in own}) if release is None else None
     records = {}
     for case, p in zip(cases, p_of, strict=True):
         name = case.study["name"]
-        family = together or release.joined_by(name, members[name])
+        family = Family({name: members[name]}) if name in own else together or release.joined_by(name, members[name])
         records[name] = _record(case, p, family, name)
     return {"alpha": ALPHA, "studies": records, "failed": failed}
 

@@ -11,6 +11,7 @@ from assay.errors import StudyError, unknown
 from assay.storage.places import PROJECT
 
 PAPERS = PROJECT / "config" / "papers.json"
+NO_PAPER = "none"  # what a study names that asks a question of its own
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,43 @@ class Paper:
 FIELDS = {field.name for field in fields(Paper)}
 
 
+OWN = Paper(
+    id=NO_PAPER,
+    title="A question of one's own",
+    kind="",
+    family="own",
+    method="",
+    claim="",
+    numbers=[],
+    datasets=[],
+    metrics=[],
+    code=None,
+    scope="",
+    priority=0,
+    experiment={},
+)
+
+
 class Catalogue(Mapping[str, Paper]):
-    """Papers by id in the file's order; an id it lacks raises StudyError with the nearest one it has."""
+    """Papers by id in the file's order; an id it lacks raises StudyError with the nearest one it has.
+
+    A study may name `none` in place of a paper: that can be asked for, and is not counted among the papers.
+    """
 
     def __init__(self, papers: list[Paper], path: Path = PAPERS):
         self.path = path
         self._papers = MappingProxyType({paper.id: paper for paper in papers})
 
     def __getitem__(self, key: str) -> Paper:
+        if key == NO_PAPER:
+            return OWN
         if key not in self._papers:
             near = unknown("paper", key, self._papers).split(" (allowed")[0]
             raise StudyError(f"{self.path}: {near}; the catalogue has {len(self)} papers")
         return self._papers[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._papers
+        return key == NO_PAPER or key in self._papers
 
     def __iter__(self):
         return iter(self._papers)

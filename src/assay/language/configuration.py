@@ -11,7 +11,7 @@ from assay.language.draws import JUDGED, NAME
 from assay.language.inputs import parse, read_yaml
 from assay.language.scales import load_scale, scales
 from assay.language.studies import study_paths
-from assay.storage.places import PROJECT
+from assay.storage.places import WORK, config_of
 
 
 class Config(BaseModel):
@@ -73,17 +73,18 @@ def results_folder(scale: str, draws: str = JUDGED) -> str:
     return f"results/{scale}" if draws == JUDGED else f"results/{scale}-{draws}"
 
 
-def load_config(given: dict, root: Path = PROJECT) -> Config:
+def load_config(given: dict, root: Path = WORK) -> Config:
     """Check the configuration, as given and in its file; StudyError names the key, the value seen and the values allowed."""
-    path = root / "config" / "config.yaml"
+    folder = config_of(root)
+    path = folder / "config.yaml"
     if path.exists():
         read_yaml(path)  # the reader that merges it with what is given lets the last of two equal keys win
     config = parse(Config, dict(given), path)
-    names = study_paths(root / "config")
+    names = study_paths(folder)
     for key in ("studies", "recheck"):
         _check_names(key, getattr(config, key), names)
-    load_scale(config.scale, root / "config")
-    _check_draws(config, scales(root / "config"))
+    load_scale(config.scale, folder)
+    _check_draws(config, scales(folder))
     return config
 
 

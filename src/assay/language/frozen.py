@@ -22,9 +22,8 @@ from assay.language.inputs import parse, shown
 from assay.language.scales import load_scale
 from assay.language.study import Study
 from assay.storage.files import read_json, write_atomic
-from assay.storage.places import PROJECT
+from assay.storage.places import CONFIG
 
-CONFIG = PROJECT / "config"
 ACCURACY = "top1"  # what protocols that measure test accuracy call it, and so the margin on it
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 

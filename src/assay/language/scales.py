@@ -16,7 +16,7 @@ from assay.errors import AssayError, StudyError, quoted, unknown
 from assay.language.inputs import parse, read_yaml, shown
 from assay.language.plugs import describe
 from assay.language.recipes import Recipe, walk
-from assay.storage.places import PROJECT
+from assay.storage.places import CONFIG
 
 Whole = Annotated[int, Field(ge=1, strict=True)]
 Spec = str | dict[str, dict[str, Any] | None]
@@ -97,12 +97,12 @@ class Scale(_Strict):
     studies: dict[str, str] = Field({}, description="study -> setting, where it is not the first that fits")
 
 
-def scales(config: Path = PROJECT / "config") -> list[str]:
+def scales(config: Path = CONFIG) -> list[str]:
     """The names of all scales."""
     return sorted(path.stem for path in (config / "scales").glob("[!.]*.yaml"))
 
 
-def load_scale(name: str, config: Path = PROJECT / "config") -> Scale:
+def load_scale(name: str, config: Path = CONFIG) -> Scale:
     """Read config/scales/<name>.yaml; StudyError for anything in it that cannot be used."""
     if name not in scales(config):
         raise StudyError(f"config: scale: {unknown('scale', name, scales(config))}")

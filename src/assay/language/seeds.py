@@ -14,16 +14,16 @@ from assay.errors import StudyError, unknown
 from assay.language.inputs import read_yaml, shown
 from assay.language.looks import next_look, scheduled
 from assay.storage.files import write_atomic
-from assay.storage.places import PROJECT
+from assay.storage.places import CONFIG
 
 HEADER = "# Seeds of the studies that were looked at further than first_look; see assay more --help.\n"
 
 
-def seeds_path(scale: str, config: Path = PROJECT / "config") -> Path:
+def seeds_path(scale: str, config: Path = CONFIG) -> Path:
     return config / "seeds" / f"{scale}.yaml"
 
 
-def load_seeds(scale: str, first_look: int, studies: Collection[str], config: Path = PROJECT / "config") -> dict[str, int]:
+def load_seeds(scale: str, first_look: int, studies: Collection[str], config: Path = CONFIG) -> dict[str, int]:
     """The seeds of the studies that the scale's file names. StudyError for an unknown study and for a number that is no look."""
     path = seeds_path(scale, config)
     if not path.exists():
@@ -48,7 +48,7 @@ def _check_look(where: str, seeds: Any, first_look: int) -> None:
         raise StudyError(f"{where}: {seeds} is no look ({looks}); the next one is {next_look(first_look, seeds)}")
 
 
-def write_seeds(scale: str, seeds: Mapping[str, int], first_look: int, config: Path = PROJECT / "config") -> Path:
+def write_seeds(scale: str, seeds: Mapping[str, int], first_look: int, config: Path = CONFIG) -> Path:
     """Write the seeds of those studies that have more than the first look; the path."""
     path = seeds_path(scale, config)
     path.parent.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
 """The folder of studies: each file found, read, checked and compiled at a scale, in the setting of the scale if it has one."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +13,15 @@ from assay.language.keeping import Keeper
 from assay.language.scales import Replacing, Scale, StandInError, StandIns, load_scale, setting_for
 from assay.language.seeds import load_seeds
 from assay.language.study import Cell, Study, StudyFile
-from assay.storage.places import PROJECT
+from assay.storage.places import CONFIG
 
-__all__ = ["NAME", "Cell", "Study", "StudyFile", "compile_study", "load_studies", "study_paths"]
+__all__ = ["NAME", "Cell", "Study", "StudyFile", "compile_study", "drafts", "load_studies", "skipped", "study_paths"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+DRAFT = re.compile(rb"^draft *: *true *(#.*)?\r?$", re.MULTILINE)
 
 
-def study_paths(config: Path = PROJECT / "config", canaries: bool = False) -> dict[str, Path]:
+def study_paths(config: Path = CONFIG, canaries: bool = False) -> dict[str, Path]:
     """All study files by study name; names are unique over families. Hidden files are what systems and editors leave. canaries:
     also those in config/canaries, which are there for `assay prove` alone."""
     found: dict[str, Path] = {}
@@ -36,12 +37,39 @@ def study_paths(config: Path = PROJECT / "config", canaries: bool = False) -> di
     return found
 
 
+def drafts(paths: Mapping[str, Path]) -> list[str]:
+    """The names of the studies that are being written: those with a line `draft: true`, as their files may be anything yet."""
+    return sorted(name for name, path in paths.items() if _is_draft(path))
+
+
+def skipped(names: Collection[str]) -> str:
+    """The line that says which drafts a run of all studies skips; empty without any."""
+    if not names:
+        return ""
+    first = next(iter(names))
+    plural = "s" * (len(names) != 1)
+    return f"skipped, as draft{plural}: {', '.join(names)}; to run one: snakemake --config draws=trial 'studies=[{first}]'"
+
+
+def _is_draft(path: Path) -> bool:
+    try:
+        return bool(DRAFT.search(path.read_bytes()))
+    except OSError:
+        return False  # whoever reads it says so
+
+
 def load_studies(
-    scale: str, config: Path = PROJECT / "config", only: Iterable[str] | None = None, canaries: bool = False
+    scale: str,
+    config: Path = CONFIG,
+    only: Iterable[str] | None = None,
+    canaries: bool = False,
+    with_drafts: Collection[str] = (),
 ) -> dict[str, Study]:
-    """Read, check and compile all studies (or those named) at a scale, sorted by name. canaries: see `study_paths`."""
+    """Read, check and compile all studies (or those named) at a scale, sorted by name. canaries: see `study_paths`. Drafts are
+    read where they are named: in `only`, or in `with_drafts` beside all others."""
     paths = study_paths(config, canaries)
-    names = sorted(paths) if only is None else list(only)
+    skipped = set(drafts(paths)).difference(with_drafts) if only is None else ()
+    names = sorted(paths.keys() - skipped) if only is None else list(only)
     for name in names:
         if name not in paths:
             raise StudyError(unknown("study", name, paths))
@@ -49,7 +77,7 @@ def load_studies(
     return {name: read(name) for name in names}
 
 
-def reader(scale: str, config: Path = PROJECT / "config", paths: Mapping[str, Path] | None = None) -> Callable[[str], Study]:
+def reader(scale: str, config: Path = CONFIG, paths: Mapping[str, Path] | None = None) -> Callable[[str], Study]:
     """What reads, checks and compiles one study by name at a scale. Those of the project itself are kept (see kept.py)."""
     paths = study_paths(config) if paths is None else paths
     sizes = load_scale(scale, config)
@@ -58,7 +86,7 @@ def reader(scale: str, config: Path = PROJECT / "config", paths: Mapping[str, Pa
     def compiled(name: str) -> Study:
         return compile_study(paths[name], scale, sizes, seeds[name])
 
-    if config == PROJECT / "config":
+    if config == CONFIG:
         keeper = Keeper(scale, sizes.model_dump_json(), papers=lambda paper: paper in catalogue())
         return lambda name: _drawn(keeper.study(paths[name], seeds[name], lambda: compiled(name)))
     return lambda name: _drawn(compiled(name))

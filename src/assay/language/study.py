@@ -25,7 +25,8 @@ class _Strict(BaseModel):
 class StudyFile(_Strict):
     """The keys of a study file (config/studies/<family>/<name>.yaml)."""
 
-    paper: str = Field(description="key of the paper in config/papers.json")
+    paper: str = Field(description="key of the paper in config/papers.json; none for a question of one's own")
+    draft: bool = Field(False, description="true while it is being written: runs of all studies skip it")
     question: str = Field(min_length=1, description="what the study asks, in a sentence")
     base: dict[str, Any] = Field({}, description="fields shared by all arms")
     networks: dict[str, dict[str, Any]] = Field({}, description="further networks arms start from or learn from, not measured")

@@ -14,19 +14,19 @@ from pathlib import Path
 
 from assay.artifacts.ledger import LEDGER, read_ledger
 from assay.errors import AssayError, StudyError
-from assay.language.catalogue import Catalogue
+from assay.language.catalogue import NO_PAPER, Catalogue
 from assay.language.configuration import Config, results_folder
 from assay.language.draws import JUDGED, current
 from assay.language.kept import Notes, digest_of
 from assay.language.plugs import PlugInfo, describe, parsed
 from assay.language.scales import load_scale, scales
-from assay.language.studies import load_studies, study_paths
+from assay.language.studies import drafts, load_studies, study_paths
 from assay.language.study import Study, digest_of_judgement
 from assay.pipeline.deciding import sources_now
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import source_hash
 from assay.storage.files import read_json
-from assay.storage.places import PACKAGE, PROJECT, WORK, project_of
+from assay.storage.places import PACKAGE, PROJECT, WORK, config_of, project_of
 
 DEFAULT_SCALE = Config().scale
 OTHER_EXPECTATIONS = "the verdict is on other expectations, controls or margins; run snakemake"
@@ -77,7 +77,8 @@ class Introduction:
 def coverage(catalogue: Catalogue, root: Path = WORK) -> dict:
     """Rows by paper, counted by family: {"total", "working", "families", "papers"}."""
     rows = {paper: Row.without(None, "no study") for paper in catalogue}
-    for study_name in study_paths(project_of(root) / "config"):
+    paths = study_paths(config_of(root))
+    for study_name in sorted(paths.keys() - set(drafts(paths))):
         paper, row = _row_of(study_name, root)
         if paper in rows and not rows[paper].working:
             rows[paper] = row
@@ -92,7 +93,7 @@ def coverage(catalogue: Catalogue, root: Path = WORK) -> dict:
 def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
     """The best row over all conclusive scales; of equal ones that at the scale which runs by default."""
     best: tuple[str | None, Row] | None = None
-    config = project_of(root) / "config"
+    config = config_of(root)
     for scale in sorted(scales(config), key=lambda scale: scale != DEFAULT_SCALE):
         if not load_scale(scale, config).conclusive:
             continue
@@ -179,7 +180,7 @@ def other_scales(study: Study, root: Path = WORK) -> list[str]:
     """The scales besides the study's own at which its evidence lies in results/."""
     return [
         scale
-        for scale in scales(project_of(root) / "config")
+        for scale in scales(config_of(root))
         if scale != study.scale and any((root / results_folder(scale) / "observations" / study.name).glob("*/provenance.json"))
     ]
 
@@ -200,7 +201,9 @@ def _notes() -> Notes:
 
 
 def introduced(study: Study) -> list[str]:
-    """Plugs of the study whose docstring cites its paper: what the paper brings."""
+    """Plugs of the study whose docstring cites its paper: what the paper brings. None of a study without one."""
+    if study.file.paper == NO_PAPER:
+        return []
     cited = re.compile(rf"\b{re.escape(study.file.paper)}\b")
     return sorted(plug for plug in study.plugs if cited.search(describe(*plug.split("/")).doc))
 
@@ -217,7 +220,7 @@ def introductions(study: Study, tests: Path = PROJECT / "tests") -> list[Introdu
 
 def _untested(study: Study, tests: Path) -> list[str]:
     plugs = introductions(study, tests)
-    if not plugs:
+    if not plugs and study.file.paper != NO_PAPER:
         return [f"no plug of the study cites {study.file.paper} in its docstring"]
     return [f"no oracle test vouches for {introduction.plug}" for introduction in plugs if not introduction.tests]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from assay.language.catalogue import Catalogue, Paper
+from assay.language.catalogue import NO_PAPER, Catalogue, Paper
 from assay.language.plugs import everything
 from assay.language.study import Study
 
@@ -29,11 +29,23 @@ def find(words: Iterable[str], catalogue: Catalogue, studies: Mapping[str, Study
     wanted = [word for given in words for word in _words(given)]
     studied = {study.file.paper for study in studies.values()}
     hits = [
-        *(_hit("study", name, catalogue[study.file.paper].title, _of_study(study, catalogue)) for name, study in studies.items()),
+        *(_hit("study", name, title_of(study, catalogue), _of_study(study, catalogue)) for name, study in studies.items()),
         *(_hit("paper", id, paper.title, _of_paper(paper)) for id, paper in catalogue.items() if id not in studied),
         *(_hit("plug", f"{plug.kind}/{plug.name}", plug.doc.partition("\n")[0], plug.doc) for plug in everything()),
     ]
     return [hit for hit, said in hits if wanted and all(_is_among(word, said) for word in wanted)]
+
+
+def papers(words: Iterable[str], catalogue: Catalogue) -> list[Paper]:
+    """Papers, with a study or without, that have all these words in what is said of them."""
+    wanted = [word for given in words for word in _words(given)]
+    said = {id: set(_words(_of_paper(paper))) for id, paper in catalogue.items()}
+    return [catalogue[id] for id, words in said.items() if wanted and all(_is_among(word, words) for word in wanted)]
+
+
+def title_of(study: Study, catalogue: Catalogue) -> str:
+    """The title of the study's paper; of a study without one, its question."""
+    return study.file.question if study.file.paper == NO_PAPER else catalogue[study.file.paper].title
 
 
 def _hit(kind: str, name: str, text: str, about: str) -> tuple[Hit, set[str]]:

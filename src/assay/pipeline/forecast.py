@@ -12,7 +12,7 @@ from assay.language.scales import Scale, load_scale
 from assay.language.studies import Study, load_studies
 from assay.networks.plan import Bundle, Plan
 from assay.pipeline.estimates import Estimator, model_name, root_world, throughputs
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, config_of
 
 SLACK = 1.5  # time asked for, over the estimate
 START_MINUTES = 30  # for starting Python, reading data and surgery
@@ -41,8 +41,8 @@ class Row:
 
 def forecast_at(scale: str, names: Iterable[str] | None = None, root: Path = WORK) -> "Forecast":
     """The forecast of these studies of the project at a scale, or of all."""
-    sizes = load_scale(scale, project_of(root) / "config")
-    studies = load_studies(scale, project_of(root) / "config")
+    sizes = load_scale(scale, config_of(root))
+    studies = load_studies(scale, config_of(root))
     chosen = [studies[name] for name in names or studies]
     return Forecast(Plan.at(sizes, chosen), sizes, root / results_folder(scale) / "networks")
 

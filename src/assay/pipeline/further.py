@@ -25,7 +25,7 @@ from assay.pipeline.deciding import decide
 from assay.pipeline.prediction import STARTS, Predictor
 from assay.pipeline.standing import verdicts_now
 from assay.provenance.platforms import device_here, platform_here
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, config_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Offer:
 def further(scale: str, minutes: float, most: int = MOST, names: Collection[str] = (), root: Path = WORK) -> list[Offer]:
     """The offers for all open studies of a scale, or for those named: first those chosen for so many core minutes, in the order
     of their worth, then the others. StudyError for an unknown study."""
-    studies = load_studies(scale, project_of(root) / "config")
+    studies = load_studies(scale, config_of(root))
     for name in names:
         if name not in studies:
             raise StudyError(unknown("study", name, studies))
@@ -93,7 +93,7 @@ class Costs:
     """Core seconds of next looks, by records here or the archive's."""
 
     def __init__(self, scale: str, studies: Mapping[str, Study], root: Path = WORK):
-        sizes = load_scale(scale, project_of(root) / "config")
+        sizes = load_scale(scale, config_of(root))
         self.studies, self.root, self.results = studies, root, root / results_folder(scale)
         self.platform = platform_here(device_here("auto"), sizes.job.threads, sizes.precision)
         self.predictor = Predictor(scale, studies, self.platform["cpu"], root)

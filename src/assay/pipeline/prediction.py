@@ -23,7 +23,7 @@ from assay.pipeline.progress import TARGET, Job, makespan
 from assay.pipeline.records import Archive, Here, looked_at, read_record, shape, worked_on
 from assay.provenance.fingerprints import fingerprint_of_networks
 from assay.provenance.proofs import code_digest
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, config_of
 
 # Core seconds that jobs take beyond what records say, forked from a process that holds the libraries: to import the project and
 # methods, to read and write. Seen over 14 jobs of three studies at scale ci, on an EPYC that was busy otherwise; a run under way
@@ -49,12 +49,14 @@ PROBED = {"AMD EPYC": 0.0020}
 
 @dataclass(frozen=True)
 class RunForecast:
-    """The jobs of a run by number, with their names, the cores there are, and what the seconds rest on, in words."""
+    """The jobs of a run by number, with their names, the cores there are, and what the seconds rest on, in words; how many
+    networks it trains, each seed's counted."""
 
     jobs: Mapping[int, Job]
     names: Mapping[int, str]
     cores: int
     basis: str
+    networks: int = 0
 
     @property
     def core_seconds(self) -> float:
@@ -73,6 +75,12 @@ class RunForecast:
         work = _minutes(self.core_seconds, "core-minute")
         text = f"plan: {jobs}, about {work}, {_minutes(self.seconds)} on {cores} ({self.basis})"
         return "\n".join(textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False))
+
+    @property
+    def trains(self) -> str:
+        """How much is trained, in a line; empty for nothing."""
+        epochs = sum(job.epochs for job in self.jobs.values())
+        return f"trains {self.networks:,} network{'s' * (self.networks != 1)}, {epochs:,} epochs in all" if epochs else ""
 
     def as_json(self) -> dict[str, Any]:
         rules = Counter(job.rule for job in self.jobs.values() if job.rule != TARGET)
@@ -125,12 +133,19 @@ class Predictor:
         self.name, self.studies, self.processor, self.root = name, studies, processor, root
         self.here, self.archive = Here(root), Archive(root)
         self.from_where: Counter[str] = Counter()
+        self._missing: dict[str, list[Recipe]] = {}
 
     def training(self, bundle: Bundle, networks: Path) -> float:
         """Of a job that trains what is not there yet."""
-        there = networks_there(bundle, networks)
-        missing = [(recipe, seed) for recipe in bundle.recipes for seed in bundle.seeds if (recipe.name, seed) not in there]
-        return STARTS["train"] + math.fsum(self._network(recipe) for recipe, _ in missing)
+        return STARTS["train"] + math.fsum(self._network(recipe) for recipe in self.missing(bundle, networks))
+
+    def missing(self, bundle: Bundle, networks: Path) -> list[Recipe]:
+        """What a job has to train: each recipe as often as it lacks a repetition."""
+        if bundle.name not in self._missing:
+            there = networks_there(bundle, networks)
+            pairs = [(recipe, seed) for recipe in bundle.recipes for seed in bundle.seeds]
+            self._missing[bundle.name] = [recipe for recipe, seed in pairs if (recipe.name, seed) not in there]
+        return self._missing[bundle.name]
 
     def measuring(self, rule: str, study: Study, block: Block) -> float:
         """Of a job that measures a block."""
@@ -176,7 +191,7 @@ class Predictor:
         if scale == self.name:
             return self.studies
         if scale not in self._other_scales:
-            self._other_scales[scale] = load_studies(scale, project_of(self.root) / "config")
+            self._other_scales[scale] = load_studies(scale, config_of(self.root))
         return self._other_scales[scale]
 
     @cached_property

@@ -1,21 +1,46 @@
 """How long a run still takes: jobs with predicted seconds laid on so many cores, corrected by how long finished ones took."""
 
 import heapq
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 TARGET = "all"  # the rule that asks for what all others make, and does nothing
+MOST_DONE = 0.98  # share of a training whose epochs are all done: networks are still to be written
 DOUBT = 20.0  # seconds of work as predicted that count beside what was seen, so that one short job does not sway the rest
+
+
+EPOCH = re.compile(r"^\d\d:\d\d:\d\d (\S+) seed (\d+): epoch (\d+) of (\d+), loss ", re.MULTILINE)
+
+
+class Epochs(NamedTuple):
+    """What the log of a training says by now: epochs done, over all its networks and seeds, and the last line on one."""
+
+    done: int
+    last: str
+
+
+def epochs_in(log: str) -> Epochs:
+    """The epochs that a training's log tells of: of each network and seed the latest; none where it tells of none yet."""
+    done: dict[tuple[str, str], int] = {}
+    last = ""
+    for recipe, seed, epoch, total in EPOCH.findall(log):
+        done[recipe, seed] = int(epoch)
+        last = f"{recipe} seed {seed}: epoch {epoch} of {total}"
+    return Epochs(sum(done.values()), last)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a run: its rule, its seconds as predicted, the cores it takes, and the jobs that come before it."""
+    """One job of a run: its rule, its seconds as predicted, the cores it takes, the jobs that come before it, and the epochs that
+    it trains, over all its networks and seeds."""
 
     rule: str
     seconds: float
     cores: int = 1
     after: frozenset[int] = frozenset()
+    epochs: int = 0
 
 
 def makespan(jobs: Mapping[int, Job], cores: int, running: Iterable[int] = ()) -> float:
@@ -74,18 +99,25 @@ def _ways_to_the_end(jobs: Mapping[int, Job], followers: Mapping[int, list[int]]
 
 @dataclass
 class Progress:
-    """The jobs of a run as they start and finish; the clock is the caller's."""
+    """The jobs of a run as they start and finish; the clock is the caller's. shares: of running jobs, how much is done."""
 
     jobs: dict[int, Job] = field(default_factory=dict)
     cores: int = 1
     started: dict[int, float] = field(default_factory=dict)
     took: dict[int, float] = field(default_factory=dict)
+    shares: dict[int, float] = field(default_factory=dict)
 
     def start(self, job: int, now: float) -> None:
         self.started[job] = now
 
     def finish(self, job: int, now: float) -> None:
         self.took[job] = now - self.started.pop(job, now)
+        self.shares.pop(job, None)
+
+    def trained(self, job: int, epochs: int) -> None:
+        """A running job has done so many of its epochs."""
+        if job in self.started and job in self.jobs and self.jobs[job].epochs and epochs:
+            self.shares[job] = min(MOST_DONE, epochs / self.jobs[job].epochs)
 
     def seconds_left(self, now: float) -> float | None:
         """The time until the last job is done; None where nothing was predicted."""
@@ -100,17 +132,22 @@ class Progress:
         return makespan(left, self.cores, self.started)
 
     def _seconds_left(self, number: int, factor: float, now: float) -> float:
+        if number in self.shares:
+            return (now - self.started[number]) * (1 / self.shares[number] - 1)
         expected = factor * self.jobs[number].seconds
         return max(0.0, expected - (now - self.started[number])) if number in self.started else expected
 
     def _factors(self, now: float) -> dict[str, float]:
         """Seconds taken over seconds predicted, by rule: of its own jobs, as far as there are some, else of all.
 
-        A running job counts once it takes longer than predicted, or a first job that takes ten times as long would say nothing.
+        A running job counts once some of its epochs are done, or it takes longer than predicted: a first job that takes ten times
+        as long would say nothing otherwise.
         """
         seen = {number: (seconds, self.jobs[number]) for number, seconds in self.took.items() if number in self.jobs}
         for number, started in self.started.items():
-            if number in self.jobs and now - started > self.jobs[number].seconds:
+            if number in self.shares:
+                seen[number] = ((now - started) / self.shares[number], self.jobs[number])
+            elif number in self.jobs and now - started > self.jobs[number].seconds:
                 seen[number] = (now - started, self.jobs[number])
         overall = _ratio(seen.values(), 1.0)
         rules = {job.rule for job in self.jobs.values()}

@@ -30,7 +30,7 @@ from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import digest
 from assay.provenance.platforms import platform_key, platform_name
 from assay.storage.files import read_json, write_atomic
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, config_of
 
 CHOSEN = "recheck.json"
 FOLDER = "recheck"
@@ -161,7 +161,7 @@ def recheck_now(study: str, scale: str, root: Path = WORK) -> Recheck:
 
     StudyError or EvidenceError, in a line, where there is nothing to compute again or the run failed.
     """
-    studies = load_studies(scale, project_of(root) / "config")
+    studies = load_studies(scale, config_of(root))
     if study not in studies:
         raise StudyError(unknown("study", study, studies))
     entries = blocks_of(read_entries(root).values(), scale, study)

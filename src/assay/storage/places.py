@@ -1,7 +1,9 @@
-"""Two places: where the project's own files lie (configuration, rules, templates, tests), and where work is done.
+"""Places: where the project's own files lie (rules, templates, tests, the catalogue), where studies and scales, and where work is
+done.
 
-In a checkout both are the repository. An installed package carries the project's files in a folder of its own, and work is done
-in the current folder: results, data sets, Snakemake's notes. What is pulled from the repository's store is in a checkout alone.
+In a checkout all are the repository. An installed package carries the project's files in a folder of its own. It works in the
+project folder that the current folder lies in, one with a config/ of its own studies and scales (`assay init`), else in the
+current folder, with the studies it carries. What is pulled from the repository's store is in a checkout alone.
 """
 
 import os
@@ -14,8 +16,26 @@ PACKAGE = Path(__file__).resolve().parents[1]
 CARRIED = PACKAGE / "_project"  # written by setup.py when a wheel is built
 CHECKOUT = None if CARRIED.is_dir() else PACKAGE.parents[1]
 PROJECT = CHECKOUT or CARRIED
-WORK = CHECKOUT or Path.cwd()
 MARKS = ("Snakefile", "src/assay")  # what tells a checkout from other folders
+FOLDER_MARKS = ("config/config.yaml", "config/studies")  # what tells a project folder
+
+
+def project_folder(start: Path) -> Path | None:
+    """The nearest project folder that a folder lies in: none where a checkout is nearer."""
+    path = start.resolve()
+    marked = (at for at in (path, *path.parents) if all((at / mark).exists() for mark in FOLDER_MARKS))
+    nearest = next(marked, None)
+    return nearest if nearest and not all((nearest / mark).exists() for mark in MARKS) else None
+
+
+FOLDER = None if CHECKOUT else project_folder(Path.cwd())
+WORK = CHECKOUT or FOLDER or Path.cwd()
+CONFIG = (FOLDER or PROJECT) / "config"
+
+
+def config_of(work: Path) -> Path:
+    """The studies and scales as seen from a place of work."""
+    return CONFIG if work == WORK else work / "config"
 
 
 def project_of(work: Path) -> Path:
@@ -41,6 +61,12 @@ def require_checkout(what: str) -> None:
         raise ArtifactError(
             f"{what}: only in a checkout of the repository, not with the package in {PACKAGE}; clone and run there"
         )
+
+
+def require_project(what: str) -> None:
+    """Raise ArtifactError, saying what is written only in a checkout or a project folder, where work is done in neither."""
+    if CHECKOUT is None and FOLDER is None:
+        raise ArtifactError(f"{what}: only in a checkout or a project folder; make one: assay init FOLDER, then cd there")
 
 
 def other_checkout(*folders: Path) -> Path | None:
