@@ -34,7 +34,7 @@ from assay.report import MethodView, Page, StudyView, build, drawings, figure, r
 from assay.report.paper import FORMATS, column_figures, paper_files
 from assay.report.worlds import written
 from assay.storage.files import sha256, write_atomic
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, config_of, project_of
 
 KEY = re.compile(r"\bP\d{3,}\b")
 
@@ -104,7 +104,7 @@ def checked_view(study: Study, sources: Sources, root: Path = WORK, known: Known
         release=_release(known.entries.get(study.name, ()), study),
         recheck=known.told.get(study.name, ""),
         retired=sources.retired.get(study.name, ()),
-        trial=tuple(record.claims) if (record := record_of(study, project_of(root) / "config")) else (),
+        trial=tuple(record.claims) if (record := record_of(study, config_of(root))) else (),
     )
 
 
