@@ -82,7 +82,7 @@ TERMS = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TERMS, TERMS)
 def test_a_difference_of_polynomials_is_refused_exactly_where_it_is_one_number(left, right):
     """Whole numbers drawn from a large range: two different polynomials of this degree agree at none of them but by accident."""
