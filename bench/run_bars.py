@@ -24,7 +24,7 @@ from assay.provenance.platforms import platform_here
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = ("ten_studies",)
-MINUTES = 60  # that a topic may take
+MINUTES, SLOW_MINUTES = 60, 600  # that a topic may take, and one that is slow
 KEYS = {"name": str, "value": (int, float), "limit": (int, float), "sense": str, "measured": dict, "unit": str, "how": str}
 SENSES = ("at most", "at least")
 WIDTH = 80
@@ -48,6 +48,11 @@ def chosen(asked: Sequence[str], known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(asked)) or [topic for topic in known if topic not in SLOW]
 
 
+def minutes(script: Path) -> float:
+    """How long a script may take."""
+    return SLOW_MINUTES if script.stem in SLOW else MINUTES
+
+
 def measure(script: Path) -> list[dict]:
     """The bars that a script prints; BarsError says in a line why there are none."""
     try:
@@ -68,11 +73,11 @@ def _output(script: Path) -> str:
     command = [sys.executable, str(script)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment) as process:
         try:
-            text, _ = process.communicate(timeout=60 * MINUTES)
+            text, _ = process.communicate(timeout=60 * minutes(script))
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             if isinstance(error, subprocess.TimeoutExpired):
-                raise BarsError(f"not done after {MINUTES:g} minutes") from None
+                raise BarsError(f"not done after {minutes(script):g} minutes") from None
             raise
     if process.returncode:
         raise BarsError(f"exit status {process.returncode}")

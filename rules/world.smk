@@ -19,6 +19,8 @@ rule world:
         world=lambda wildcards: canonical(WORLDS[wildcards.world]),
         draws=CONFIG.draws,
         code=lambda wildcards: code_behind("assay.evidence.cards", plugs_in(WORLDS[wildcards.world])),
+    # Before trainings: here it shows whether a world's arrays are what networks take.
+    priority: 10
     message:
         "draw world {wildcards.world}"
     script:

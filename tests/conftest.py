@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tiny_datasets import DATASETS, write
 
 from assay.artifacts.folders import pull
@@ -15,6 +16,10 @@ from assay.datasets.retrieving import finish
 # One thread a process: the suite runs several processes, and results must not depend on how threads split a sum.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("ASSAY_DRAWS", None)  # tests know the judged draws
+
+# An example takes as long as the machine lets it.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 pytest_plugins = ["core_seconds"]
 LONGEST = ("slurm", "pipeline", "docs", "remotes", "core")  # in core seconds a file

@@ -29,7 +29,7 @@ DATA = ("data", "data.dvc", "data.sha256")
 EPOCHS = int(sys.argv[1]) if len(sys.argv) > 1 else 80
 SCALE = f"""
 description: five repetitions of one study, for a benchmark
-seeds: 5
+first_look: 5
 block: 5
 networks_per_job: 4
 conclusive: false
@@ -48,7 +48,7 @@ arms:
   erm: {}
   mixup: {augment: mixup}
 protocol: classify
-controls: [erm.top1 > 0.2]
+controls: [mean(erm.top1) > 0.2]
 expect: [mean(mixup.top1) > mean(erm.top1)]
 margin: {top1: 0.01}
 figure: {lines: {metrics: [top1], log_x: true}}

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,10 +36,15 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def core_seconds(tree: Path) -> float:
-    """What a run in the tree takes, with all that it starts; what is left running after it is ended and counted."""
+def adopt() -> None:
+    """Make what outlives its parent, as the process that jobs are forked from, a child of this process."""
+    ctypes.CDLL(None).prctl(ADOPT, 1, 0, 0, 0)
+
+
+def core_seconds(tree: Path, command: Sequence[str] = COMMAND) -> float:
+    """What a run in the tree takes, with all that it starts; what is left running after it is ended and counted (see `adopt`)."""
     before = _used()
-    subprocess.run([sys.executable, *COMMAND], cwd=tree, env=_apart(tree), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *command], cwd=tree, env=_apart(tree), check=True, stdout=subprocess.DEVNULL)
     while left := Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
         for process in map(int, left):
             os.kill(process, signal.SIGTERM)
@@ -145,6 +150,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="764 studies as well")
     asked = parser.parse_args()
-    ctypes.CDLL(None).prctl(ADOPT, 1, 0, 0, 0)
+    adopt()
     with tempfile.TemporaryDirectory(prefix="assay-bars-") as name:
         print(json.dumps(bars(measured(Path(name), asked.large)), indent=1))

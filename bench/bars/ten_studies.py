@@ -4,20 +4,19 @@
     .venv/bin/python bench/bars/ten_studies.py --studies mixup blurpool     some of them
     .venv/bin/python bench/bars/ten_studies.py --before e9ab238 --after HEAD
 
-Prints a list with one bar in JSON; progress on stderr. Counted are core seconds of Snakemake and all it starts, from a dry
-folder to observations: networks are trained, studies measured, nothing drawn.
+Prints a list with one bar in JSON; progress on stderr. Counted are core seconds of Snakemake and all it starts, also of jobs
+that are forked from a process which outlives it, from an empty folder to observations: networks are trained, studies measured,
+nothing drawn.
 """
 
 import argparse
 import json
-import os
-import resource
 import shutil
-import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import report
 from assay.artifacts.folders import pull
 from assay.language.studies import load_studies
 from assay.pipeline.worktrees import worktree
@@ -48,14 +47,7 @@ def core_seconds(tree: Path, study: str) -> float:
         f"results/{SCALE}/observations/{study}/{block.name}/provenance.json" for block in load_studies(SCALE)[study].blocks
     ]
     terms = ["--config", f"scale={SCALE}", "evidence=recomputed", "recheck=0", f"studies=[{study}]"]
-    command = [sys.executable, "-m", "snakemake", "--cores", "all", *terms, "--", *targets]
-    environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
-    started = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        sys.exit(f"{tree}: {study}: {done.stderr[-2000:]}")
-    return ended.ru_utime + ended.ru_stime - started.ru_utime - started.ru_stime
+    return report.core_seconds(tree, ["-m", "snakemake", "--cores", "all", "--quiet", "all", *terms, "--", *targets])
 
 
 def main() -> None:
@@ -65,6 +57,7 @@ def main() -> None:
     parser.add_argument("--after", default="HEAD")
     parser.add_argument("--studies", nargs="+", default=STUDIES, metavar="STUDY")
     given = parser.parse_args()
+    report.adopt()
     pull("data")
     spent = {"before": 0.0, "after": 0.0}
     with ExitStack() as stack:

@@ -27,7 +27,12 @@ READING = (
     [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
         *("tests/core/test_canaries.py", "tests/core/test_growth.py", "tests/core/test_plan.py", "tests/core/test_studies.py"),
-        *("tests/cluster/test_forecast.py", "tests/cluster/test_stand_ins.py", "tests/pipeline/test_choosing.py"),
+        *(
+            "tests/core/test_compiling.py",
+            "tests/cluster/test_forecast.py",
+            "tests/cluster/test_stand_ins.py",
+            "tests/pipeline/test_choosing.py",
+        ),
     ],
 )
 

@@ -10,7 +10,7 @@ from shutil import rmtree
 
 import pytest
 import yaml
-from project_tree import STUDY, Tree
+from project_tree import STUDY
 from rich.console import Console
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -24,8 +24,7 @@ from assay.overview import coverage
 
 
 @pytest.fixture
-def tree(tmp_path, monkeypatch):
-    tree = Tree(tmp_path).complete()
+def tree(tree, tmp_path, monkeypatch):
     config = tmp_path / "config"
     monkeypatch.setattr(reading, "WORK", tmp_path)
     for module in (listing, showing, authoring):

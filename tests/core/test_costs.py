@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from project_tree import ELSEWHERE, Tree
+from project_tree import ELSEWHERE
 
 from assay.errors import EvidenceError
 from assay.language.studies import load_studies
@@ -11,9 +11,8 @@ from assay.overview.costs import bill
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tree):
     """Two studies of two networks, two core seconds each; `erm` is the same network in both."""
-    tree = Tree(tmp_path).complete()
     tree.study("other", arms={"erm": {}, "mixup": {"model": "mlp"}})
     tree.measure("other")
     return tree

@@ -4,17 +4,12 @@ import json
 import shutil
 
 import pytest
-from project_tree import VOUCHING, Tree
+from project_tree import VOUCHING
 
 from assay.artifacts.ledger import read_ledger, write_ledger
 from assay.errors import StudyError
 from assay.language.catalogue import load as load_catalogue
 from assay.overview.coverage import Introduction, Vouch, coverage, introduced, introductions, row_at, vouches
-
-
-@pytest.fixture
-def tree(tmp_path):
-    return Tree(tmp_path).complete()
 
 
 def row(tree):

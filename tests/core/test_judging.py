@@ -5,7 +5,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from project_tree import Tree
 from scipy.stats import ttest_1samp
 
 from assay.errors import EvidenceError
@@ -20,8 +19,7 @@ RELEASE = Release({})  # nothing is released yet
 
 
 @pytest.fixture
-def tree(tmp_path):
-    tree = Tree(tmp_path).complete()
+def tree(tree):
     tree.study("other")
     return tree
 

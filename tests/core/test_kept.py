@@ -9,12 +9,16 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from assay.cli import memo as memos
+from assay.errors import StudyError
 from assay.language import kept
+from assay.language.frozen import warnings_of
 from assay.language.keeping import Keeper, _data
 from assay.language.plugs import PACKAGE
 from assay.language.scales import load_scale
+from assay.language.stretching import stretched
 from assay.language.studies import compile_study, study_paths
 from assay.storage.places import WORK
 
@@ -199,7 +203,7 @@ def test_notes_hold_for_the_very_bytes_of_a_file(tmp_path, monkeypatch):
     assert made == ["one", "one", "two"]
 
 
-STUDY = "arms: {erm: {}, mixup: {alpha: 1}}\nmargin: 0.1\n"
+STUDY = "question: Is it so?\narms: {erm: {}, mixup: {alpha: 1}}\nmargin: 0.1\nnotes: None.\n"
 
 
 class Project:
@@ -285,11 +289,26 @@ def test_what_changed_is_checked_again(project, file, sound):
 
 WORDED = {
     "a comment": ("# why\n" + STUDY, True),
-    "other spaces and quotes": ("arms:\n  'erm': {}\n  mixup: {alpha: 1}\nmargin:   0.1", True),
+    "other spaces and quotes": (
+        "question: 'Is it so?'\narms:\n  'erm': {}\n  mixup: {alpha: 1}\nmargin:   0.1\nnotes: None.",
+        True,
+    ),
+    "another question": (STUDY.replace("Is it so?", "Is it ... \N{SNOWMAN}?"), True),
+    "other notes": (STUDY.replace("None.", ">\n  Some.\n\n  And more."), True),
+    "no question": (STUDY.replace("question: Is it so?\n", ""), False),
+    "an empty question": (STUDY.replace("Is it so?", "''"), False),
+    "a question that is a number": (STUDY.replace("Is it so?", "1"), False),
+    "a question that is none": (STUDY.replace("Is it so?", ""), False),
+    "a question with half a character": (STUDY.replace("Is it so?", '"\\ud83d"'), False),
+    "notes that are a list": (STUDY.replace("None.", "[some, more]"), False),
+    "prose under another key": (STUDY.replace("notes:", "note:"), False),
     "a number": (STUDY.replace("0.1", "0.2"), False),
     "a number that is no longer whole": (STUDY.replace("1}", "1.0}"), False),
     "a number as text": (STUDY.replace("0.1", "'0.1'"), False),
-    "another order, in which another arm is first": ("arms: {mixup: {alpha: 1}, erm: {}}\nmargin: 0.1\n", False),
+    "another order, in which another arm is first": (
+        "question: Is it so?\narms: {mixup: {alpha: 1}, erm: {}}\nmargin: 0.1\nnotes: None.\n",
+        False,
+    ),
     "a key twice": (STUDY + "margin: 0.1\n", False),
     "no YAML": (STUDY + "]", False),
 }
@@ -307,6 +326,50 @@ def test_a_text_that_reads_as_the_same_data_is_as_right_as_it_was(project, chang
     memo.keep()
     again = memos.Memo(project.root / "config")
     assert (again.complete, again.reworded) == (same, False)
+
+
+PIECES = ("question", "notes", "paper", "expect", "secondary", "margin", "figure", "published", "baseline", "sweep", "revised")
+VALUES = (
+    "text",
+    "''",
+    "'\\ud83d'",
+    '"\\ud83d"',
+    '"\\0"',
+    "1",
+    "1.5",
+    "true",
+    "",
+    "2026-01-01",
+    "[text]",
+    "{a: 1}",
+    "&a [*a]",
+    "]",
+)
+
+
+@pytest.mark.parametrize("key", PIECES)
+def test_what_counts_as_right_without_a_look_is_what_the_whole_check_finds_right(tmp_path, key):
+    """Any value for each key: where it reads as before, all that is checked and said of the study is what it was."""
+    original = study_paths()["mixup"].read_text()
+    path = tmp_path / "config/studies/training-recipes/mixup.yaml"
+    for folder in (path.parent, tmp_path / "config/scales"):
+        folder.mkdir(parents=True)
+    path.write_text(original)
+    before, files = compile_study(path, "laptop", SCALES["laptop"]), memos._Files(str(tmp_path / "config"))
+    wanted = files.data("mixup")
+    assert wanted
+    for value in VALUES:
+        data = yaml.safe_load(original) | {key: "VALUE"}
+        path.write_text(yaml.safe_dump(data, sort_keys=False).replace("VALUE", value))
+        same = files.data("mixup") == wanted
+        try:
+            study = compile_study(path, "laptop", SCALES["laptop"])
+        except StudyError:
+            assert not same
+            continue
+        said = [(each.judged_digest, each.plan, each.judgement, warnings_of(each), stretched(each)) for each in (study, before)]
+        assert not same or said[0] == said[1]
+        assert same == (key in memos.PROSE and value in ("text", '"\\0"', "'\\ud83d'"))
 
 
 def test_a_study_in_another_family_is_checked_again(project):

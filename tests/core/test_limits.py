@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_studies import GOOD, compiled
+from study_cases import GOOD, compiled
 
 from assay.errors import LONGEST, StudyError
 from assay.language.compiling import Compiler

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from project_tree import Tree
 
 from assay.artifacts.entries import MANIFEST, read_entries
 from assay.language.blocks import Block
@@ -20,9 +19,8 @@ OTHER = "another processor"
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tree):
     """Two archived studies of two networks, 2 core seconds each and 0.5 of measuring, without anything trained here."""
-    tree = Tree(tmp_path).complete()
     tree.archive("mixup")
     return tree
 

@@ -4,8 +4,7 @@ import hashlib
 import json
 import shutil
 
-import pytest
-from project_tree import HERE, Tree
+from project_tree import HERE
 
 from assay.evidence.cards import card_name, write_card
 from assay.language.plugs import everything
@@ -13,11 +12,6 @@ from assay.pipeline.deciding import decide, sources_now
 from assay.pipeline.sources import Sources
 from assay.report.reporting import checked_view, draw_figure, method_views, study_view, write_manifest, write_report
 from assay.storage.files import read_json
-
-
-@pytest.fixture
-def tree(tmp_path):
-    return Tree(tmp_path).complete()
 
 
 def now(tree, *names: str) -> Sources:

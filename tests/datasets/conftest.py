@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from file_server import Shelf, serving
+from retrieval_cases import bring, photos  # noqa: F401
 
 from assay import datasets
 from assay.datasets import Table

@@ -2,7 +2,8 @@
 
 .snakemake/compiled/check.json holds the digests of all that was found right, and what was said of it. No module that takes long
 to import is imported before something is to be checked; what was wrong is checked again each time. A study whose text changed
-and reads as the same data, as where a comment did, is as right as it was.
+and reads as the same data, as where a comment did, is as right as it was; so is one of which nothing else than its prose reads
+otherwise. A prose that is in doubt is checked with all the rest, as any other change is.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from assay.storage.places import CONFIG, PACKAGE, WORK
 
 MEMO = "check.json"
 STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+PROSE = ("question", "notes")  # keys that are text, on which nothing else rests that is checked or said
 NO_MODULE = re.compile(r"[A-Za-z]\w*(-\w+)+\.py")  # written as a plug, and found by nobody
 
 
@@ -75,7 +77,8 @@ class _Files:
         return kept.sum_of(os.path.join(self.config, self.studies[name]))
 
     def data(self, name: str) -> str:
-        """A digest of what a study's file reads as, in its order; empty if it cannot be read, or changes meanwhile."""
+        """A digest of what a study's file reads as but for its prose, in its order; empty if it cannot be read, if its prose is
+        not plainly text, or if it changes meanwhile."""
         from assay.errors import StudyError
         from assay.language.reading import read_yaml
 
@@ -84,6 +87,11 @@ class _Files:
             read = read_yaml(Path(self.config, self.studies[name]))
         except StudyError:
             return ""
+        for key in PROSE:
+            if isinstance(read, dict) and key in read:
+                if not _is_text(read[key]):
+                    return ""
+                read[key] = True
         as_checked = json.dumps(read, default=str)  # as assay.language.inputs.parse takes it
         return hashlib.sha256(as_checked.encode()).hexdigest() if before == self.text(name) else ""
 
@@ -107,6 +115,11 @@ class _Files:
         folders = filter(os.path.isdir, self._observed.get(name, ()))
         found = [f"{folder}/{block}/provenance.json" for folder in folders for block in os.listdir(folder)]
         return kept.digest_of("/", found) if found else ""
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text that says something, in characters that a file can hold: half a pair, as YAML may escape it, is none."""
+    return isinstance(value, str) and bool(value) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _listed(config: str, folder: str) -> list[tuple[str, str]]:
@@ -147,7 +160,7 @@ class Memo:
         text = self.files.text(name)
         if said["text"] == text:
             return True
-        if not text or said["data"] != self.files.data(name):
+        if not text or not said["data"] or said["data"] != self.files.data(name):
             return False
         said["text"], self.reworded = text, True
         return True

@@ -11,6 +11,7 @@ import numpy as np
 from assay.data.seeds import Draw
 from assay.data.stream import Stream, whole
 from assay.data.world import Split, World
+from assay.evidence.contract import check_world
 from assay.evidence.tables import pack_arrays
 from assay.language.recipes import canonical, parents_in, without_defaults
 from assay.storage.files import write_atomic
@@ -51,8 +52,10 @@ def _hashable(images: np.ndarray | Stream) -> np.ndarray:
 
 
 def write_card(spec: dict, folder: Path) -> None:
-    """Draw the world's first repetition and write card.json and samples.npz (the first training images with their factors)."""
+    """Draw the world's first repetition and write card.json and samples.npz (the first training images with their factors).
+    DataError for arrays that are not what a world's are."""
     world = bind(spec, _no_parents)(Draw("world", 0, 0))
+    check_world(spec["plug"].split("/")[1], world)
     card = {
         "world": spec,
         "classes": list(world.classes),

@@ -2,9 +2,10 @@
 
 import ast
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.errors import EvidenceError, StudyError, unknown
+from assay.language.expectations import forms
 from assay.language.expectations.expectation import Expectation, normal
 from assay.language.expectations.series import AGGREGATES, POINTWISE, Coordinate, coordinate
 from assay.language.expectations.terms import OPERATORS, Reference, Term, applied, combined, measured, number
@@ -70,6 +71,7 @@ class _Reader:
             raise self.fail(comparison, "no arm is measured; write arm.metric on one side at least")
         self.refuse_equal(comparison, sides[:2])
         if len(terms) == 2:
+            self.refuse_decided(comparison, forms.total(terms[0].form, terms[1].form, sign=-1), "the sides differ by")
             smaller, larger = terms if isinstance(operations[0], ast.Lt) else reversed(terms)
             return self.difference(smaller, larger)
         return self.equivalence(comparison, operations, terms)
@@ -99,6 +101,7 @@ class _Reader:
         if not same_way or terms[0].references or terms[2].references:
             form = "number < expression < number"
             raise self.fail(node, f"a chain is an equivalence, {form}; write an ordering of arms as several expectations")
+        self.refuse_decided(node, terms[1].form, "the middle is")
         lower, upper = terms[0].value({}), terms[2].value({})
         if isinstance(operations[0], ast.Gt):
             lower, upper = upper, lower
@@ -145,12 +148,18 @@ class _Reader:
         if ast.dump(sides[0]) == ast.dump(sides[1]):
             raise self.fail(node, f"'{self.source(sides[0])}' stands on both sides; compare it with something else")
 
+    def refuse_decided(self, node: ast.Compare, form: forms.Form, what: str) -> None:
+        """StudyError for what arithmetic decides, whatever is measured: `a.m + 1 > a.m`, `2 * a.m > a.m + a.m`."""
+        number = forms.decided(form)
+        if number is not None:
+            raise self.fail(node, f"{what} {float(number):g} whatever is measured; compare with something else")
+
     def folded(self, node: ast.expr, term: Term) -> Term:
         """A term without references becomes its number, so that 1 / 0 fails when read and not when judged."""
         if term.references:
             return term
         try:
-            return number(self.finite(node, term.value({})))
+            return replace(number(self.finite(node, term.value({}))), form=term.form)
         except (ArithmeticError, EvidenceError) as error:
             raise self.fail(node, f"'{self.source(node)}' is no finite number ({error})") from error
 

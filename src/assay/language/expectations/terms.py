@@ -4,10 +4,12 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import EllipsisType
 from typing import NamedTuple
 
 from assay.errors import EvidenceError, StudyError
+from assay.language.expectations import forms
 from assay.language.expectations.series import AGGREGATES, KEEPS_UNIT, POINTWISE, Coordinate, Series, listed, pointwise, shown
 
 Table = Mapping[tuple[str, str], Series]
@@ -15,6 +17,7 @@ Table = Mapping[tuple[str, str], Series]
 
 NUMBER = ""  # unit of a pure number
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+FORMS = {ast.Add: forms.total, ast.Sub: partial(forms.total, sign=-1), ast.Mult: forms.product, ast.Div: forms.quotient}
 
 
 class Reference(NamedTuple):
@@ -31,6 +34,7 @@ class Term:
 
     `size` is the magnitude of the numbers subtracted on the way to `value`, against which rounding is judged.
     `unit` is the metric the value is measured in, NUMBER for a constant, None for a unit of its own (a ratio, a slope).
+    `form`: what it comes to by arithmetic alone.
     `series`: the value is a series over x, as it can be inside a function of one.
     """
 
@@ -38,6 +42,7 @@ class Term:
     size: Callable[[Table], float | Series]
     unit: str | None
     references: frozenset[Reference]
+    form: forms.Form
     series: bool = False
 
 
@@ -75,7 +80,7 @@ def cells(table: Table, reference: Reference) -> Series:
 
 def number(value: float) -> Term:
     """A constant."""
-    return Term(lambda table: value, lambda table: abs(value), NUMBER, frozenset())
+    return Term(lambda table: value, lambda table: abs(value), NUMBER, frozenset(), forms.constant(value))
 
 
 def measured(reference: Reference) -> Term:
@@ -86,6 +91,7 @@ def measured(reference: Reference) -> Term:
         lambda table: pointwise(abs, read(table, reference)),
         reference.metric,
         frozenset([reference]),
+        forms.unknown(repr(tuple(reference))),
         series=reference.x is ...,
     )
 
@@ -100,6 +106,7 @@ def combined(operation: type[ast.operator], left: Term, right: Term) -> Term:
         lambda table: pointwise(size, left.size(table), pointwise(abs, divisor(table))),
         _unit(operation, left.unit, right.unit),
         left.references | right.references,
+        FORMS[operation](left.form, right.form),
         left.series or right.series,
     )
 
@@ -122,5 +129,6 @@ def applied(name: str, term: Term) -> Term:
         lambda table: apply(term.size(table)) if keeps else pointwise(abs, apply(term.value(table))),
         term.unit if keeps or not term.references else None,
         term.references,
+        forms.mean(term.form) if name == "mean" else forms.applied(name, term.form),
         series,
     )
