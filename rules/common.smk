@@ -14,7 +14,7 @@ from assay.language.configuration import load_config, refuse_two_configs
 from assay.language.draws import JUDGED, VARIABLE
 from assay.language.frozen import refuse_unfrozen
 from assay.language.scales import load_scale
-from assay.language.studies import load_studies
+from assay.language.studies import load_left_out, load_studies
 from assay.networks.plan import Plan
 from assay.pipeline.deciding import decide
 from assay.pipeline.fitting import refuse_unfit
@@ -37,7 +37,8 @@ try:
     os.environ.setdefault("ASSAY_DATASETS", CONFIG.datasets)
     SCALE = load_scale(CONFIG.scale)
     STUDIES = load_studies(CONFIG.scale)
-    CHOSEN = list(STUDIES) if CONFIG.studies == "all" else CONFIG.studies
+    CHOSEN = list(STUDIES if CONFIG.studies == "all" else load_studies(CONFIG.scale, only=CONFIG.studies))
+    LEFT_OUT = load_left_out(CONFIG.scale)
     ENTRIES = read_entries()
     proofs.committed()  # a damaged file is said before the first job
 except AssayError as error:
