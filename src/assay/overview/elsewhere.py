@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from assay.artifacts.ledger import read_ledger
+from assay.artifacts.ledger import LEDGER, read_ledger
 from assay.language.configuration import results_folder
 from assay.language.recipes import plug_name
 from assay.language.scales import load_scale, root_nodes, scales
@@ -72,9 +72,9 @@ class _Judged:
 
 def _judged_at(scale: str, root: Path) -> Mapping[str, _Judged]:
     """What the scale's report says of each study; of others, what the ledger does."""
-    path = root / results_folder(scale) / "verdicts.json"
-    here = _reported(path, path.stat().st_mtime_ns) if path.exists() else {}
-    return _released(scale, root) | here
+    report, ledger = root / results_folder(scale) / "verdicts.json", root / LEDGER
+    here = _reported(report, report.stat().st_mtime_ns) if report.exists() else {}
+    return (_released(scale, root, ledger.stat().st_mtime_ns) if ledger.exists() else {}) | here
 
 
 @lru_cache(maxsize=4)
@@ -87,7 +87,8 @@ def _reported(path: Path, changed_ns: int) -> dict[str, _Judged]:
     return found
 
 
-def _released(scale: str, root: Path) -> dict[str, _Judged]:
+@lru_cache(maxsize=8)
+def _released(scale: str, root: Path, changed_ns: int) -> dict[str, _Judged]:
     lines = [line for (of, _), line in read_ledger(root).items() if of == scale]
     if not lines:
         return {}
