@@ -40,8 +40,8 @@ class StudyView:
     checked. evidence: where it comes from, "recomputed" or "archived"; other_scales: further scales at which there is evidence.
     recheck: what came out when the archived evidence was computed again here. published: numbers the paper prints.
     first: the first seed it is judged on. revised: why its text was changed after looking, each with the seeds seen by then;
-    retired: what the archive says of these texts. trial: what trial draws said of each claim before it was judged. images: what its
-    networks were trained on, as readers call it; elsewhere: what was found of it at other scales.
+    retired: what the archive says of these texts. trial: what trial draws said of each claim before it was judged. images: what
+    its networks were trained on, as readers call it; elsewhere: what was found of it at other scales.
     """
 
     name: str
