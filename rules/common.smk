@@ -14,7 +14,7 @@ from assay.language.configuration import load_config, refuse_two_configs
 from assay.language.draws import JUDGED, VARIABLE
 from assay.language.frozen import refuse_unfrozen
 from assay.language.scales import load_scale
-from assay.language.studies import drafts, load_studies, skipped, study_paths
+from assay.language.studies import drafts, load_left_out, load_studies, skipped, study_paths
 from assay.networks.plan import Plan
 from assay.pipeline.deciding import decide
 from assay.pipeline.fitting import refuse_unfit
@@ -41,7 +41,8 @@ try:
     SCALE = load_scale(CONFIG.scale)
     EVERY = CONFIG.studies == "all"
     STUDIES = load_studies(CONFIG.scale, with_drafts=() if EVERY else CONFIG.studies)
-    CHOSEN = list(STUDIES) if EVERY else CONFIG.studies
+    CHOSEN = list(STUDIES if EVERY else load_studies(CONFIG.scale, only=CONFIG.studies))
+    LEFT_OUT = load_left_out(CONFIG.scale)
     if workflow.is_main_process and EVERY and (line := skipped(drafts(study_paths()))):
         print(line, file=sys.stderr)
     ENTRIES = read_entries()

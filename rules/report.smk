@@ -6,6 +6,7 @@ from assay.language.inputs import shown
 from assay.language.plugs import everything
 from assay.language.recipes import canonical
 from assay.overview.coverage import other_scales, said_of, vouches
+from assay.overview.elsewhere import elsewhere
 from assay.provenance.fingerprints import digest
 from assay.storage.places import PROJECT
 
@@ -112,6 +113,7 @@ rule report:
         tests=lambda wildcards: digest({"vouches": str(vouches(PROJECT / "tests"))}),
         plugs=lambda wildcards: digest({plug.module: said_of(plug) for plug in everything()}),
         scales=lambda wildcards: canonical({study.name: other_scales(study) for study in STUDIES.values()}),
+        elsewhere=lambda wildcards: digest({study.name: repr(elsewhere(study)) for study in STUDIES.values()} | LEFT_OUT),
         archive=digest({key: entry.line for key, entry in ENTRIES.items()}),
         code=code_behind("assay.report.reporting"),
         scale=CONFIG.scale,

@@ -163,3 +163,14 @@ def test_a_file_that_was_declined_is_asked_for_in_one_line(tmp_path, monkeypatch
     (tmp_path / "data.sha256").write_text((PROJECT / "data.sha256").read_text())
     with pytest.raises(ArtifactError, match=r"^data/emoji_openmoji.npz: is not there; run: assay pull data$"):
         manifest.checked("emoji_openmoji.npz", root=tmp_path)
+
+
+def test_a_shard_cut_short_is_named_in_one_line(tmp_path):
+    """Half of a file still begins like one; a world must not get as far as opening it."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data.sha256").write_text((PROJECT / "data.sha256").read_text())
+    whole = (PROJECT / "data" / "mnist.npz").read_bytes()
+    (tmp_path / "data" / "mnist.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArtifactError) as error:
+        manifest.checked("mnist.npz", root=tmp_path)
+    assert str(error.value) == "data/mnist.npz: is not the file listed in data.sha256; run: assay pull data"

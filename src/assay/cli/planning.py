@@ -13,7 +13,7 @@ import typer
 from assay.cli.common import AsJson, AtScale, in_one_line, of_studies, print_json
 from assay.errors import StudyError, unknown
 from assay.language.scales import load_scale
-from assay.language.studies import study_paths
+from assay.language.studies import load_left_out, study_paths
 from assay.storage.places import PROJECT, WORK
 
 commands = typer.Typer()
@@ -49,6 +49,8 @@ def plan(
         for rule, row in found["rules"].items():
             typer.echo(f"{rule:24}  {row['jobs']:5}  {row['core_minutes']:12.1f}")
     typer.echo(found["line"] if found["jobs"] else "plan: nothing to do")
+    for name, why in load_left_out(scale).items():
+        typer.echo(f"left out at scale {scale}: {name} keeps {why}")
 
 
 def _print_prospect(scale: str, studies: list[str] | None, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from assay.language.plugs import Parameter, describe
 from assay.language.published import Published, PublishedNumber
 from assay.language.recipes import AXES, DEFAULTS, HOOKS, LIST_FIELDS, PLUG_FIELDS, Recipe, recorded, resets
 from assay.language.revised import Revision, check_order, first_repetition, looks_before
-from assay.language.scales import AsWritten, InFull, Scale, StandIns, single
+from assay.language.scales import AsWritten, InFull, Replacing, Scale, StandInError, StandIns, single
 from assay.language.seeing import SEEN, seen_as
 from assay.language.stored import check_weights
 from assay.language.study import Cell, Study, StudyFile
@@ -317,7 +317,10 @@ class Compiler:
             asked = [values[name] for name in names.split(" + ")]
             if sum(asked) > limit:
                 written = " + ".join(map(str, asked))
-                raise self.fail(where, f"{names} = {written} is more than there is (at most {limit}); set it in the study")
+                problem = f"{names} = {written} is more than there is (at most {limit})"
+                if isinstance(self.terms, Replacing):
+                    raise StandInError(f"{where.rsplit('.', 1)[1]}: {problem}")
+                raise self.fail(where, f"{problem}; set it in the study")
 
     def _value(self, parameter: Parameter, given: dict[str, Any], where: str) -> Any:
         if parameter.name not in given and parameter.required:

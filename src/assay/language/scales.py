@@ -2,10 +2,11 @@
 
 A scale may hold settings, the usual ones of the field: data sets, full-size models, budgets. A study takes the setting the scale
 names for it, else the first that has a stand-in for every procedural world it trains on. It keeps its own worlds and models where
-it needs a factor that no data set has, or sets a parameter that the stand-in lacks. A study never mentions a scale.
+it needs a factor that no data set has, or sets a parameter that the stand-in lacks; a scale may leave such studies out. A study
+never mentions a scale.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -62,18 +63,31 @@ class Setting(_Strict):
 
     worlds: dict[str, Spec] = Field(min_length=1, description="procedural world -> data set that stands in for it")
     models: dict[str, Spec] = Field({}, description="small model -> full-size model that stands in for it")
-    world: WorldSize = Field(description="sizes of procedural worlds that a study puts beside the data set")
-    budget: Budget
+    world: WorldSize | None = Field(
+        None, description="sizes of procedural worlds that a study puts beside the data set; the scale's if not given"
+    )
+    budget: Budget | None = Field(None, description="the scale's if not given")
+    keep_sizes: bool = Field(
+        False, description="whether stand-ins have the sizes of what they stand in for, those of the scale and of the study"
+    )
     batch_times: Whole = Field(1, description="what a batch size set by a study is multiplied by")
     optimizers: dict[str, dict[str, Any]] = Field(
         {}, description="optimizer -> parameters, in place of those that a study gives to all its networks alike"
     )
 
 
+def _less_where_like(schema: dict[str, Any]) -> None:
+    """In the schema, a scale that is like another needs a description alone."""
+    schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["description", "like"]}]
+
+
 class Scale(_Strict):
     """One size at which all studies run (config/scales/<name>.yaml)."""
 
+    model_config = ConfigDict(json_schema_extra=_less_where_like)
+
     description: str
+    like: str | None = Field(None, description="another scale, whose values this one has wherever it says nothing")
     first_look: Whole = Field(
         description="repetitions after which a study is first judged, further ones after twice, four times, ... as many"
     )
@@ -95,6 +109,8 @@ class Scale(_Strict):
     gpus: dict[str, Whole] = Field({}, description="model -> GPUs of one training, where it is not job.gpus")
     settings: dict[str, Setting] = Field({}, description="data sets and full-size models that stand in, with their budgets")
     studies: dict[str, str] = Field({}, description="study -> setting, where it is not the first that fits")
+    only_stand_ins: bool = Field(False, description="whether studies that keep their own worlds are left out at this scale")
+    titles: dict[str, str] = Field({}, description="stand-in -> what readers call it, where that is not its name")
 
 
 def scales(config: Path = CONFIG) -> list[str]:
@@ -107,12 +123,25 @@ def load_scale(name: str, config: Path = CONFIG) -> Scale:
     if name not in scales(config):
         raise StudyError(f"config: scale: {unknown('scale', name, scales(config))}")
     path = config / "scales" / f"{name}.yaml"
-    scale = parse(Scale, read_yaml(path), path)
+    scale = parse(Scale, _completed(read_yaml(path), path, config), path)
     try:
         _check(scale)
     except StudyError as error:
         raise StudyError(f"{shown(path)}: {error}") from None
     return scale
+
+
+def _completed(data: Any, path: Path, config: Path) -> Any:
+    """What a scale's file says, with what it leaves to the scale that it is like."""
+    if not isinstance(data, dict) or "like" not in data:
+        return data
+    other, others = data["like"], [name for name in scales(config) if name != path.stem]
+    if other not in others:
+        raise StudyError(f"{shown(path)}: like: {unknown('scale', str(other), others)}")
+    base = read_yaml(path.with_name(f"{other}.yaml"))
+    if not isinstance(base, dict) or "like" in base:
+        raise StudyError(f"{shown(path)}: like: '{other}' does not say everything itself; name a scale that does")
+    return {key: value for key, value in base.items() if key != "description"} | data
 
 
 def _check(scale: Scale) -> None:
@@ -130,6 +159,10 @@ def _check(scale: Scale) -> None:
                 _check_parameters(f"settings.{name}.{kind}.{small}", kind, spec)
         for optimizer, parameters in setting.optimizers.items():
             _check_parameters(f"settings.{name}.optimizers", "optimizers", {optimizer: parameters})
+    stand_ins = {single(spec)[0] for each in scale.settings.values() for kind in SIZES for spec in getattr(each, kind).values()}
+    for name in scale.titles:
+        if name not in stand_ins:
+            raise StudyError(f"titles: {unknown('stand-in', name, stand_ins)}")
 
 
 def _check_defaults(world: str, defaults: dict[str, Any]) -> None:
@@ -171,11 +204,12 @@ def single(spec: Any) -> tuple[str, dict[str, Any]]:
 @dataclass(frozen=True)
 class StandIns:
     """What a study was compiled with at a scale that has settings: the setting's name and what it replaced ("shapes" ->
-    "cifar10"), or why the study keeps its own worlds and models."""
+    "cifar10"), or why the study keeps its own worlds and models, and whether the scale leaves it out for that."""
 
     setting: str | None = None
     replaced: dict[str, str] = field(default_factory=dict)
     kept: str | None = None
+    left_out: bool = False
 
 
 class StandInError(AssayError):
@@ -187,18 +221,18 @@ class AsWritten:
 
     batch_times = 1
 
-    def __init__(self, scale: Scale | Setting):
-        self.world, self.budget = scale.world, scale.budget
-        # Beside a setting's data sets, procedural worlds are as their files have them.
-        self.worlds = scale.worlds if isinstance(scale, Scale) else {}
+    def __init__(self, scale: Scale):
+        self.world, self.budget, self.worlds = scale.world, scale.budget, scale.worlds
 
     def read(self, kind: str, name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The plug meant, and its parameters before defaults."""
-        if kind != "worlds":
-            return name, given
-        declared = describe(kind, name).parameters
-        sizes = {key: value for key, value in self.world.model_dump().items() if key in declared}
-        return name, sizes | self.worlds.get(name, {}) | given
+        defaults = self.worlds.get(name, {}) if kind == "worlds" else {}
+        return name, self.sizes(kind, name) | defaults | given
+
+    def sizes(self, kind: str, name: str) -> dict[str, Any]:
+        """Those of the scale's sizes that are parameters of the plug."""
+        declared = describe(kind, name).parameters if kind == "worlds" else ()
+        return {key: value for key, value in self.world.model_dump().items() if key in declared}
 
 
 class InFull(AsWritten):
@@ -215,9 +249,11 @@ class Replacing(AsWritten):
     the study's networks as written. swept: the field and parameter of its sweep.
     """
 
-    def __init__(self, setting: Setting, recipes: Iterable[Recipe], swept: str | None = None):
-        super().__init__(setting)
-        self.setting, self.batch_times = setting, setting.batch_times
+    def __init__(self, scale: Scale, setting: Setting, recipes: Iterable[Recipe], swept: str | None = None):
+        super().__init__(scale)
+        self.world, self.budget = setting.world or scale.world, setting.budget or scale.budget
+        self.worlds = {}  # beside a setting's data sets, procedural worlds are as their files have them
+        self.setting, self.batch_times, self.titles = setting, setting.batch_times, scale.titles
         field_name, _, parameter = (swept or "").partition(".")
         self.sweeps_size = field_name == "model" and parameter in SIZES["models"]
         self.differing = _differing([recipe.data["optimizer"] for recipe in recipes if recipe.data["budget"]["epochs"]])
@@ -232,12 +268,13 @@ class Replacing(AsWritten):
         if spec is None or (kind == "models" and self.sweeps_size):
             return super().read(kind, name, given)
         to, own = single(spec)
-        carried = {key: value for key, value in given.items() if key not in SIZES[kind] and key not in own}
+        left = () if self.setting.keep_sizes else SIZES[kind]
+        carried = {key: value for key, value in given.items() if key not in left and key not in own}
         for key in carried:
             if key not in describe(kind, to).parameters:
                 raise StandInError(f"{name}: {to} has no parameter '{key}'")
-        self.replaced[name] = label(to, own)
-        return to, carried | own
+        self.replaced[name] = self.titles.get(to) or label(to, own)
+        return to, (self.sizes(kind, to) if self.setting.keep_sizes else {}) | carried | own
 
 
 def _differing(optimizers: list[dict]) -> set[tuple[str, str]]:
@@ -259,12 +296,12 @@ def setting_for(study: str, scale: Scale, recipes: Iterable[Recipe], protocols: 
     """The setting in which to compile a study of these networks and protocols. StandInError says why there is none; of several
     worlds that cannot be replaced it names that of the first network."""
     networks = [recipe.data for recipe in recipes]
-    roots = list(dict.fromkeys(root for data in networks for root in root_worlds(data["world"])))
-    fitting = [name for name, setting in scale.settings.items() if set(roots) <= set(setting.worlds)]
+    needed = factors_needed([networks, protocols])
+    roots = {name: _roots(networks, setting) for name, setting in scale.settings.items()}
+    fitting = [name for name, setting in scale.settings.items() if set(roots[name]) <= set(setting.worlds)]
     name = scale.studies.get(study) or next(iter(fitting or scale.settings))
     setting = scale.settings[name]
-    needed = factors_needed([networks, protocols])
-    for root in roots:
+    for root in roots[name]:
         offered = factors(f"worlds/{single(setting.worlds[root])[0]}") if root in setting.worlds else set()
         missing = sorted(needed & factors(f"worlds/{root}") - offered)
         if missing:
@@ -274,10 +311,25 @@ def setting_for(study: str, scale: Scale, recipes: Iterable[Recipe], protocols: 
     return name
 
 
-def root_worlds(world: dict) -> list[str]:
-    """The worlds inside a canonical world that are made of no other."""
-    names = [node["plug"].split("/")[1] for node in walk(world) if "plug" in node and node["plug"].startswith("worlds/")]
-    return [name for name in names if not any(p.plug == "worlds" for p in describe("worlds", name).parameters.values())]
+def _roots(networks: list[dict], setting: Setting) -> list[str]:
+    """The worlds that need a stand-in in a setting, in the order of the networks: those that have one, with all that they are
+    made of, and those made of no other."""
+    found = dict.fromkeys(root for data in networks for root in root_worlds(data["world"], setting.worlds))
+    return list(found)
+
+
+def root_worlds(world: dict, replaced: Collection[str] = ()) -> list[str]:
+    """The worlds inside a canonical world that are made of no other, or that these replace as a whole."""
+    return [node["plug"].split("/")[1] for node in root_nodes(world, replaced)]
+
+
+def root_nodes(world: dict, replaced: Collection[str] = ()) -> list[dict]:
+    """`root_worlds` in canonical form."""
+    name = world["plug"].split("/")[1]
+    made_of = [key for key, parameter in describe("worlds", name).parameters.items() if parameter.plug == "worlds"]
+    if name in replaced or not made_of:
+        return [world]
+    return [node for key in made_of if world["parameters"][key] for node in root_nodes(world["parameters"][key], replaced)]
 
 
 def factors(plug: str) -> set[str]:

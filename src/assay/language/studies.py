@@ -15,7 +15,18 @@ from assay.language.seeds import load_seeds
 from assay.language.study import Cell, Study, StudyFile
 from assay.storage.places import CONFIG
 
-__all__ = ["NAME", "Cell", "Study", "StudyFile", "compile_study", "drafts", "load_studies", "skipped", "study_paths"]
+__all__ = [
+    "NAME",
+    "Cell",
+    "Study",
+    "StudyFile",
+    "compile_study",
+    "drafts",
+    "load_left_out",
+    "load_studies",
+    "skipped",
+    "study_paths",
+]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DRAFT = re.compile(rb"^draft *: *true *(#.*)?\r?$", re.MULTILINE)
@@ -64,9 +75,11 @@ def load_studies(
     only: Iterable[str] | None = None,
     canaries: bool = False,
     with_drafts: Collection[str] = (),
+    left_out: bool = False,
 ) -> dict[str, Study]:
-    """Read, check and compile all studies (or those named) at a scale, sorted by name. canaries: see `study_paths`. Drafts are
-    read where they are named: in `only`, or in `with_drafts` beside all others."""
+    """Read, check and compile all studies of a scale, sorted by name, or those named. canaries: see `study_paths`. Drafts are read
+    where they are named: in `only`, or in `with_drafts` beside all others. left_out: also those that the scale leaves out;
+    without it, StudyError where one of them is named."""
     paths = study_paths(config, canaries)
     skipped = set(drafts(paths)).difference(with_drafts) if only is None else ()
     names = sorted(paths.keys() - skipped) if only is None else list(only)
@@ -74,7 +87,21 @@ def load_studies(
         if name not in paths:
             raise StudyError(unknown("study", name, paths))
     read = reader(scale, config, paths)
-    return {name: read(name) for name in names}
+    studies = {name: read(name) for name in names}
+    if left_out:
+        return studies
+    for name, study in studies.items() if only is not None else ():
+        if study.stand_ins.left_out:
+            raise StudyError(f"{name} does not run at scale {scale}: keeps {study.stand_ins.kept}; see it at another scale")
+    return {name: study for name, study in studies.items() if not study.stand_ins.left_out}
+
+
+def load_left_out(scale: str, config: Path = CONFIG) -> dict[str, str]:
+    """The studies that a scale leaves out, each with what it keeps and why."""
+    if not load_scale(scale, config).only_stand_ins:
+        return {}
+    studies = load_studies(scale, config, left_out=True)
+    return {name: study.stand_ins.kept for name, study in studies.items() if study.stand_ins.left_out}
 
 
 def reader(scale: str, config: Path = CONFIG, paths: Mapping[str, Path] | None = None) -> Callable[[str], Study]:
@@ -111,11 +138,11 @@ def _with_stand_ins(study: Study, scale: Scale) -> Study:
     recipes = list(dict.fromkeys([*own, *(ancestor for recipe in [*own, *study.recipes] for ancestor in recipe.ancestry())]))
     try:
         name = setting_for(study.name, scale, recipes, [cell.protocol for cell in study.cells])
-        terms = Replacing(scale.settings[name], recipes, next(iter(study.file.sweep), None))
+        terms = Replacing(scale, scale.settings[name], recipes, next(iter(study.file.sweep), None))
         made = Compiler(study.path, study.file, study.scale, scale, terms, study.seeds).study()
         _refuse_equal_arms(study, made)
     except StandInError as reason:
-        return replace(study, stand_ins=StandIns(kept=str(reason)))
+        return replace(study, stand_ins=StandIns(kept=str(reason), left_out=scale.only_stand_ins))
     return replace(made, stand_ins=StandIns(name, terms.replaced))
 
 

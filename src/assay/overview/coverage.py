@@ -98,9 +98,11 @@ def _row_of(name: str, root: Path) -> tuple[str | None, Row]:
         if not load_scale(scale, config).conclusive:
             continue
         try:
-            study = load_studies(scale, config, only=[name])[name]
+            study = load_studies(scale, config, only=[name], left_out=True)[name]
         except AssayError as error:
             return None, Row.without(name, str(error))
+        if study.stand_ins.left_out:
+            continue
         row = row_at(study, root)
         if best is None or _rank(row) > _rank(best[1]):
             best = (study.file.paper, row)

@@ -42,8 +42,7 @@ class Row:
 def forecast_at(scale: str, names: Iterable[str] | None = None, root: Path = WORK) -> "Forecast":
     """The forecast of these studies of the project at a scale, or of all."""
     sizes = load_scale(scale, config_of(root))
-    studies = load_studies(scale, config_of(root))
-    chosen = [studies[name] for name in names or studies]
+    chosen = load_studies(scale, config_of(root), only=names or None).values()
     return Forecast(Plan.at(sizes, chosen), sizes, root / results_folder(scale) / "networks")
 
 

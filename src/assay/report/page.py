@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # figures are drawn without it, so it must not redraw them
     from assay.language.frozen import Claim as TriedClaim
     from assay.language.published import Published
     from assay.overview.coverage import Introduction
+    from assay.overview.elsewhere import Elsewhere
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class StudyView:
     checked. evidence: where it comes from, "recomputed" or "archived"; other_scales: further scales at which there is evidence.
     recheck: what came out when the archived evidence was computed again here. published: numbers the paper prints.
     first: the first seed it is judged on. revised: why its text was changed after looking, each with the seeds seen by then;
-    retired: what the archive says of these texts. trial: what trial draws said of each claim before it was judged.
+    retired: what the archive says of these texts. trial: what trial draws said of each claim before it was judged. images: what
+    its networks were trained on, as readers call it; elsewhere: what was found of it at other scales.
     """
 
     name: str
@@ -74,6 +76,8 @@ class StudyView:
     revised: tuple[dict[str, Any], ...] = ()
     retired: tuple[dict[str, Any], ...] = ()
     trial: tuple["TriedClaim", ...] = ()
+    images: str = ""
+    elsewhere: tuple["Elsewhere", ...] = ()
 
 
 class Mean(NamedTuple):

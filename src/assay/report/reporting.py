@@ -24,9 +24,10 @@ from assay.language.catalogue import load as load_catalogue
 from assay.language.frozen import record_of
 from assay.language.plugs import PlugInfo, describe, everything
 from assay.language.recipes import parents_in
-from assay.language.studies import load_studies
+from assay.language.studies import load_left_out, load_studies
 from assay.language.study import Study
 from assay.overview.coverage import introductions, other_scales, row_at, vouches
+from assay.overview.elsewhere import elsewhere, images_of
 from assay.pipeline.rechecking import read_rechecks
 from assay.pipeline.sources import Sources
 from assay.provenance.fingerprints import closure
@@ -105,6 +106,8 @@ def checked_view(study: Study, sources: Sources, root: Path = WORK, known: Known
         recheck=known.told.get(study.name, ""),
         retired=sources.retired.get(study.name, ()),
         trial=tuple(record.claims) if (record := record_of(study, config_of(root))) else (),
+        images=images_of(study, root),
+        elsewhere=elsewhere(study, root),
     )
 
 
@@ -283,7 +286,8 @@ def write_report(studies: list[Study], sources: Sources, verdicts: str = "verdic
     (out / "manifest.json").unlink(missing_ok=True)
     known = Known.read(sources)
     views = [checked_view(study, sources, known=known) for study in studies]
-    return build(sources, out, views, load_catalogue(), method_views(studies), verdicts)
+    left_out = load_left_out(studies[0].scale) if studies else {}
+    return build(sources, out, views, load_catalogue(), method_views(studies), verdicts, left_out)
 
 
 def write_manifest(path: Path) -> None:

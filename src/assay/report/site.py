@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,7 @@ from assay.report.atlas import Entry, atlas
 from assay.report.benchmarks import benchmark_parts, read_bars
 from assay.report.difficulty import read_difficulties
 from assay.report.download import parquet
+from assay.report.elsewhere import of_study, twice
 from assay.report.figure import ASSETS, caption, describe_figure
 from assay.report.judge import judge_part
 from assay.report.losses import FEW, describe_losses, distinct, losses_figure
@@ -48,12 +50,13 @@ def build(
     catalogue: Catalogue,
     methods: Sequence[MethodView] = (),
     verdicts_name: str = "verdicts.json",
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """Write the report of one scale to a folder, index.html and all, and return the names of the parts that had to be written.
 
-    sources: where the evidence of each study lies. A study whose evidence is missing, altered or failed gets a
-    page that says so. What is made from the same evidence, templates and code as what is there is left untouched; pages of
-    studies that are gone are removed.
+    sources: where the evidence of each study lies. left_out: studies that the scale leaves out -> why. A study whose evidence is
+    missing, altered or failed gets a page that says so. What is made from the same evidence, templates and code as what is there
+    is left untouched; pages of studies that are gone are removed.
     """
     results = sources.results
     verdicts = read_verdicts(results, verdicts_name)
@@ -81,6 +84,7 @@ def build(
                 "rechecks": summary(read_rechecks(sources)),
                 "benchmarks": bars is not None,
                 "since": verdicts.get("since"),
+                "left_out": dict(left_out),
             },
             partial(index_files, templates),
         ),
@@ -218,6 +222,7 @@ def study_files(
         f"studies/{name}.parquet": parquet(entry.page.observations),
     }
     context |= study_context(entry.page) | {
+        "elsewhere": of_study(entry),
         "worlds": worlds,
         "worlds_shown": WORLDS_SHOWN,
         "pictures_shown": PICTURES_SHOWN,
@@ -249,10 +254,11 @@ def index_files(
     rechecks: Sequence[str],
     benchmarks: bool,
     since: Mapping[str, Any] | None,
+    left_out: Mapping[str, str],
 ) -> dict[str, str]:
     """The atlas. rechecks: what came out of computing archived studies again, in lines. benchmarks: whether they have a page.
-    since: the last release and the words that changed against it."""
-    beside = {"rechecks": rechecks, "benchmarks": benchmarks, "since": since}
+    since: the last release and the words that changed against it. left_out: studies that the scale leaves out, and why."""
+    beside = {"rechecks": rechecks, "benchmarks": benchmarks, "since": since, "left_out": left_out, "twice": twice(entries)}
     return {"index.html": templates.get_template("index.html").render(atlas(entries, papers), **beside)}
 
 
