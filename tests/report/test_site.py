@@ -20,6 +20,7 @@ from assay.errors import StudyError
 from assay.evidence.tables import Observation
 from assay.language import catalogue, kept
 from assay.language.plugs import find
+from assay.language.published import Published, PublishedNumber
 from assay.pipeline.sources import Sources
 from assay.report.atlas import Entry, Row, by_family, claim_counts
 from assay.report.download import parquet
@@ -494,10 +495,33 @@ def test_the_platform_is_told_in_words(pages):
 
 
 def test_secondary_expectations_stand_apart_from_the_claim(pages):
-    page = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text.split("Expectations", 1)[1]
+    page = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text.split("The claims, one by one", 1)[1]
     claim, beside = page.split("Beside the claim")
     assert "treated.top1 > shuffled.top1" in beside
     assert "treated.top1 > shuffled.top1" not in claim
+
+
+def test_each_claim_has_its_chart_with_a_text_for_those_who_do_not_see_it(pages):
+    page = pages["studies/augmix.html"]
+    charts = [svg for svg in page.all("svg") if svg.get("role") == "img"]
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert len(charts) == 3
+    assert all(set(chart["aria-labelledby"].split()) <= set(ids) for chart in charts)
+    said = re.sub(r"\s+", " ", page.text)
+    assert "treated 0.525 against erm 0.500, claimed higher by more than 0.01 fails the other way round" in said
+    assert "0.0250, 95% interval [0.0170, 0.0330], 5 seeds; claimed higher by more than 0.01: fails" in said
+    assert "claim-treated.top1-over-erm.top1" in ids
+
+
+def test_a_chart_shows_the_papers_own_effect(results, papers, tmp_path):
+    numbers = [PublishedNumber(metric=f"{arm}.top1", value=value, source="table 3", setting="ImageNet") for arm, value in
+               (("erm", 0.7), ("treated", 0.75))]  # fmt: skip
+    study = synthetic.view("mixup", "P166", "training-recipes", published=tuple(Published(each, False) for each in numbers))
+    report.build(Sources.read(results), tmp_path, [study], papers)
+    said = Document(tmp_path / "studies" / "mixup.html").text
+    assert "the paper: +0.0500 (ImageNet; table 3)" in said
+    assert "the paper has 0.0500 (ImageNet; table 3)" in said
 
 
 def test_templates_are_compiled_once_and_again_where_they_changed_or_what_is_kept_is_damaged(tmp_path, monkeypatch):

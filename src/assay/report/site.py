@@ -32,6 +32,7 @@ from assay.report.judge import judge_part
 from assay.report.losses import FEW, describe_losses, distinct, losses_figure
 from assay.report.methods import MethodView, address, method_parts, prose
 from assay.report.page import Page, StoredPage, StudyView, read_verdicts
+from assay.report.panels import Group, groups
 from assay.report.parts import Part, machinery, write_parts
 from assay.report.pictures import pictures
 from assay.report.worlds import WorldView, read_world
@@ -110,11 +111,12 @@ def make_environment() -> Environment:
         words.block,
         words.label,
         words.safe_url,
+        plots.anchor,
         prose,
     )
     environment.filters.update({helper.__name__: helper for helper in helpers})
     environment.filters["method_page"] = address
-    environment.globals.update(plural=words.plural, strip=plots.strip)
+    environment.globals.update(plural=words.plural)
     return environment
 
 
@@ -261,6 +263,8 @@ def study_context(page: Page) -> dict[str, Any]:
     return {
         "verdict": page.verdict or None,
         "answer": answer(page.verdict, page.study.metrics) if page.verdict.get("word") else "",
+        "claims": charts(page, "expectations"),
+        "secondary": charts(page, "secondary"),
         "headline": words.headline(page.verdict) if page.verdict.get("word") else "Measured, not judged yet.",
         "provenance": page.provenance,
         "diffs": recipe_diffs(page.study),
@@ -270,6 +274,12 @@ def study_context(page: Page) -> dict[str, Any]:
         "rows": len(page.observations),
         "rows_shown": ROWS_SHOWN,
     }
+
+
+def charts(page: Page, tier: str) -> list[Group]:
+    """The claim charts of a study, of its claims or of what stands beside them."""
+    claims = page.verdict.get(tier, [])
+    return groups(claims, page.study.metrics, page.study.published, muted=page.verdict.get("word") == "invalid")
 
 
 def regenerated(page: Page) -> list[tuple[PublishedNumber, float | None]]:
