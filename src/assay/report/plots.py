@@ -18,7 +18,8 @@ TICKS = (0, 0.01, 0.1, 1, 10, 100, 1000)
 class Mark:
     """One effect in the forest, of one of the study's claims, in its own unit; `clipped` if its interval leaves the axis.
 
-    span: the interval's place; band: that of the effects that count as none, or of an equivalence's bounds.
+    margins: the effect in margins, of claims that state one. span: the interval's place; band: that of the effects that count as
+    none, or of an equivalence's bounds.
     """
 
     text: str
@@ -26,6 +27,7 @@ class Mark:
     word: str
     effect: float
     interval: tuple[float, float] | None
+    margins: float | None
     position: float
     span: tuple[float, float] | None
     band: tuple[float, float] | None
@@ -89,6 +91,7 @@ def forest(verdicts: dict[str, dict[str, Any]]) -> Forest:
             # Where a control failed, no single effect may look like a finding.
             word="invalid" if verdicts[study]["word"] == "invalid" else item["word"],
             effect=item["effect"],
+            margins=item["effect"] / item["margin"] if item["margin"] and item["kind"] != "equivalence" else None,
             interval=interval or None,
             position=at(item["effect"]),
             span=(at(interval[0]), at(interval[1])) if interval else None,
