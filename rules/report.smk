@@ -94,7 +94,7 @@ rule report:
         figures=expand(f"{RESULTS}/figures/{{study}}.svg", study=SOURCES.shown),
         worlds=expand(f"{RESULTS}/worlds/{{world}}/card.json", world=WORLDS),
         rechecks=expand(f"{RESULTS}/recheck/{{again}}/agreement.json", again=RECHECKED),
-        catalogue=own("config/papers.json"),
+        catalogue=[own("config/papers.json"), own("config/references.json")],
         tables=sorted(shown(path) for path in (PROJECT / "docs/data").glob("*.csv")),
         trials=sorted(shown(path) for path in (PROJECT / "config/frozen").glob("*/*.json")),
         bars=[path for path in [own("bench/bars.json")] if Path(path).exists()],

@@ -1,11 +1,16 @@
 "use strict";
-// The atlas: search, filters, sorting and a choice of columns over rows that are in the page already. The state lives in the URL's
-// hash, as #q=mixup&family=attribution&sort=effect&reverse=1&hide=claim, so that a view can be shared; a hash without "=" is a
-// place on the page.
+// The atlas: search, filters, sorting and a choice of columns over rows that are in the page already. Until something is asked for,
+// rows stay where they are, in the table or folded below it by family; then those that fit stand in the table, fifty at a time. The
+// state lives in the URL's hash, as #q=mixup&family=attribution&sort=effect&reverse=1&hide=claim, so that a view can be shared; a
+// hash without "=" is a place on the page.
 (() => {
   const $ = (id) => document.getElementById(id);
   const form = document.querySelector("form.controls");
-  const table = document.querySelector("table.papers");
+  const tables = [...document.querySelectorAll("table.papers")];
+  const table = tables[0];
+  const folds = $("folds");
+  const more = $("more");
+  const STEP = 50;
   const body = table.tBodies[0];
   const headers = [...table.querySelectorAll("th[data-sort]")];
   const columns = [...form.querySelectorAll("input[name=column]")];
@@ -19,12 +24,15 @@
   const tokens = (string) => fold(string).match(/[\p{L}\p{N}]+/gu) ?? [];
   const number = (string) => (string === undefined ? null : Number(string));
 
-  const rows = [...body.rows].map((row, order) => {
+  const catalogued = new Intl.Collator("en", { numeric: true }).compare;
+  const everyRow = tables.flatMap((each) => [...each.tBodies[0].rows]);
+  const rows = everyRow.map((row, order) => {
     const text = (selector) => row.querySelector(selector).textContent.trim();
     const values = Object.fromEntries(filters.map((filter) => [filter.id, row.dataset[filter.id]?.split("|") ?? []]));
     const entry = {
       row,
       order,
+      home: row.parentElement,
       values,
       id: row.id,
       title: text(".title"),
@@ -35,6 +43,7 @@
       rank: verdicts.indexOf(values.verdict[0]),
       effect: number(row.dataset.effect),
       cost: number(row.dataset.cost),
+      year: number(row.dataset.year),
     };
     if (entry.studied) values.verdict.push("studied");
     entry.words = [...new Set(tokens(`${entry.title} ${entry.method} ${entry.claim} ${entry.id} ${row.dataset.also ?? ""}`))];
@@ -48,30 +57,41 @@
   const alphabetic = (key) => (a, b, sign) => sign * compare(a[key], b[key]);
   const orders = {
     "": (a, b, sign) => sign * (b.studied - a.studied),
+    year: numeric("year"),
     title: alphabetic("title"),
     family: alphabetic("family"),
     verdict: (a, b, sign) => sign * (a.rank - b.rank),
     effect: numeric("effect"),
     cost: numeric("cost"),
-    id: (a, b, sign) => sign * (a.order - b.order),
+    id: (a, b, sign) => sign * catalogued(a.id, b.id),
   };
 
-  let ordering = null;
+  const AT_HOME = "at home";
+  let ordering = AT_HOME;
   let shown = rows;
+  let most = STEP;
+
+  const asked = () => Boolean(query.value.trim() || sorting.value || reverse.checked || filters.some((select) => select.value));
 
   function sort() {
-    const wanted = `${sorting.value} ${reverse.checked}`;
-    if (wanted === ordering) return;
-    ordering = wanted;
-    const order = orders[sorting.value];
-    const sign = reverse.checked ? -1 : 1;
-    rows.sort((a, b) => order(a, b, sign) || a.order - b.order);
-    body.append(...rows.map((entry) => entry.row));
+    const wanted = asked() ? `${sorting.value} ${reverse.checked}` : AT_HOME;
     for (const header of headers) {
       const active = header.dataset.sort === sorting.value;
       if (active) header.setAttribute("aria-sort", reverse.checked ? "descending" : "ascending");
       else header.removeAttribute("aria-sort");
     }
+    if (wanted === ordering) return;
+    ordering = wanted;
+    folds.hidden = wanted !== AT_HOME;
+    if (wanted === AT_HOME) {
+      rows.sort((a, b) => a.order - b.order);
+      for (const entry of rows) entry.home.append(entry.row);
+      return;
+    }
+    const order = orders[sorting.value];
+    const sign = reverse.checked ? -1 : 1;
+    rows.sort((a, b) => order(a, b, sign) || a.order - b.order);
+    body.append(...rows.map((entry) => entry.row));
   }
 
   // "ViT" is not in "invites": a short word counts as a whole where any paper has it, a longer one as a word's beginning.
@@ -92,11 +112,22 @@
       if (entry.row.hidden === fit) entry.row.hidden = !fit;
       return fit;
     });
+    step();
     $("found").value = shown.length === rows.length ? `${rows.length} papers` : `${shown.length} of ${rows.length} papers`;
   }
 
+  // Of the rows that fit, so many are in sight; without a question all are, since they are folded already.
+  function step() {
+    const stepped = ordering !== AT_HOME;
+    for (const [place, entry] of shown.entries()) entry.row.classList.toggle("later", stepped && place >= most);
+    const left = stepped ? shown.length - most : 0;
+    more.hidden = left <= 0;
+    more.textContent = `Show ${Math.min(left, STEP)} more of ${left}`;
+  }
+
   function update() {
-    for (const column of columns) table.classList.toggle(`no-${column.value}`, !column.checked);
+    for (const each of tables) for (const column of columns) each.classList.toggle(`no-${column.value}`, !column.checked);
+    most = STEP;
     sort();
     filter();
   }
@@ -126,9 +157,16 @@
 
   function showAddress() {
     const hash = location.hash.slice(1);
-    if (hash && !hash.includes("=")) return;
+    if (hash && !hash.includes("=")) return unfold(hash);
     show(new URLSearchParams(hash));
     if (hash) $("papers").scrollIntoView();
+  }
+
+  // A paper that somebody is led to may be folded away.
+  function unfold(id) {
+    const place = $(decodeURIComponent(id));
+    for (let fold = place?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    place?.scrollIntoView();
   }
 
   // Browsers limit how often the address may change; it follows when typing pauses.
@@ -150,9 +188,9 @@
   };
 
   function download() {
-    const names = ["id", "title", "method", "claim", ...filters.map((filter) => filter.id), "effect", "cost_core_s"];
+    const names = ["id", "title", "method", "claim", ...filters.map((filter) => filter.id), "effect", "cost_core_s", "year"];
     const values = (entry) => filters.map(({ id }) => entry.values[id].filter((value) => value !== "studied").join("; "));
-    const lines = shown.map((e) => [e.id, e.title, e.method, e.claim, ...values(e), e.effect, e.cost]);
+    const lines = shown.map((e) => [e.id, e.title, e.method, e.claim, ...values(e), e.effect, e.cost, e.year]);
     const csv = [names, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([`${csv}\r\n`], { type: "text/csv" }));
@@ -181,6 +219,12 @@
   query.addEventListener("input", changed);
   form.addEventListener("change", changed);
   $("clear").addEventListener("click", clear);
+  more.addEventListener("click", () => {
+    const next = shown[most].row.querySelector("a, summary");
+    most += STEP;
+    step();
+    next.focus();
+  });
   $("export").addEventListener("click", download);
   window.addEventListener("hashchange", showAddress);
   document.addEventListener("keydown", (event) => {

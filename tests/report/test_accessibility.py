@@ -19,6 +19,9 @@ AXE = Path(__file__).parent / "axe-core" / "axe.min.js"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 PAGES = [
     "index",
+    "effects",
+    "glossary",
+    "lesson",
     "methods",
     "worlds",
     "across",
@@ -45,7 +48,7 @@ KEEP = """
     const [first, count] = arguments;
     const rows = [...document.querySelectorAll(".papers > tbody > tr")];
     rows.forEach((row, place) => { if (place < first || place >= first + count) row.remove(); });
-    if (first) for (const part of ["#effects", "#coverage"]) document.querySelector(part).remove();
+    if (first) for (const part of ["#findings", "#coverage"]) document.querySelector(part).remove();
     return document.querySelectorAll(".papers > tbody > tr").length;
 """
 

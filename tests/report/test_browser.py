@@ -209,7 +209,7 @@ def test_the_index_begins_with_what_came_out(atlas):
     words = [finding.find_element(By.CSS_SELECTOR, ".chip").text for finding in findings]
     assert words == sorted(words, key=list(VERDICTS).index)
     (mixup,) = [finding for finding in findings if "studies/mixup.html" in finding.get_attribute("innerHTML")]
-    answer = mixup.find_element(By.TAG_NAME, "p").text
+    answer = mixup.find_element(By.CSS_SELECTOR, "p:not(.word)").text
     assert "treated is above erm in accuracy (0.550 against 0.500)" in answer
     mixup.find_element(By.TAG_NAME, "a").click()
     assert answer == atlas.find_element(By.CSS_SELECTOR, ".answer .headline").text
@@ -222,17 +222,111 @@ def test_the_counts_of_papers_and_studies_are_not_mixed(atlas):
     assert studied + int(re.match(r"\d+(?= papers)", last).group()) == 764
 
 
-def test_marks_of_the_overview_lead_to_their_study(atlas):
-    marks = atlas.find_elements(By.CSS_SELECTOR, ".forest a.mark")
-    assert len(marks) == 12
-    mark = atlas.find_element(By.CSS_SELECTOR, ".forest a.mark[href='studies/augmix.html#e1']")
-    title = mark.find_element(By.TAG_NAME, "title").get_attribute("textContent")
-    assert title == "treated.top1 > erm.top1: fails, +0.0250 [0.0170, 0.0330]"
-    effect = mark.find_element(By.CSS_SELECTOR, ".effect")
-    atlas.execute_script("arguments[0].scrollIntoView({block: 'center'})", effect)
-    effect.click()
-    assert atlas.current_url.endswith("studies/augmix.html#e1")
-    assert "treated.top1 > erm.top1" in atlas.find_element(By.ID, "e1").text
+def in_sight(browser) -> list[str]:
+    """Ids of the rows that are displayed."""
+    rows = browser.find_elements(By.CSS_SELECTOR, ".papers > tbody > tr")
+    return [row.get_attribute("id") for row in rows if row.is_displayed()]
+
+
+def test_papers_without_a_study_are_folded_by_family_until_somebody_asks(atlas, papers):
+    studied = shown(atlas)[:8]
+    assert in_sight(atlas) == studied
+    untouched = len({paper.family for paper in papers.values()} - {papers[key].family for key in studied})
+    fold = atlas.find_element(By.CSS_SELECTOR, ".untouched > summary")
+    assert fold.text.startswith(f"{untouched} families untouched, ")
+    fold.click()
+    inner = atlas.find_element(By.CSS_SELECTOR, ".untouched .fold > summary")
+    inner.click()
+    assert len(in_sight(atlas)) == 8 + int(re.search(r"(\d+) papers?$", inner.text)[1])
+    choose(atlas, "verdict", "not studied")
+    assert not fold.is_displayed()
+    assert len(in_sight(atlas)) == 50
+    atlas.find_element(By.ID, "clear").click()
+    assert fold.is_displayed()
+
+
+def test_what_fits_is_shown_fifty_at_a_time(atlas):
+    more = atlas.find_element(By.ID, "more")
+    assert not more.is_displayed()
+    choose(atlas, "sort", "id")
+    assert in_sight(atlas) == [f"P{number:03}" for number in range(1, 51)]
+    assert more.text == "Show 50 more of 714"
+    more.click()
+    assert in_sight(atlas) == [f"P{number:03}" for number in range(1, 101)]
+    assert atlas.switch_to.active_element.find_element(By.XPATH, "ancestor::tr").get_attribute("id") == "P051"
+    type_query(atlas, "mixup")
+    assert not more.is_displayed()
+
+
+def test_a_link_to_a_paper_unfolds_it(atlas, site):
+    show(atlas, site / "index.html", "#P001")
+    assert atlas.find_element(By.ID, "P001").is_displayed()
+
+
+def test_authors_and_years_are_searched(atlas):
+    type_query(atlas, "hongyi 2018")
+    assert shown(atlas) == ["P166"]
+    choose(atlas, "sort", "year")
+    type_query(atlas, "resnet")
+    rows = [atlas.find_element(By.ID, key) for key in shown(atlas)]
+    years = [int(row.get_dom_attribute("data-year") or 0) for row in rows]
+    assert years == sorted(years, reverse=True)
+    assert len(set(years)) > 2
+
+
+def test_marks_of_all_effects_lead_to_their_claim(atlas, site):
+    show(atlas, site / "effects.html")
+    assert len(atlas.find_elements(By.CSS_SELECTOR, ".forest a.mark")) == 12
+    place = "claim-treated.top1-over-erm.top1"
+    mark = atlas.find_element(By.CSS_SELECTOR, f".forest a.mark[href='studies/augmix.html#{place}']")
+    assert " ".join(mark.text.split()) == "treated.top1 > erm.top1 fails +0.0250 [0.0170, 0.0330]"
+    mark.click()
+    assert atlas.current_url.endswith(f"studies/augmix.html#{place}")
+    assert "treated.top1 > erm.top1" in atlas.find_element(By.ID, place).text
+
+
+def test_all_effects_stand_on_the_page_in_the_order_asked_for(atlas, site):
+    show(atlas, site / "effects.html")
+
+    def names() -> list[str]:
+        return [row.get_attribute("data-name") for row in atlas.find_elements(By.CSS_SELECTOR, "#studies > li")]
+
+    assert names()[:3] == ["mixup", "hostile", "augmix"]
+    choose(atlas, "sort", "name")
+    assert names() == sorted(names())
+    choose(atlas, "sort", "word")
+    words = [row.find_element(By.CSS_SELECTOR, ".mark") for row in atlas.find_elements(By.CSS_SELECTOR, "#studies > li")]
+    assert names()[-1] == "fgsm"
+    assert words[-1].get_attribute("class") == "mark invalid"
+    inner = "return [...document.querySelectorAll('.forest, .forest *')].filter((e) => e.scrollHeight > e.clientHeight + 1 && "
+    assert atlas.execute_script(inner + "getComputedStyle(e).overflowY !== 'visible' && e.tagName !== 'svg').length") == 0
+
+
+def test_dials_show_what_the_judge_said_of_those_seeds_and_that_margin(atlas, site):
+    show(atlas, site / "lesson.html")
+
+    def turn(dial: str, key: str) -> None:
+        atlas.find_element(By.ID, dial).send_keys(key)
+
+    def told() -> tuple[str, float]:
+        article = atlas.find_element(By.CSS_SELECTOR, ".told")
+        line = article.find_element(By.CSS_SELECTOR, ".claim .interval")
+        return article.find_element(By.CSS_SELECTOR, ".word .chip").text, float(line.get_attribute("x2")[:-1])
+
+    atlas.find_element(By.CSS_SELECTOR, ".told summary").click()
+    cells = [
+        [cell.text.split() for cell in row.find_elements(By.TAG_NAME, "td")]
+        for row in atlas.find_elements(By.CSS_SELECTOR, ".told[data-claim='0'] .cells tbody tr")
+    ]
+    word, end = told()
+    assert word == cells[0][0][0] == "holds"
+    turn("margin", Keys.END)
+    assert told()[0] == cells[-1][0][0] == "fails"
+    assert atlas.find_element(By.CSS_SELECTOR, "#word .chip").text == "not supported"
+    turn("seeds", Keys.END)
+    assert told()[0] == cells[-1][3][0]
+    assert told()[1] < end
+    assert atlas.find_element(By.ID, "seeds-said").text == "40"
 
 
 def test_rows_in_sight_are_downloaded(atlas, papers):

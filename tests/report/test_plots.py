@@ -17,30 +17,9 @@ def only_mark(word: str, item: dict) -> plots.Mark:
     return mark
 
 
-def test_strip_spans_zero_and_everything_drawn():
-    drawn = plots.strip(expectation(effect=5.0, interval=[0.0, 10.0], values=[0.0, 10.0]))
-    # 0 to 10 with 6% of room at either end: 11.2 units wide, from -0.6.
-    assert drawn.zero == pytest.approx(100 * 0.6 / 11.2, abs=0.01)
-    assert drawn.effect == pytest.approx(50.0)
-    assert drawn.interval == pytest.approx((drawn.zero, 100 - drawn.zero), abs=0.01)
-    assert drawn.seeds == list(drawn.interval)
-    assert drawn.band is None
-
-
-def test_strip_shows_margin_and_bounds_as_band():
+def test_the_margin_or_the_bounds_are_what_counts_as_none():
     assert plots.tolerance(expectation(margin=0.01)) == (-0.01, 0.01)
     assert plots.tolerance(expectation(kind="equivalence", bounds=[-0.2, 0.1], margin=0.15)) == (-0.2, 0.1)
-
-
-def test_strip_of_a_single_seed_has_no_interval():
-    drawn = plots.strip(expectation(interval=None, values=[1.0]))
-    assert drawn.interval is None
-    assert len(drawn.seeds) == 1
-
-
-def test_strip_of_nothing_is_nothing():
-    assert plots.strip(expectation(effect=None, interval=None, values=[])) is None
-    assert plots.strip(expectation(effect=0.0, interval=[0.0, 0.0], values=[0.0])).zero == 50.0
 
 
 def test_effects_are_standardised_by_the_spread_over_seeds():
@@ -100,3 +79,20 @@ def test_failed_control_mutes_all_marks_of_the_study():
 
 def test_nothing_judged_is_an_empty_forest():
     assert plots.forest({}).rows == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("mixup.memorised < erm.memorised", "claim-mixup.memorised-under-erm.memorised"),
+        ("erm.top1 > 0.3", "claim-erm.top1-over-0.3"),
+        ("a.m[0.5] > b.m[0.5]", "claim-a.m-0.5-over-b.m-0.5-feca0b"),
+    ],
+)
+def test_a_claim_has_a_place_of_its_own_that_only_its_text_decides(text, found):
+    assert plots.anchor(text) == found
+
+
+def test_claims_that_differ_in_signs_alone_have_places_of_their_own():
+    texts = ["a.m - b.m > 0.1", "a.m + b.m > 0.1", "a.m * b.m > 0.1", "a.m[b.m] > 0.1", "-0.1 < a.m < 0.1", "0.1 < a.m < 0.1"]
+    assert len({plots.anchor(text) for text in texts}) == len(texts)

@@ -20,14 +20,16 @@ from assay.errors import StudyError
 from assay.evidence.tables import Observation
 from assay.language import catalogue, kept
 from assay.language.plugs import find
+from assay.language.published import Published, PublishedNumber
 from assay.pipeline.sources import Sources
-from assay.report.atlas import Entry, Row, by_family, claim_counts
+from assay.report.atlas import Entry, Row, by_family, claim_counts, folds
 from assay.report.download import parquet
 from assay.report.methods import prose
 from assay.report.page import as_table
 from assay.report.site import make_environment, recipe_diffs
 
 STUDIES = [*synthetic.VERDICTS, "hostile", "aum", "blurpool"]
+SCRIPTS = {"index.html": "atlas.js", "effects.html": "effects.js", "lesson.html": "lesson.js"}
 VOID = {"meta", "link", "img", "input", "br"}
 
 
@@ -66,9 +68,29 @@ def pages(site) -> dict[str, Document]:
 def test_every_page_is_there(site, pages):
     methods = {f"methods/{method.kind}-{method.name}.html" for method in synthetic.METHODS}
     studies = {f"studies/{name}.html" for name in STUDIES}
-    shared = ("index", "methods", "worlds", "across", "judge", "benchmarks")
+    shared = ("index", "effects", "glossary", "lesson", "methods", "worlds", "across", "judge", "benchmarks")
     assert set(pages) == {*(f"{name}.html" for name in shared), *methods, *studies}
     assert {path.stem for path in (site / "studies").glob("*.csv")} == {*synthetic.VERDICTS, "hostile"}
+
+
+def test_papers_are_found_by_their_address_or_a_search_for_their_title(pages):
+    """Without a script: who wrote it, when, and a link, each paper once."""
+    page = pages["index.html"]
+    links = [link["href"] for link in page.all("a")]
+    assert "https://arxiv.org/abs/1710.09412" in links
+    assert len([link for link in links if link.startswith(("https://arxiv.org/", "https://doi.org/"))]) == 764
+    assert "Hongyi Zhang et al. 2018" in page.text
+    assert "https://arxiv.org/abs/1710.09412" in [link["href"] for link in pages["studies/mixup.html"].all("a")]
+
+
+def test_findings_and_studied_papers_come_fifty_at_a_time(papers):
+    study = synthetic.view("x", "P166", "video")
+    found = [Row(paper, [Entry(study, paper, None, None, "ci")] * (number < 120)) for number, paper in enumerate(papers.values())]
+    folded = folds(found)
+    assert [len(folded["first"]), *map(len, folded["studied"])] == [50, 50, 20]
+    left = [row.paper.id for family in ("begun", "untouched") for _, rows in folded[family] for row in rows]
+    assert sorted(left) == sorted(list(papers)[120:])
+    assert not {family for family, _ in folded["begun"]} & {family for family, _ in folded["untouched"]}
 
 
 def test_claims_are_counted_over_all_studies():
@@ -140,7 +162,7 @@ def test_rows_say_where_evidence_comes_from_and_whether_it_is_fresh(pages):
 
 def test_index_has_a_row_for_every_paper(pages):
     rows = [attributes for attributes in pages["index.html"].all("tr") if "data-family" in attributes]
-    assert [row["id"] for row in rows] == list(catalogue.load())
+    assert sorted(row["id"] for row in rows) == sorted(catalogue.load())
     assert len(rows) == 764
 
 
@@ -176,7 +198,7 @@ def test_ids_are_unique(pages):
 def test_hostile_text_is_shown_as_text(pages):
     for page in pages.values():
         scripts = [attributes.get("src") for attributes in page.all("script")]
-        assert scripts in ([], ["assets/atlas.js"]), page.path
+        assert scripts in ([], [f"assets/{SCRIPTS.get(page.path.name)}"]), page.path
         assert all(attributes["src"].startswith(("../figures/", "../worlds/", "worlds/")) for attributes in page.all("img")), (
             page.path
         )
@@ -381,6 +403,18 @@ def test_docstrings_are_text_with_lists_and_code(text, html):
     assert prose(text).strip() == html
 
 
+def test_what_papers_print_is_beside_the_page(site, pages):
+    """The numbers of the page, for spreadsheets and for LaTeX."""
+    links = {link["href"] for link in pages["studies/augmix.html"].all("a") if "download" in link}
+    wanted = {f"../tables/augmix-{what}.{end}" for what in ("claims", "means") for end in ("csv", "tex")}
+    assert wanted <= links
+    with open(site / "tables" / "augmix-claims.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert (rows[0]["expectation"].strip(), rows[0]["word"]) == ("treated.top1 > erm.top1", "fails: reversed")
+    assert float(rows[0]["effect"]) == 0.025
+    assert r"\begin{tabular}" in (site / "tables" / "augmix-means.tex").read_text()
+
+
 def test_parquet_holds_the_same_table(site, results):
     for name in ("mixup", "hostile"):
         rows = pq.read_table(site / "studies" / f"{name}.parquet").to_pylist()
@@ -494,10 +528,33 @@ def test_the_platform_is_told_in_words(pages):
 
 
 def test_secondary_expectations_stand_apart_from_the_claim(pages):
-    page = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text.split("Expectations", 1)[1]
+    page = pages[f"studies/{next(iter(synthetic.VERDICTS))}.html"].text.split("The claims, one by one", 1)[1]
     claim, beside = page.split("Beside the claim")
     assert "treated.top1 > shuffled.top1" in beside
     assert "treated.top1 > shuffled.top1" not in claim
+
+
+def test_each_claim_has_its_chart_with_a_text_for_those_who_do_not_see_it(pages):
+    page = pages["studies/augmix.html"]
+    charts = [svg for svg in page.all("svg") if svg.get("role") == "img"]
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert len(charts) == 3
+    assert all(set(chart["aria-labelledby"].split()) <= set(ids) for chart in charts)
+    said = re.sub(r"\s+", " ", page.text)
+    assert "treated 0.525 against erm 0.500, claimed higher by more than 0.01 fails the other way round" in said
+    assert "0.0250, 95% interval [0.0170, 0.0330], 5 seeds; claimed higher by more than 0.01: fails" in said
+    assert "claim-treated.top1-over-erm.top1" in ids
+
+
+def test_a_chart_shows_the_papers_own_effect(results, papers, tmp_path):
+    numbers = [PublishedNumber(metric=f"{arm}.top1", value=value, source="table 3", setting="ImageNet") for arm, value in
+               (("erm", 0.7), ("treated", 0.75))]  # fmt: skip
+    study = synthetic.view("mixup", "P166", "training-recipes", published=tuple(Published(each, False) for each in numbers))
+    report.build(Sources.read(results), tmp_path, [study], papers)
+    said = Document(tmp_path / "studies" / "mixup.html").text
+    assert "the paper: +0.0500 (ImageNet; table 3)" in said
+    assert "the paper has 0.0500 (ImageNet; table 3)" in said
 
 
 def test_templates_are_compiled_once_and_again_where_they_changed_or_what_is_kept_is_damaged(tmp_path, monkeypatch):

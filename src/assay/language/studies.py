@@ -77,8 +77,8 @@ def load_studies(
     with_drafts: Collection[str] = (),
     left_out: bool = False,
 ) -> dict[str, Study]:
-    """Read, check and compile all studies of a scale, sorted by name, or those named. canaries: see `study_paths`. Drafts are read
-    where they are named: in `only`, or in `with_drafts` beside all others. left_out: also those that the scale leaves out;
+    """Read, check and compile all studies of a scale, sorted by name, or those named. canaries: see `study_paths`. Drafts are
+    read where they are named: in `only`, or in `with_drafts` beside all others. left_out: also those that the scale leaves out;
     without it, StudyError where one of them is named."""
     paths = study_paths(config, canaries)
     skipped = set(drafts(paths)).difference(with_drafts) if only is None else ()

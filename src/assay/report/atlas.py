@@ -1,4 +1,4 @@
-"""The index: every paper with its studies, coverage and verdicts by family, and the forest of effects."""
+"""The index: what came out, coverage and verdicts by family, and every paper with its studies."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,16 @@ from typing import Any
 
 from assay.judging.answers import answer
 from assay.language.catalogue import Paper
+from assay.language.references import UNKNOWN, Reference
 from assay.report import plots, words
 from assay.report.page import Page, StudyView
+from assay.report.panels import Group, Panel, groups
 
 NOT_STUDIED, NOT_RUN, FAILED = "not studied", "not run", "failed"
 STATES = (*words.VERDICTS, FAILED, NOT_RUN)
 EVIDENCE = ("recomputed", "archived", "none")
 FRESHNESS = ("fresh", "unproven", "stale", "not checked")
-FINDINGS_SHOWN = 50
+STEP = 50  # rows at once
 COLUMNS = ("claim", "family", "verdict", "evidence", "effect", "cost")
 
 
@@ -27,6 +29,7 @@ class Entry:
     page: Page | None
     failure: dict[str, Any] | None
     scale: str
+    reference: Reference = UNKNOWN
 
     @property
     def verdict(self) -> dict[str, Any] | None:
@@ -44,6 +47,17 @@ class Entry:
     def answer(self) -> str:
         """What came out, in sentences; empty for a study without a verdict."""
         return answer(self.verdict, self.study.metrics) if self.verdict else ""
+
+    @property
+    def against(self) -> str:
+        """The first effect of which the paper prints its own, beside it; empty where there is none."""
+        if not self.verdict or self.state == "invalid" or not self.study.published:
+            return ""
+        for claim in self.verdict["expectations"]:
+            for group in groups([claim], self.study.metrics, self.study.published):
+                if group.panels[0].papers:
+                    return _against(group, group.panels[0])
+        return ""
 
     @property
     def released(self) -> bool:
@@ -89,12 +103,14 @@ class Row:
 
     paper: Paper
     studies: list[Entry]
+    reference: Reference = UNKNOWN
 
     @property
     def also(self) -> str:
-        """Further words by which the row is found: names, arms and plugs of its studies."""
+        """Further words by which the row is found: authors, year and venue; names, arms and plugs of its studies."""
         names = (name for entry in self.studies for name in (entry.study.name, *entry.study.arms, *entry.study.plugs))
-        return " ".join(_distinct(names))
+        found = (*self.reference.authors, self.reference.venue, str(self.reference.year or ""))
+        return " ".join(_distinct(filter(None, (*found, *names))))
 
     @property
     def filters(self) -> dict[str, list[str]]:
@@ -116,13 +132,19 @@ class Filter:
     options: list[tuple[str, str]]
 
 
-def atlas(entries: list[Entry], papers: Mapping[str, Paper]) -> dict[str, Any]:
+def _against(group: Group, panel: Panel) -> str:
+    """ "Difference in test accuracy, clean_mixup − clean: −0.0643 here, +0.0140 in the paper"."""
+    shown = words.signed if len(panel.things) > 1 else words.number
+    return f"{group.label}, {panel.quantity}: {shown(panel.value)} here, {shown(panel.papers[0].value)} in the paper"
+
+
+def atlas(entries: list[Entry], papers: Mapping[str, Paper], references: Mapping[str, Reference]) -> dict[str, Any]:
     """What index.html shows."""
     by_paper: dict[str, list[Entry]] = {}
     for entry in entries:
         by_paper.setdefault(entry.study.paper, []).append(entry)
-    rows = [Row(paper, by_paper.get(key, [])) for key, paper in papers.items()]
-    judged = {entry.study.name: entry.verdict for entry in entries if entry.verdict}
+    rows = [Row(paper, by_paper.get(key, []), references.get(key, UNKNOWN)) for key, paper in papers.items()]
+    judged = [entry.verdict for entry in entries if entry.verdict]
     families = by_family(rows)
     return {
         "rows": rows,
@@ -131,12 +153,31 @@ def atlas(entries: list[Entry], papers: Mapping[str, Paper]) -> dict[str, Any]:
         "columns": COLUMNS,
         "counts": Counter(entry.state for entry in entries),
         "findings": sorted((entry for entry in entries if entry.verdict), key=lambda entry: STATES.index(entry.state)),
-        "findings_shown": FINDINGS_SHOWN,
+        "step": STEP,
+        "folds": folds(rows),
         "studied": sum(bool(row.studies) for row in rows),
         "states": STATES,
-        "claims": claim_counts(judged.values()),
+        "claims": claim_counts(judged),
         "unreleased": sorted(entry.study.name for entry in entries if entry.verdict and not entry.released),
-        "forest": plots.forest(judged),
+    }
+
+
+def folds(rows: list[Row]) -> dict[str, Any]:
+    """The rows as they stand before anybody searches: the first studied ones in sight, the others folded, fifty at a time.
+
+    begun and untouched: (family, its papers without a study), of families with and without a studied paper.
+    """
+    studied = sorted((row for row in rows if row.studies), key=lambda row: STATES.index(row.studies[0].state))
+    begun = {row.paper.family for row in studied}
+    left: dict[str, list[Row]] = {}
+    for row in rows:
+        if not row.studies:
+            left.setdefault(row.paper.family, []).append(row)
+    return {
+        "first": studied[:STEP],
+        "studied": [studied[start : start + STEP] for start in range(STEP, len(studied), STEP)],
+        "begun": sorted((family, members) for family, members in left.items() if family in begun),
+        "untouched": sorted((family, members) for family, members in left.items() if family not in begun),
     }
 
 

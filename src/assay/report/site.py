@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -20,20 +21,27 @@ from assay.judging.tabulating import tabulate
 from assay.language import kept
 from assay.language.catalogue import Catalogue, Paper
 from assay.language.published import PublishedNumber
+from assay.language.references import UNKNOWN, Reference, looked_up, source_address
+from assay.language.references import load as load_references
 from assay.pipeline.rechecking import read_rechecks, summary
 from assay.pipeline.sources import Sources
-from assay.report import plots, words
+from assay.report import citing, plots, words
 from assay.report.across import across_part, network_users, shared_with
 from assay.report.atlas import Entry, atlas
 from assay.report.benchmarks import benchmark_parts, read_bars
 from assay.report.difficulty import read_difficulties
 from assay.report.download import parquet
+from assay.report.effects import effects_part
 from assay.report.elsewhere import of_study, twice
 from assay.report.figure import ASSETS, caption, describe_figure
+from assay.report.glossary import glossary_part, term
 from assay.report.judge import judge_part
+from assay.report.lesson import lesson_parts
 from assay.report.losses import FEW, describe_losses, distinct, losses_figure
 from assay.report.methods import MethodView, address, method_parts, prose
 from assay.report.page import Page, StoredPage, StudyView, read_verdicts
+from assay.report.panels import Group, groups
+from assay.report.paper import as_csv, as_latex, findings, means
 from assay.report.parts import Part, machinery, write_parts
 from assay.report.pictures import pictures
 from assay.report.worlds import WorldView, read_world
@@ -60,7 +68,11 @@ def build(
     """
     results = sources.results
     verdicts = read_verdicts(results, verdicts_name)
-    entries = [read_entry(sources, study, catalogue, verdicts) for study in sorted(studies, key=lambda s: (s.family, s.name))]
+    references = {key: found for key, found in load_references().items() if key in catalogue}
+    entries = [
+        replace(read_entry(sources, study, catalogue, verdicts), reference=references.get(study.paper, UNKNOWN))
+        for study in sorted(studies, key=lambda s: (s.family, s.name))
+    ]
     worlds = read_worlds(sources, [entry.study for entry in entries if entry.page])
     drawn = {name: world for name, world in worlds.items() if isinstance(world, WorldView)}
     methods = sorted(methods, key=lambda method: (method.kind, method.name))
@@ -68,11 +80,15 @@ def build(
     common = {"scale": results.name, "alpha": verdicts.get("alpha", 0.05), "total": len(catalogue)}
     templates.globals.update(common)
     bars = read_bars()
+    lesson = lesson_parts(templates, entries)
     parts = [
         Part("assets", {f"assets/{path.name}": path.read_bytes() for path in sorted((ASSETS / "assets").iterdir())}, dict),
         *study_parts(sources, templates, entries, worlds, {method.plug for method in methods}),
         *method_parts(templates, methods, entries, catalogue, drawn, read_difficulties()),
         across_part(templates, entries),
+        effects_part(templates, entries),
+        glossary_part(templates),
+        *lesson,
         judge_part(templates, entries),
         *benchmark_parts(templates, bars),
         *(Part(f"worlds/{name}", {"world": world}, world_files) for name, world in drawn.items()),
@@ -81,8 +97,10 @@ def build(
             {
                 "entries": entries,
                 "papers": dict(catalogue),
+                "references": references,
                 "rechecks": summary(read_rechecks(sources)),
                 "benchmarks": bars is not None,
+                "lesson": bool(lesson),
                 "since": verdicts.get("since"),
                 "left_out": dict(left_out),
             },
@@ -114,11 +132,14 @@ def make_environment() -> Environment:
         words.block,
         words.label,
         words.safe_url,
+        plots.anchor,
+        looked_up,
+        source_address,
         prose,
     )
     environment.filters.update({helper.__name__: helper for helper in helpers})
     environment.filters["method_page"] = address
-    environment.globals.update(plural=words.plural, strip=plots.strip)
+    environment.globals.update(plural=words.plural, term=term)
     return environment
 
 
@@ -214,14 +235,15 @@ def study_files(
     """
     name = entry.study.name
     around = {"previous": previous, "following": following, "described": described, "shared": shared}
-    context = {"entry": entry, "study": entry.study, "paper": entry.paper, **around}
+    context = {"entry": entry, "study": entry.study, "paper": entry.paper, "reference": entry.reference, **around}
     if not entry.page:
         return {f"studies/{name}.html": templates.get_template("unfinished.html").render(context)}
     files: dict[str, str | bytes] = {
         f"studies/{name}.csv": entry.page.csv,
         f"studies/{name}.parquet": parquet(entry.page.observations),
     }
-    context |= study_context(entry.page) | {
+    files |= {f"tables/{file}": text for file, text in tables(entry.page).items()}
+    context |= study_context(entry.page, entry.reference, entry.scale) | {
         "elsewhere": of_study(entry),
         "worlds": worlds,
         "worlds_shown": WORLDS_SHOWN,
@@ -242,6 +264,13 @@ def study_files(
     return files
 
 
+def tables(page: Page) -> dict[str, str]:
+    """What papers print of a study, as CSV and LaTeX by names of files: means with intervals, and the claims if it is judged."""
+    found = {"means": means(page)} | ({"claims": findings(page.verdict)} if page.verdict.get("word") else {})
+    texts = {"csv": as_csv, "tex": as_latex}
+    return {f"{page.study.name}-{what}.{end}": text(table) for what, table in found.items() for end, text in texts.items()}
+
+
 def world_files(world: WorldView) -> dict[str, bytes]:
     """The world's strip of samples."""
     return {f"worlds/{world.name}.png": world.picture}
@@ -251,22 +280,28 @@ def index_files(
     templates: Environment,
     entries: list[Entry],
     papers: Mapping[str, Paper],
+    references: Mapping[str, Reference],
     rechecks: Sequence[str],
     benchmarks: bool,
+    lesson: bool,
     since: Mapping[str, Any] | None,
     left_out: Mapping[str, str],
 ) -> dict[str, str]:
-    """The atlas. rechecks: what came out of computing archived studies again, in lines. benchmarks: whether they have a page.
-    since: the last release and the words that changed against it. left_out: studies that the scale leaves out, and why."""
-    beside = {"rechecks": rechecks, "benchmarks": benchmarks, "since": since, "left_out": left_out, "twice": twice(entries)}
-    return {"index.html": templates.get_template("index.html").render(atlas(entries, papers), **beside)}
+    """The atlas. rechecks: what came out of computing archived studies again, in lines. benchmarks, lesson: whether they have a
+    page. since: the last release and the words that changed against it. left_out: studies that the scale leaves out, and why."""
+    beside = {"rechecks": rechecks, "benchmarks": benchmarks, "lesson": lesson, "since": since}
+    beside |= {"left_out": left_out, "twice": twice(entries)}
+    return {"index.html": templates.get_template("index.html").render(atlas(entries, papers, references), **beside)}
 
 
-def study_context(page: Page) -> dict[str, Any]:
+def study_context(page: Page, reference: Reference, scale: str) -> dict[str, Any]:
     """What study.html shows beyond the study itself."""
     return {
         "verdict": page.verdict or None,
         "answer": answer(page.verdict, page.study.metrics) if page.verdict.get("word") else "",
+        "claims": charts(page, "expectations"),
+        "cite": citing.entries(page, reference, scale),
+        "secondary": charts(page, "secondary"),
         "headline": words.headline(page.verdict) if page.verdict.get("word") else "Measured, not judged yet.",
         "provenance": page.provenance,
         "diffs": recipe_diffs(page.study),
@@ -276,6 +311,12 @@ def study_context(page: Page) -> dict[str, Any]:
         "rows": len(page.observations),
         "rows_shown": ROWS_SHOWN,
     }
+
+
+def charts(page: Page, tier: str) -> list[Group]:
+    """The claim charts of a study, of its claims or of what stands beside them."""
+    claims = page.verdict.get(tier, [])
+    return groups(claims, page.study.metrics, page.study.published, muted=page.verdict.get("word") == "invalid")
 
 
 def regenerated(page: Page) -> list[tuple[PublishedNumber, float | None]]:
