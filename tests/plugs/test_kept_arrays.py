@@ -183,7 +183,7 @@ def test_of_fooling_images_one_a_class_is_kept():
 
 
 def test_poses_keep_those_that_fool_most_surely():
-    """Three objects of class 0 in 2 x 1 x 1 x 8 poses; the network reads class 1 where a pixel is bright, the surer the brighter."""
+    """Objects of class 0 in 2 x 1 x 1 x 8 poses; the network reads class 1 where pixels are bright, the surer the brighter."""
     places = torch.cartesian_prod(torch.arange(2), torch.tensor([0]), torch.tensor([0]), torch.arange(8))
     levels = torch.zeros(3, 16)
     levels[0, 3], levels[0, 9], levels[1, 5] = 0.9, 0.6, 0.8
