@@ -9,6 +9,7 @@ from torch import nn
 from assay.attributions.gradient import gradient
 from assay.data.batch import TensorSplit, TensorWorld
 from assay.models.allconv import AllConv
+from assay.protocols import fooling as module
 from assay.protocols.axioms import axioms
 from assay.protocols.convergent import convergent
 from assay.protocols.crop_selection import crop_selection
@@ -180,6 +181,19 @@ def test_of_fooling_images_one_a_class_is_kept():
     arm, kept = arm_of(network, split, split)
     list(fooling(arm, other=Trained(network), method="noise", generations=3, children=4, runs=2))
     assert kept["images"].shape == (2, 1, 8, 8)
+
+
+def test_the_ascent_begins_about_the_mean_training_image(monkeypatch):
+    """With noise of a hundredth of the pixel range, of another draw for each class; what is climbed to is kept."""
+    starts = []
+    monkeypatch.setattr(module, "climb", lambda network, images, *rest: starts.append(images) or images)
+    split = split_of(40, side=16)
+    arm, kept = arm_of(linear(256), split, split)
+    list(fooling(arm, other=Trained(arm.network), method="gradient"))
+    away = starts[0] - split.images.mean(0)
+    assert away.std().item() == pytest.approx(0.01, rel=0.15)
+    assert abs(torch.corrcoef(away.flatten(1))[0, 1].item()) < 0.3
+    assert kept["images"].equal(starts[0])
 
 
 def test_poses_keep_those_that_fool_most_surely():

@@ -35,3 +35,16 @@ def test_noise_is_in_the_labels_of_training_alone(make, name):
     world = make(name, label_noise=1.0)
     assert (world.train.labels != world.train.factors["clean_label"]).all()
     assert np.array_equal(world.test.labels, world.test.factors["clean_label"])
+
+
+def test_the_object_of_a_cue_conflict_may_lie_anywhere_in_its_span(make):
+    """Uniform over the square, so that a disk about the middle has its share of the area; two objects lie on a ring about it."""
+    world = make("cue_conflict", size=24, train=400, position=(0.2, 0.8), scale=(0.1, 0.1), distractors=0)
+    mask = world.train.factors["mask"].astype(float)
+    centre = (np.arange(24) + 0.5) / 24
+    x, y = ((mask * axis).sum((1, 2)) / mask.sum((1, 2)) for axis in (centre, centre[:, None]))
+    share = np.pi * 0.15**2 / 0.6**2
+    assert (np.hypot(x - 0.5, y - 0.5) < 0.15).mean() == pytest.approx(share, abs=4 * np.sqrt(share / 400))
+    for place in (x, y):
+        assert 0.15 < place.min() < 0.25
+        assert 0.75 < place.max() < 0.85
