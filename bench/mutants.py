@@ -41,7 +41,7 @@ os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what is installed beside c
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS_LEFT_OUT = ("figures",)  # they compute no numbers
-NAMES_LEFT_OUT = ("PICTURES", "SHOWN", "ROWS_AT_ONCE", "CHUNK")  # how many are shown, or computed at once
+NAMES_LEFT_OUT = ("PICTURES", "SHOWN", "VALUES_AT_ONCE", "CHUNK")  # how many are shown, or computed at once
 # Imported once, before processes are forked; the first makes the second importable.
 LIBRARIES = (
     *("assay.training.shim", "torchvision", "timm", "captum.attr", "scipy.stats", "skimage.transform", "sklearn.svm"),
