@@ -23,6 +23,7 @@ import re
 import resource
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what is installed beside c
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS_LEFT_OUT = ("figures",)  # they compute no numbers
-NAMES_LEFT_OUT = ("PICTURES", "SHOWN", "ROWS_AT_ONCE", "CHUNK")  # how many are shown, or computed at once
+NAMES_LEFT_OUT = ("PICTURES", "SHOWN", "VALUES_AT_ONCE", "CHUNK")  # how many are shown, or computed at once
 # Imported once, before processes are forked; the first makes the second importable.
 LIBRARIES = (
     *("assay.training.shim", "torchvision", "timm", "captum.attr", "scipy.stats", "skimage.transform", "sklearn.svm"),
@@ -241,12 +242,14 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def passing(tests: tuple[str, ...], plant: Planted | None = None, seconds: int = SECONDS) -> list[str]:
-    """Those of the tests that pass, up to the first that does not where a module is planted."""
-    passed, failed = set(), set()
+    """Those of the tests that pass, the quickest first; up to the first that does not where a module is planted."""
+    passed, failed, took = set(), set(), Counter()
     for line in pytest_says([*tests, *(["-x"] if plant else [])], plant, seconds):
-        outcome, name = line.split(" ", 1)
-        (passed if outcome == PASSED else failed).update((name, name.partition("[")[0]))
-    return [test for test in tests if test in passed - failed]
+        outcome, duration, name = line.split(" ", 2)
+        for each in {name, name.partition("[")[0]}:
+            (passed if outcome == PASSED else failed).add(each)
+            took[each] += float(duration)
+    return sorted((test for test in tests if test in passed - failed), key=lambda test: took[test])
 
 
 def collected() -> list[str]:
@@ -290,7 +293,7 @@ class Told:
 
     def pytest_runtest_logreport(self, report: object) -> None:
         if report.failed or (report.when == "call" and report.passed):
-            self._tell(f"{report.outcome} {report.nodeid}")
+            self._tell(f"{report.outcome} {report.duration:.3f} {report.nodeid}")
 
     def pytest_collection_finish(self, session: object) -> None:
         if session.config.option.collectonly:
@@ -437,12 +440,13 @@ def main() -> int:
     for name in [name for name in sys.modules if name.split(".")[0] == "assay"]:
         del sys.modules[name]  # each process imports the project's code anew
     every = tuple(sorted({test for module, _ in chosen for test in tests[module]}))
-    sound = set(passing(every, seconds=SECONDS * len(chosen)))
+    sound = passing(every, seconds=SECONDS * len(chosen))
     print(
-        f"without a mutant {len(every) - len(sound)} of {len(every)} tests fail: {' '.join(sorted(set(every) - sound))}",
+        f"without a mutant {len(every) - len(sound)} of {len(every)} tests fail: {' '.join(sorted(set(every) - set(sound)))}",
         flush=True,
     )
-    fates = [fate for module, changes in chosen for fate in tried(module, changes, tuple(t for t in tests[module] if t in sound))]
+    about_each = {module: tuple(test for test in sound if test in tests[module]) for module, _ in chosen}
+    fates = [fate for module, changes in chosen for fate in tried(module, changes, about_each[module])]
     survived = fates.count(SURVIVED)
     print(f"{survived} of {len(fates)} survived")
     return int(survived >= LIMIT * max(len(fates), 1))

@@ -71,7 +71,9 @@ def test_a_drop_path_rate_is_handed_on(no_network):
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_transformers_take_the_worlds_image_size(size):
-    assert timm(1, 4, size, name="test_vit")(torch.rand(2, 1, size, size)).shape == (2, 4)
+    model = timm(1, 4, size, name="test_vit")
+    assert model.patch_embed.grid_size == (size // 16, size // 16)
+    assert model(torch.rand(2, 1, size, size)).shape == (2, 4)
 
 
 def test_weights_are_those_of_the_file_but_for_a_head_of_other_classes(published, no_network):

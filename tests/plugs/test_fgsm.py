@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from assay.attacks._ascent import ascend
 from assay.attacks.fgsm import fgsm
 from assay.attacks.random_sign import random_sign
 from assay.data.batch import Batch
@@ -95,3 +96,15 @@ def test_a_network_that_is_certain_is_attacked_along_the_same_signs():
         network[1].bias.data = torch.tensor([bias, -bias])
         signs.append(fgsm(network, images, torch.tensor([0]), torch.Generator(), eps=0.1) > images)
     assert signs[0].equal(signs[1])
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_an_ascent_of_no_length_ends_where_it_starts(norm):
+    """At the images and the start given, cut at the range of images where asked."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).requires_grad_(False)
+    images, start = torch.rand(4, 3, 2, 2), 0.2 * torch.rand(4, 3, 2, 2)
+    for clip, expected in ((False, images + start), (True, (images + start).clamp(max=1))):
+        options = {"norm": norm, "eps": 1.0, "steps": 2, "length": 0.0, "targeted": False, "clip": clip}
+        found = ascend(network, images, torch.zeros(4, dtype=torch.long), start, **options)
+        torch.testing.assert_close(found, expected)

@@ -157,3 +157,12 @@ def test_svcca_ignores_any_invertible_change_of_basis_and_noise_below_the_share_
     assert svcca(first, np.ones((3000, 2))) == 0
     unit = np.array([[0.5], [-0.5], [0.5], [-0.5]])  # squares that sum to 1 are a spread like any other
     assert svcca(unit, 3 * unit) == pytest.approx(1)
+
+
+@pytest.mark.vouches("metrics/svcca", paper="P011")
+def test_svcca_of_the_same_subspace_is_not_above_one(rng):
+    """Singular values of a product of orthonormal bases round to more than one in about every fourth of these."""
+    for _ in range(60):
+        activations = rng.normal(size=(40, 4))
+        found = svcca(activations, activations @ rng.normal(size=(4, 4)), share=1.0)
+        assert 1 - 1e-6 < found <= 1

@@ -40,6 +40,7 @@ def test_shapes_types_and_ranges(make, name):
         assert split.labels.shape == (len(images),)
         assert 0 <= split.labels.min() <= split.labels.max() < len(world.classes)
         assert images.shape[1:] == world.train.images.shape[1:]
+        assert images.shape[2] == images.shape[3] or name == "dsd"  # whose patches lie in a row
         assert np.isfinite(images).all()
         if name != "dsd":  # by definition unbounded
             assert 0 <= images.min() <= images.max() <= 1
