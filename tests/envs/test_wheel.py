@@ -139,9 +139,9 @@ def test_a_project_folder_of_ones_own(installed):
     command = done.stdout.rpartition("then: ")[2].strip()
     assert command == 'snakemake -s "$(assay where)" --config scale=ci'
     checked = installed.python("-m", "assay.cli", "check", "--json", cwd=mine)
-    assert json.loads(checked.stdout) | {"plugs": 0} == {
-        "studies": 1, "scales": len(list((ROOT / "config/scales").glob("*.yaml"))), "plugs": 0, "problems": [], "warnings": ["example: not frozen yet"],
-    }, checked.stderr  # fmt: skip
+    found = json.loads(checked.stdout)
+    assert (found["studies"], found["scales"]) == (1, len(list((ROOT / "config/scales").glob("*.yaml")))), checked.stderr
+    assert (found["problems"], found["warnings"]) == ([], ["example: not frozen yet"])
     (mine / "deep").mkdir()
     assert installed.python("-m", "assay.cli", "new", "none", "--name", "later", cwd=mine / "deep").returncode == 0
     listed = json.loads(installed.python("-m", "assay.cli", "list", "--json", cwd=mine / "deep").stdout)
