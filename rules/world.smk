@@ -13,14 +13,14 @@ rule world:
         f"{RESULTS}/logs/world/{{world}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/world/{{world}}.tsv"
+    # Before trainings: here it shows whether a world's arrays are what networks take.
+    priority: 10
     conda:
         "../envs/environment.yaml"
     params:
         world=lambda wildcards: canonical(WORLDS[wildcards.world]),
         draws=CONFIG.draws,
         code=lambda wildcards: code_behind("assay.evidence.cards", plugs_in(WORLDS[wildcards.world])),
-    # Before trainings: here it shows whether a world's arrays are what networks take.
-    priority: 10
     message:
         "draw world {wildcards.world}"
     script:

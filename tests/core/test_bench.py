@@ -92,7 +92,7 @@ def test_a_script_that_fails_is_a_line_and_not_the_end(bench, tmp_path, capsys, 
     script(tmp_path, "b", BAR)
     run(bench, tmp_path)
     script(tmp_path, "a", *bars, then=then)
-    monkeypatch.setattr(bench, "MINUTES", 0.02 if "sleep" in then else 1)
+    monkeypatch.setattr(bench, "MINUTES", 0.1 if "sleep" in then else 1)
     status, found = run(bench, tmp_path)
     assert status == 1
     assert [bar["topic"] for bar in found["bars"]] == ["b"]
