@@ -50,17 +50,17 @@ class Told:
 
     @property
     def panel(self) -> Panel:
-        """As the article begins: the seeds there are, and the smallest margin."""
+        """As the article begins: with the seeds of a first look, and the smallest margin."""
         return self.cells[0][0].panel
 
     @property
     def holds_up_to(self) -> float | None:
-        """The largest margin of those tried at which it holds with the seeds there are; None if it holds at none."""
+        """The largest margin of those tried at which it holds with the seeds of a first look; None if it holds at none."""
         return max((cell.margin for cell in self.cells[0] if cell.word == "holds"), default=None)
 
     @property
     def fails_from(self) -> float | None:
-        """The smallest margin at which it fails with the seeds there are; None if it fails at none."""
+        """The smallest margin at which it fails with the seeds of a first look; None if it fails at none."""
         return min((cell.margin for cell in self.cells[0] if cell.word == "fails"), default=None)
 
 
