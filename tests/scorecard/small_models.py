@@ -58,6 +58,11 @@ def lite0() -> Bounded:
     return measurable(loaded(), 1000, (), (3, 224, 224), 4)
 
 
+def negatives() -> Tensor:
+    """The photographs with light and dark exchanged, as outside images."""
+    return 1 - photographs()[0]
+
+
 def corrupted_photographs() -> dict[str, tuple[Tensor, Tensor]]:
     images, truth, _ = photographs()
     shown = {"clean": images}

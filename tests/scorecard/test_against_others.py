@@ -11,13 +11,26 @@ import numpy as np
 import pytest
 import torch
 from photographs import written
-from small_models import CLASSES, SEVERITY, SHOWN, corrupted_photographs, features, labels, lite0, loaded, logits, photographs
+from small_models import (
+    CLASSES,
+    SEVERITY,
+    SHOWN,
+    corrupted_photographs,
+    features,
+    labels,
+    lite0,
+    loaded,
+    logits,
+    negatives,
+    photographs,
+)
 
 from assay.data.batch import TensorSplit, TensorWorld
 from assay.measuring.evaluate import predict
 from assay.metrics.top1 import top1
 from assay.scorecard import attacking, corrupting
 from assay.scorecard.classifying import accuracy, calibration
+from assay.scorecard.foreign import _scores
 from assay.scorecard.names import imagenet_names, places
 from assay.scorecard.subject import Answers, Looked, Subject, answers, plug
 from assay.scorecard.values import of_sets
@@ -77,6 +90,19 @@ def test_accuracy_on_photographs_is_that_of_timms_validation(subject, tmp_path):
     assert 0.5 < found["top1"] < 1
     order, other = (np.lexsort(rows.numpy().T[:3]) for rows in (subject.logits, theirs))
     assert torch.allclose(subject.logits[order], theirs[other], atol=1e-3)
+
+
+@pytest.mark.parametrize("score", ["msp", "odin"])
+def test_scores_of_photographs_and_their_detection_are_pytorch_oods(subject, score):
+    """Scores at ODIN's temperature differ from 1/1000 in the sixth digit, where theirs are rounded to single precision."""
+    subject.counted["differentiable"] = True
+    shown = subject.images, negatives()
+    own, outside = (_scores(subject, images, predict(subject.network, images))[score] for images in shown)
+    for rows, name in ((own, "own"), (outside, "outside")):
+        assert float(rows.mean()) == pytest.approx(OTHERS[f"{score} mean {name}"], rel=1e-5)
+    for metric, close in (("auroc", 1 / len(own) ** 2), ("fpr95", 1 / len(own))):
+        value = of_sets(metric, plug(f"metrics/{metric}"), [(own.numpy(), outside.numpy())])
+        assert value.value == pytest.approx(OTHERS[f"{score} {metric}"], abs=close)
 
 
 def test_accuracy_clean_and_corrupted_is_robustbenchs(subject, monkeypatch):

@@ -24,6 +24,8 @@ from assay.scorecard.representing import representation
 from assay.scorecard.subject import Subject, answers, plug
 from assay.scorecard.values import Skipped, Value
 
+from timm import create_model  # isort: skip
+
 CPU = torch.device("cpu")
 SIDE = 16
 COUNTED = {"parameters": 1, "macs": 2, "activations": 3, "weights": 4, "differentiable": True}
@@ -85,6 +87,28 @@ def test_numbers_are_finite_lie_in_their_interval_and_rest_on_declared_plugs(fou
 
 def test_a_model_never_sees_more_images_at_once_than_memory_was_planned_for(found):
     assert max(found["at once"]) == 16
+
+
+def test_attacks_take_as_many_gradients_as_planned_and_see_images_in_the_order_that_convolutions_like(shapes):
+    subject, group, seen = subject_on(shapes, 12), BY_NAME["attacks"], {True: 0, False: 0}
+
+    def count(module: nn.Module, given: tuple) -> None:
+        seen[torch.is_grad_enabled()] += len(given[0])
+        assert given[0].is_contiguous(memory_format=torch.channels_last)
+
+    subject.network.model.register_forward_pre_hook(count)
+    measure_group(group, subject.network, shapes, subject.test, subject.train, 12, COUNTED)
+    assert seen[True] == 12 * group.backward
+    assert seen[False] <= 12 * (group.forward + 1)
+
+
+def test_logits_that_are_no_numbers_are_refused_whatever_images_give_them():
+    loaded = Loaded("m", create_model("test_resnet", num_classes=3), Preparation(32))
+    network = measurable(loaded, 3, ("a", "b", "c"), (3, 32, 32), 4)
+    network.model.fc.bias.data[1] = torch.nan
+    for ask in (network, network.answer):
+        with pytest.raises(StudyError, match="NaN"):
+            ask(torch.rand(2, 3, 32, 32))
 
 
 def test_every_metric_that_is_declared_is_given_by_some_group(found, conflict):

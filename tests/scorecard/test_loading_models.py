@@ -69,6 +69,12 @@ def test_torchscript_is_measured_as_it_is(tmp_path):
     assert probe(loaded, SHAPE).outputs == 3
 
 
+def test_onnx_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"onnx")
+    with pytest.raises(StudyError, match=r"'\.onnx'.*as a torch\.nn\.Module"):
+        load(str(tmp_path / "model.onnx"))
+
+
 def test_the_digest_is_of_the_state_after_loading(tmp_path):
     changed = small()
     changed.fc.bias.data[0] += 1

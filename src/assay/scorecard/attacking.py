@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from torch import Tensor
+from torch import Generator, Tensor, cat
 
 from assay.attacks._search import smallest
 from assay.protocols._masking import masking
@@ -36,12 +36,14 @@ def attacks(subject: Subject) -> Iterator[Value | Skipped]:
     yield mean("unattacked_top1", subject.logits.argmax(1) == labels)
     linf, l2 = sizes(images.shape[-1])
     shown = f"{round(linf * 255)}/255"
+    step = _attacked(subject, plug("attacks/fgsm", eps=linf, clip=False), images, labels, "FGSM")
+    yield mean("attacked_top1", subject.right(step.clamp(0, 1)), f"FGSM, max norm {shown}")
+    directions = (step - images).sign()
     made = {
-        f"FGSM, max norm {shown}": plug("attacks/fgsm", eps=linf),
         f"PGD, max norm {shown}": plug("attacks/pgd", eps=linf, steps=STEPS),
         f"PGD, L2 {l2:g}": plug("attacks/pgd", norm="l2", eps=l2, steps=STEPS),
     }
-    right = {name: _right_under(subject, attack, images, labels, name) for name, attack in made.items()}
+    right = {name: subject.right(_attacked(subject, attack, images, labels, name)) for name, attack in made.items()}
     for name, rows in right.items():
         yield mean("attacked_top1", rows, name)
     pgd = f"PGD, max norm {shown}"
@@ -52,18 +54,28 @@ def attacks(subject: Subject) -> Iterator[Value | Skipped]:
     if not known.any():
         yield Skipped("minimal_size", "no image is answered rightly, so none can be fooled")
         return
-    found = subject.each(partial(_smallest, subject), images[known], labels[known])
+    found = subject.each(partial(_smallest, subject), images[known], directions[known], labels[known])
     yield statistic("minimal_size", lambda rows: float(rows.median()), found)
 
 
-def _right_under(subject: Subject, attack: Callable, images: Tensor, labels: Tensor, name: str) -> Tensor:
+def _attacked(subject: Subject, attack: Callable, images: Tensor, labels: Tensor, name: str) -> Tensor:
     generator = subject.generator("attack", name)
-    moved = subject.each(lambda *part: attack(subject.network, *part, generator), images, labels)
-    return subject.right(moved)
+    return subject.each(lambda *part: attack(subject.network, *part, generator), images, labels)
 
 
-def _smallest(subject: Subject, images: Tensor, labels: Tensor) -> Tensor:
-    """(B,) sizes; where none fools, the largest tried."""
+def _smallest(subject: Subject, images: Tensor, directions: Tensor, labels: Tensor) -> Tensor:
+    """(B,) sizes of a step in these directions; where none fools, the largest tried.
+
+    The search picks rows, so images carry their directions with them, as further channels.
+    """
+
+    def split(both: Tensor) -> tuple[Tensor, Tensor]:
+        return both[:, : images.shape[1]], both[:, images.shape[1] :]
+
+    def moved(network: Callable, both: Tensor, labels: Tensor, generator: Generator, *, eps: Tensor) -> Tensor:
+        shown, along = split(both)
+        return cat([(shown + eps * along).clamp(0, 1), along], 1)
+
     search = partial(smallest, largest=LARGEST, rungs=RUNGS, halvings=HALVINGS)
-    found = search(plug("attacks/fgsm"), subject.network, images, labels, subject.generator("smallest"))[1]
-    return found.clamp(max=LARGEST)
+    answer, both = lambda both: subject.network(split(both)[0]), cat([images, directions], 1)
+    return search(moved, answer, both, labels, subject.generator("smallest"))[1].clamp(max=LARGEST)

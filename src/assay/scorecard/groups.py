@@ -96,7 +96,7 @@ GROUPS = (
         images=200,
         headline=("attacked_top1", "minimal_size"),
         forward=3 + 10 + SEARCHED,  # of each attack, of each noise, of the search
-        backward=1 + 2 * attacking.STEPS + SEARCHED,
+        backward=1 + 2 * attacking.STEPS,
         gradients=True,
         changed=10,
     ),

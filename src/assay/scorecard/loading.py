@@ -213,7 +213,8 @@ def _of_file(named: str, weights: Path | None) -> Loaded:
     _refuse_weights(named, weights)
     path = place(named)
     if path.suffix not in WEIGHTS:
-        raise StudyError(f"model {named}: a file of kind '{path.suffix}' (allowed: {', '.join(WEIGHTS)})")
+        fix = "; load it by a function of a module, as a torch.nn.Module" if path.suffix == ".onnx" else ""
+        raise StudyError(f"model {named}: a file of kind '{path.suffix}' (allowed: {', '.join(WEIGHTS)}){fix}")
     try:
         model = torch.jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError):

@@ -17,9 +17,11 @@ from torch import Tensor
 from assay.data.batch import TensorSplit, TensorWorld
 from assay.errors import StudyError
 from assay.evidence.tables import pack_arrays, read_arrays
+from assay.scorecard.folding import fold
 from assay.scorecard.groups import Group
 from assay.scorecard.loading import Loaded
 from assay.scorecard.names import places
+from assay.scorecard.probing import noise
 from assay.scorecard.subject import Answers, Bounded, Subject
 from assay.scorecard.values import Skipped, Value
 from assay.storage.files import read_json, write_atomic
@@ -71,6 +73,7 @@ def measurable(loaded: Loaded, outputs: int, classes: Sequence[str], shape: tupl
     mean, std = loaded.preparation.mean, loaded.preparation.std
     network = Bounded(loaded.model, shape=shape, classes=names, mean=mean, std=std)
     network.batch = batch
+    fold(network.model, noise(loaded, shape))
     return network
 
 

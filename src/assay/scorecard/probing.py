@@ -53,7 +53,7 @@ class Probe:
 
 def probe(loaded: Loaded, shape: tuple[int, int, int]) -> Probe:
     """Show a model two images of noise (C, H, W). StudyError where it cannot take them, or gives no row of numbers for each."""
-    model, images = loaded.model, _noise(loaded, shape)
+    model, images = loaded.model, noise(loaded, shape)
     sizes: list[int] = []
     with _sizes_of_outputs(model, sizes), torch.no_grad():
         logits = _shown(loaded, images)
@@ -76,7 +76,8 @@ def probe(loaded: Loaded, shape: tuple[int, int, int]) -> Probe:
     )
 
 
-def _noise(loaded: Loaded, shape: tuple[int, int, int]) -> Tensor:
+def noise(loaded: Loaded, shape: tuple[int, int, int]) -> Tensor:
+    """(PROBED, C, H, W) images of uniform noise, normalised as the model wants it."""
     images = torch.rand(PROBED, *shape, generator=torch.Generator().manual_seed(0))
     mean, std = (torch.tensor(values).reshape(1, -1, 1, 1) for values in (loaded.preparation.mean, loaded.preparation.std))
     return (images - mean) / std

@@ -28,6 +28,7 @@ class Bounded(Measurable):
     batch = 32
 
     def forward(self, images: Tensor) -> Tensor:
+        images = images.contiguous(memory_format=torch.channels_last)  # corruptions and attacks give them in any order
         if torch.is_grad_enabled() or len(images) <= self.batch:
             return super().forward(images)
         return torch.cat([super(Bounded, self).forward(part) for part in images.split(self.batch)])
@@ -37,7 +38,10 @@ class Bounded(Measurable):
         """Logits (B, K) and features (B, D) of at most `batch` images by one pass; None for features that it has not."""
         if hasattr(self.model, "forward_head") and hasattr(self.model, "forward_features"):
             seen = self.model.forward_features(self.normalise(images))
-            return self.model.forward_head(seen), self.model.forward_head(seen, pre_logits=True).flatten(1)
+            logits = self.model.forward_head(seen)
+            if logits.isnan().any():
+                raise self._error("gives logits that are NaN; look at its weights and normalisation")
+            return logits, self.model.forward_head(seen, pre_logits=True).flatten(1)
         with _last_linear_sees(self.model) as given:
             logits = self(images)
         return logits, given[-1] if given and given[-1].ndim == 2 else None
