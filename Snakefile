@@ -1,10 +1,16 @@
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from assay.evidence.tables import FILES
 from assay.language.inputs import shown
-from assay.storage.places import WORK, config_of
+from assay.storage.places import FOLDER, WORK, config_of
 
 min_version("9.0")
+
+if FOLDER not in (None, Path.cwd()):
+    raise WorkflowError(f"this is inside the project folder {FOLDER}, where results are to lie; run it there: cd {FOLDER}")
 
 
 configfile: shown(config_of(WORK) / "config.yaml")

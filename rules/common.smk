@@ -24,13 +24,10 @@ from assay.pipeline.sources import Sources
 from assay.provenance import proofs
 from assay.provenance.commits import commit
 from assay.provenance.platforms import device_here, platform_here
-from assay.storage.places import FOLDER, PROJECT, warning_of_other_checkout
+from assay.storage.places import PROJECT, warning_of_other_checkout
 
 if workflow.is_main_process and (warning := warning_of_other_checkout(Path.cwd(), Path(workflow.basedir))):
     print(warning, file=sys.stderr)
-
-if FOLDER not in (None, Path.cwd()):
-    raise WorkflowError(f"this is inside the project folder {FOLDER}, where results are to lie; run it there: cd {FOLDER}")
 
 try:
     if workflow.is_main_process:

@@ -85,6 +85,7 @@ DECIDES = {
 }
 DECIDES_NOTHING = {
     "question": "What then?",
+    "draft": True,
     "revised": [{"seen": 5, "why": "It asked too much."}],
     "notes": "New.",
     "figure": "lines",

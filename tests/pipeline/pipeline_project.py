@@ -97,7 +97,8 @@ class Project:
             source = compiled_sources() if part == "src" else ROOT / part
             copy = shutil.copytree(source, root / part) if source.is_dir() else shutil.copy(source, root / part)
             assert Path(copy).exists()
-        shutil.rmtree(root / "config" / "studies")
+        for folder in ("studies", "seeds"):  # those of the project's own studies
+            shutil.rmtree(root / "config" / folder, ignore_errors=True)
         # A network a job, so that tests can tell which of them ran.
         self.edit("config/scales/ci.yaml", "networks_per_job: 16", "networks_per_job: 1")
         self.edit("config/config.yaml", "recheck: 3 ", "recheck: 0 ")

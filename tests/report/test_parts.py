@@ -13,18 +13,20 @@ from assay import report
 from assay.evidence.agreement import not_compared
 from assay.language.frozen import Claim
 from assay.language.published import Published, PublishedNumber
+from assay.overview.elsewhere import Elsewhere
 from assay.pipeline.sources import Sources
 from assay.report.figure import ASSETS
 from assay.report.page import StudyView
 from assay.report.parts import machinery
 
-OVERVIEWS = {"index", "across", "worlds"}
+OVERVIEWS = {"index", "across", "effects", "lesson", "worlds"}
 CHANGED = {
     str: "changed",
     int: 5,
     "revised": ({"seen": 5, "why": "changed", "root": None},),
     "retired": ({"seen": 5, "word": "open", "claims": {"changed > 0": "open"}},),
     "trial": (Claim(text="changed > 0", mean=0.1, deviation=0.2, margin=0.0),),
+    "elsewhere": (Elsewhere("real", "Fashion-MNIST", "invalid", "1 of 1 controls failed", {}, ("changed > 0",)),),
     dict: {"changed": {"a": 1}},
     tuple: ("changed",),
     "figure": {"lines": {}},
@@ -60,7 +62,12 @@ def test_new_evidence_rebuilds_its_study_and_the_index(built, papers):
     provenance = json.loads((folder / "provenance.json").read_text())
     provenance["sha256"] = hashlib.sha256(table.encode()).hexdigest()
     (folder / "provenance.json").write_text(json.dumps(provenance))
-    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == ["studies/mixup", "across", "index"]
+    assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == [
+        "studies/mixup",
+        "across",
+        "lesson",
+        "index",
+    ]
     assert (out / "studies" / "mixup.csv").read_text() == table
 
 
@@ -72,6 +79,7 @@ def test_another_verdict_figure_or_world_rebuilds_the_pages_that_show_it(built, 
     assert report.build(Sources.read(results), out, studies, papers, synthetic.METHODS) == [
         "studies/odin",
         "across",
+        "effects",
         "judge",
         "index",
     ]
@@ -102,7 +110,7 @@ def test_a_new_neighbour_in_the_family_changes_the_pages_beside_it(built, papers
     results, out, studies = built
     neighbour = synthetic.view("zoom", "P166", "training-recipes")
     written = set(report.build(Sources.read(results), out, [*studies, neighbour], papers, synthetic.METHODS))
-    assert written == {"studies/mixup", "studies/zoom", *OVERVIEWS}
+    assert written == {"studies/mixup", "studies/zoom", "index", "across", "worlds"}
 
 
 def test_a_damaged_or_lost_page_is_made_again(built, papers):

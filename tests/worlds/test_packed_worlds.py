@@ -104,7 +104,7 @@ def test_a_symbol_keeps_its_mask_and_colours_on_any_background(make):
         assert np.array_equal(split.factors["mask"], other.factors["mask"])
         difference = (split.images - other.images).mean(1)  # what shines through
         assert np.array_equal(difference <= 0.5, split.factors["mask"] | (difference == 0.5))
-        assert split.factors["mask"].mean() > 0.3
+        assert split.factors["mask"].mean() > 0.2  # a symbol fills a third of its picture, more or less by those drawn
     # A red apple is red inside its mask.
     held = stored("emoji.npz")
     apple = held["noto"][held["symbols"].tolist().index("red-apple")]
