@@ -35,6 +35,7 @@ NEEDS = {
     "objectives/group_dro": Needs(world="urban_shapes", parameters={"factors": ["background"]}),
     "objectives/jsd": Needs(augment="augmix"),
     "objectives/last_layer_ensemble": Needs(world="urban_shapes", model="last_layer_ensemble", augment="swap_shortcuts"),
+    "objectives/reconstruction": Needs(model="autoencoder"),
     "objectives/rex": Needs(world="urban_shapes", parameters={"factor": "background"}),
     "objectives/simclr": Needs(augment="views"),
     "objectives/simsiam": Needs(augment="views"),
