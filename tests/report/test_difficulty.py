@@ -8,6 +8,7 @@ import synthetic
 from assay import report
 from assay.errors import EvidenceError
 from assay.language.plugs import find
+from assay.language.scales import load_scale
 from assay.pipeline.sources import Sources
 from assay.report.difficulty import COLUMNS, TABLE, as_markdown, effort, read_difficulties
 from assay.storage.places import PROJECT
@@ -46,8 +47,10 @@ def test_table_in_words(table):
 
 
 def test_rows_are_of_worlds_there_are_with_classes_to_tell_apart():
-    measured = set(read_difficulties())
+    rows = set(read_difficulties())
+    measured = {name.removesuffix(", laptop") for name in rows}
     assert measured <= set(find("worlds"))
+    assert {f"{name}, laptop" for name in load_scale("laptop").worlds} == {name for name in rows if ", " in name}
     assert measured >= {"shapes", "digits", "domains", "photos", "textures", "two_objects", "urban_shapes"}
     assert not measured & set().union(*WITHOUT.values())
 
