@@ -220,7 +220,7 @@ def test_objectives_that_train_no_classifier_say_so():
     from assay.language.plugs import find
 
     silent = {name for name, info in find("objectives").items() if info.constants.get("CLASSIFIES", True)}
-    assert set(find("objectives")) - silent == {"gan", "simclr", "simsiam", "spectral_gan"}
+    assert set(find("objectives")) - silent == {"gan", "reconstruction", "simclr", "simsiam", "spectral_gan"}
 
 
 def test_a_protocol_that_trains_is_named():

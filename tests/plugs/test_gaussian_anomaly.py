@@ -106,6 +106,7 @@ def test_training_images_with_a_defect_are_refused():
         list(gaussian_anomaly(given, levels=["same"]))
 
 
+@pytest.mark.vouches("models/autoencoder", paper="P123")
 def test_an_autoencoder_has_no_way_around_its_code():
     """Twice the images are no more codes: 8 x 8 x 8 numbers for 64 x 64 pixels."""
     model = Autoencoder(3, 2, 64, code=8).eval()
@@ -115,6 +116,7 @@ def test_an_autoencoder_has_no_way_around_its_code():
         Autoencoder(3, 2, 20)
 
 
+@pytest.mark.vouches("objectives/reconstruction", paper="P123")
 def test_the_loss_of_a_network_that_answers_grey_is_the_images_variance_around_it():
     class Grey(nn.Module):
         def forward(self, images):
