@@ -151,7 +151,7 @@ def _before(path: Path, text: bytes) -> Before:
 def is_frozen(study: Study, config: Path = CONFIG) -> bool:
     """Whether there is a record of the study's present text. A text is frozen once, at whichever scale it was tried: it says the
     same at all of them, and a trial at a cluster's scale would cost as much as what it is to prepare."""
-    return any(record.judged_sha256 == study.judged_digest for record in records(study.name, config))
+    return record_of(study, config) is not None
 
 
 def record_of(study: Study, config: Path = CONFIG) -> Frozen | None:

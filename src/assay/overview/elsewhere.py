@@ -17,7 +17,7 @@ from assay.language.scales import load_scale, root_nodes, scales
 from assay.language.studies import load_studies
 from assay.language.study import Study, digest_of_judgement
 from assay.storage.files import read_json
-from assay.storage.places import WORK, project_of
+from assay.storage.places import WORK, config_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Elsewhere:
 
 def images_of(study: Study, root: Path = WORK) -> str:
     """What the networks of a study's arms were trained on, e.g. "shapes", "Fashion-MNIST and MNIST"."""
-    titles = load_scale(study.scale, project_of(root) / "config").titles
+    titles = load_scale(study.scale, config_of(root)).titles
     nodes = [node for cell in study.cells for node in root_nodes(cell.recipe.data["world"])]
     names = {plug_name(node) for node in nodes}
     return " and ".join(sorted(titles.get(name, name.replace("_", " ")) for name in names))
@@ -47,7 +47,7 @@ def elsewhere(study: Study, root: Path = WORK) -> tuple[Elsewhere, ...]:
 
 
 def _found(study: Study, root: Path) -> Iterator[Elsewhere]:
-    config = project_of(root) / "config"
+    config = config_of(root)
     for scale in scales(config):
         judged = (
             _judged_at(scale, root).get(study.name) if scale != study.scale and load_scale(scale, config).conclusive else None
